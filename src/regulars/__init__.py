@@ -1,0 +1,61 @@
+"""Engagement analytics you host yourself: who is active, who comes back, and why.
+
+>>> import regulars
+>>> ws = regulars.open()
+>>> report = ws.load([{"user_id": "ada", "event_type": "search", "timestamp": "2026-01-05T09:00:00Z"}])
+>>> ws.active_users(window=7).rows[-1]["active_users"]
+1
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from regulars.domain.query import EventCondition, Filter, Query, Range
+    from regulars.domain.result import Result
+    from regulars.errors import RegularsError
+    from regulars.settings import Settings
+    from regulars.workspace import Workspace, init, open
+
+__all__ = [
+    "EventCondition",
+    "Filter",
+    "Query",
+    "Range",
+    "RegularsError",
+    "Result",
+    "Settings",
+    "Workspace",
+    "__version__",
+    "init",
+    "open",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EventCondition": "regulars.domain.query",
+    "Filter": "regulars.domain.query",
+    "Query": "regulars.domain.query",
+    "Range": "regulars.domain.query",
+    "RegularsError": "regulars.errors",
+    "Result": "regulars.domain.result",
+    "Settings": "regulars.settings",
+    "Workspace": "regulars.workspace",
+    "init": "regulars.workspace",
+    "open": "regulars.workspace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that the import stays fast."""
+    if name not in _HOMES:
+        msg = f"module 'regulars' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""What every number means. No input or output, no clock, no drivers."""

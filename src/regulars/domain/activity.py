@@ -1,0 +1,69 @@
+"""Which events qualify for an activity, and who belongs to which population, as conditions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from regulars.domain.conditions import condition
+from regulars.domain.properties import PropertyNames, split_name
+from regulars.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from regulars.domain.actions import Action
+    from regulars.domain.context import ActivityRule, Context
+    from regulars.domain.sql import Values
+
+_FLAGS: dict[str, tuple[str, Callable[[Action], bool]]] = {
+    "core": ("a.is_core_action", lambda action: action.is_core_action),
+    "conversion": ("a.is_conversion_event", lambda action: action.is_conversion_event),
+}
+
+
+def find_activity(name: str, context: Context) -> ActivityRule:
+    """The rule of an activity; an unknown name is an error that suggests the nearest."""
+    if name in context.activities:
+        return context.activities[name]
+    raise UnknownNameError("activity", name, context.activities, code="unknown_activity")
+
+
+def qualifies(rule: ActivityRule, context: Context, values: Values) -> str:
+    """The condition on an event: aliases ``e`` event, ``a`` action, ``f`` feature, ``v`` device, ``g`` place."""
+    if rule.name in _FLAGS:
+        return _flag(rule.name, context, values)
+    if rule.name == "core_feature":
+        features = values.add_all(context.core_features) if context.core_features else ""
+        return f"NOT a.is_marker AND coalesce(f.feature_name IN ({features}), FALSE)" if features else "FALSE"
+    tests = ["NOT a.is_marker"]
+    if rule.events.events is not None:
+        tests.append(f"a.action_type IN ({values.add_all(rule.events.events)})" if rule.events.events else "FALSE")
+    names = activity_properties(rule)
+    tests += [condition(filter_, names, values) for filter_ in rule.events.where]
+    return " AND ".join(tests)
+
+
+def activity_properties(rule: ActivityRule) -> PropertyNames:
+    """The properties an activity's conditions read: event properties, whether any event has them yet or not."""
+    leaves = [leaf for filter_ in rule.events.where for leaf in filter_.leaves()]
+    return PropertyNames(event_properties=frozenset(split_name(leaf.property or "")[1] for leaf in leaves))
+
+
+def _flag(name: str, context: Context, values: Values) -> str:
+    column, has_flag = _FLAGS[name]
+    if "actions" not in context.stale:
+        return column
+    # The stored flags were built with other settings, so today's list is spelled out.
+    types = tuple(sorted(action.action_type for action in context.actions.values() if has_flag(action)))
+    return f"a.action_type IN ({values.add_all(types)})" if types else "FALSE"
+
+
+def weight(context: Context, values: Values) -> str:
+    """The engagement weight of an event's action."""
+    if "actions" not in context.stale:
+        return "a.engagement_weight"
+    cases = " ".join(
+        f"WHEN {values.add(action.action_type)} THEN {values.add(float(action.engagement_weight))}"
+        for action in sorted(context.actions.values(), key=lambda action: action.action_type)
+    )
+    return f"CASE a.action_type {cases} ELSE 1.0 END" if cases else "1.0"

@@ -1,0 +1,62 @@
+"""What the planner must know about a workspace to turn a question into SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from regulars.domain.calendar import day_ends_at
+from regulars.domain.population import PopulationRule
+from regulars.domain.properties import PropertyNames
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from regulars.domain.actions import Action
+    from regulars.domain.query import EventCondition
+
+
+# Events up to this much ahead of the clock count as having happened.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class ActivityRule:
+    """What makes an event qualify, and how many a day make a person active."""
+
+    name: str
+    events: EventCondition
+    min_events: int = 1
+    max_events: int | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """The state of a workspace at one moment.
+
+    ``watermark`` is the last day with data, ``first_day`` the first one; both are None while there are no events.
+    ``fresh_activities`` have stored arrivals built with today's definitions, ``dimensions`` are the user
+    attributes their aggregates are kept by.
+    """
+
+    timezone: str
+    week_start: int
+    now: datetime
+    first_day: date | None = None
+    watermark: date | None = None
+    names: PropertyNames = field(default_factory=PropertyNames)
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    activities: Mapping[str, ActivityRule] = field(default_factory=dict)
+    core_features: tuple[str, ...] = ()
+    population: PopulationRule = field(default_factory=PopulationRule)
+    fresh_activities: frozenset[str] = frozenset()
+    dimensions: frozenset[str] = frozenset()
+    stale: tuple[str, ...] = ()
+    first_instant: datetime | None = None
+    last_instant: datetime | None = None
+
+    def complete_through(self, watermark: date) -> date:
+        """The last day that is over and has all its data, when data count up to ``watermark``."""
+        over = self.now >= day_ends_at(watermark, self.timezone)
+        return watermark if over else watermark - timedelta(days=1)

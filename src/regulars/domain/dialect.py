@@ -1,0 +1,167 @@
+"""How an engine spells what SQLGlot must not translate: types, JSON access, number parsing.
+
+Metric SQL is written once, in a small subset of DuckDB's dialect. A function whose name starts with ``rg_`` is a
+*fragment*: :func:`render` puts the engine's own spelling in its place, because a translated one changes its
+meaning silently. ClickHouse's ``JSONExtractString`` gives '' for a missing key, its casts fail on text that is no
+number, and its ``lower`` knows ASCII only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlglot import exp, parse_one
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from regulars.domain.schema import Column, ColumnType, Table
+
+NUMBER_PATTERN = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One engine's spellings. ``fragments`` maps a fragment's name to a template over its arguments."""
+
+    name: str
+    sqlglot: str
+    types: Mapping[ColumnType, str]
+    fragments: Mapping[str, str]
+    nullable_type: str = "{type}"
+    required_type: str = "{type} NOT NULL"
+    table_suffix: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+DUCKDB = Dialect(
+    name="duckdb",
+    sqlglot="duckdb",
+    types={
+        "boolean": "BOOLEAN",
+        "bigint": "BIGINT",
+        "integer": "INTEGER",
+        "double": "DOUBLE",
+        "text": "VARCHAR",
+        "date": "DATE",
+        "timestamp": "TIMESTAMP",
+        "json": "JSON",
+        "hash": "UHUGEINT",
+    },
+    fragments={
+        "rg_property": "json_extract_string({0}, {pointer})",
+        "rg_number": f"CASE WHEN regexp_matches({{0}}, '{NUMBER_PATTERN}') THEN TRY_CAST({{0}} AS DOUBLE) END",
+        "rg_contains": "contains({0}, {1})",
+        "rg_starts_with": "starts_with({0}, {1})",
+        "rg_lower": "lower({0})",
+        "rg_epoch_seconds": "CAST(floor(epoch_us({0}) / 1000000.0) AS BIGINT)",
+        "rg_add_years": "CAST({0} + to_years({1}) AS DATE)",
+        "rg_median": "median({0})",
+        "rg_text": "CAST({0} AS VARCHAR)",
+        "rg_date_of_number": "CAST('1970-01-01' AS DATE) + {0}",
+    },
+)
+
+_CLICKHOUSE_PROPERTY = """multiIf(
+    JSONType({0}, {1}) = 'String', toNullable(JSONExtractString({0}, {1})),
+    JSONType({0}, {1}) = 'Null', NULL,
+    JSONType({0}, {1}) = 'Double' AND match(JSONExtractRaw({0}, {1}), '^-?[0-9]+$'),
+    concat(JSONExtractRaw({0}, {1}), '.0'),
+    toNullable(JSONExtractRaw({0}, {1})))"""
+
+CLICKHOUSE = Dialect(
+    name="clickhouse",
+    sqlglot="clickhouse",
+    types={
+        "boolean": "Bool",
+        "bigint": "Int64",
+        "integer": "Int32",
+        "double": "Float64",
+        "text": "String",
+        "date": "Date32",
+        "timestamp": "DateTime64(6)",
+        "json": "String",
+        "hash": "String",
+    },
+    fragments={
+        "rg_property": _CLICKHOUSE_PROPERTY,
+        "rg_number": f"if(match({{0}}, '{NUMBER_PATTERN}'), toFloat64OrNull({{0}}), NULL)",
+        "rg_contains": "position({0}, {1}) > 0",
+        "rg_starts_with": "startsWith({0}, {1})",
+        "rg_lower": "lowerUTF8({0})",
+        "rg_epoch_seconds": "toInt64(floor(toUnixTimestamp64Micro({0}) / 1000000))",
+        "rg_add_years": "addYears({0}, {1})",
+        "rg_median": "quantileExactInclusive(0.5)({0})",
+        "rg_text": "toString({0})",
+        "rg_date_of_number": "addDays(toDate32('1970-01-01'), {0})",
+    },
+    nullable_type="Nullable({type})",
+    required_type="{type}",
+    table_suffix=" ENGINE = MergeTree ORDER BY ({order_by}) SETTINGS allow_nullable_key = 1",
+    settings={
+        # Without these, joins fill in 0 and '' instead of NULL, empty aggregates give 0, and an alias shadows
+        # the column of the same name inside WHERE.
+        "join_use_nulls": 1,
+        "aggregate_functions_null_for_empty": 1,
+        "prefer_column_name_to_alias": 1,
+    },
+)
+
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (DUCKDB, CLICKHOUSE)}
+
+
+def render(tree: exp.Expr, dialect: Dialect, *, pretty: bool = True) -> str:
+    """Spell a statement of the canonical subset in an engine's dialect."""
+    spelled = tree.transform(_replace_fragment, dialect)
+    for select in spelled.find_all(exp.Select):
+        select.set("expressions", [_named(column) for column in select.expressions])
+    return spelled.sql(dialect=dialect.sqlglot, pretty=pretty)
+
+
+def _named(column: exp.Expr) -> exp.Expr:
+    """``t.x`` as ``t.x AS x``: in a join, ClickHouse would name the column ``t.x``."""
+    qualified = isinstance(column, exp.Column) and column.table and not isinstance(column.this, exp.Star)
+    return exp.alias_(column, column.name) if qualified else column
+
+
+def _replace_fragment(node: exp.Expr, dialect: Dialect) -> exp.Expr:
+    if not isinstance(node, exp.Anonymous) or node.name.lower() not in dialect.fragments:
+        return node
+    # Arguments may hold fragments of their own, and the replacement is not visited again.
+    arguments = [
+        argument.transform(_replace_fragment, dialect).sql(dialect=dialect.sqlglot) for argument in node.expressions
+    ]
+    return parse_one(_fill(dialect, node, arguments), dialect=dialect.sqlglot)
+
+
+def _fill(dialect: Dialect, node: exp.Anonymous, arguments: list[str]) -> str:
+    template = dialect.fragments[node.name.lower()]
+    if "{pointer}" in template:
+        pointer = exp.Literal.string(json_pointer(node.expressions[1].name)).sql(dialect=dialect.sqlglot)
+        return template.replace("{pointer}", pointer).replace("{0}", arguments[0])
+    # One pass, so that braces inside an argument are never taken for a place to fill.
+    return re.sub(r"\{([0-9])\}", lambda match: arguments[int(match.group(1))], template)
+
+
+def json_pointer(key: str) -> str:
+    """The JSON pointer of a top-level key, which no key can break out of.
+
+    >>> json_pointer("a/b~c")
+    '/a~1b~0c'
+    """
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def create_table(table: Table, dialect: Dialect) -> str:
+    """The CREATE TABLE statement of a table of the schema."""
+    columns = ",\n  ".join(f"{column.name} {column_type(column, dialect)}" for column in table.columns)
+    suffix = dialect.table_suffix.replace("{order_by}", ", ".join(table.order_by) or "tuple()")
+    return f"CREATE TABLE {table.name} (\n  {columns}\n){suffix}"
+
+
+def column_type(column: Column, dialect: Dialect) -> str:
+    """The engine's type of a column, nullability included."""
+    template = dialect.nullable_type if column.nullable else dialect.required_type
+    return template.format(type=dialect.types[column.type])

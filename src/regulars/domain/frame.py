@@ -1,0 +1,96 @@
+"""The time axis of one question: which days are shown, scanned and complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from regulars.domain.calendar import Unit, period_end, period_start
+from regulars.errors import QueryError
+
+if TYPE_CHECKING:
+    from regulars.domain.context import Context
+    from regulars.domain.metrics.record import Shape
+    from regulars.domain.query import Query
+
+DEFAULT_DAYS = 90
+_EARLIEST, _LATEST = date(1971, 1, 1), date(2100, 1, 1)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Days of a question. ``first`` and ``last`` are shown; events from ``scan_from`` to ``scan_to`` matter.
+
+    ``unit`` is the bucket; a bucket that holds the watermark ends at it. ``complete_through`` is the last day
+    that is over.
+    """
+
+    first: date
+    last: date
+    unit: Unit
+    week_start: int
+    grid_from: date
+    scan_from: date
+    scan_to: date
+    first_day: date
+    complete_through: date
+    asked_end: date
+    whole_range: bool = False
+
+    def bucket_end(self, start: date) -> date:
+        """The last day of the bucket that starts on ``start``, past the watermark if need be."""
+        if self.whole_range:
+            return self.asked_end
+        return period_end(start, self.unit, self.week_start)
+
+    @property
+    def days(self) -> int:
+        """Number of days shown."""
+        return (self.last - self.first).days + 1
+
+
+def frame_of(query: Query, shape: Shape, context: Context) -> Frame | None:
+    """The frame of a query, widened to whole buckets and cut at the watermark; None when nothing can be shown."""
+    watermark, first_day = context.watermark, context.first_day
+    if watermark is None or first_day is None:
+        return None
+    watermark = min(watermark, query.as_of or watermark)
+    first, last = _asked(query, watermark)
+    unit = bucket_unit(query)
+    first = period_start(first, unit, context.week_start)
+    asked_end, last = last, min(period_end(last, unit, context.week_start), watermark)
+    if first > last:
+        return None
+    return Frame(
+        first=first,
+        last=last,
+        unit=unit,
+        week_start=context.week_start,
+        grid_from=first - timedelta(days=shape.lead_days),
+        scan_from=first - timedelta(days=shape.lookback),
+        scan_to=min(last + timedelta(days=shape.ahead_days), watermark),
+        first_day=first_day,
+        complete_through=context.complete_through(watermark),
+        asked_end=asked_end,
+        whole_range=shape.summarised and unit == "day",
+    )
+
+
+def bucket_unit(query: Query) -> Unit:
+    """The bucket of the time axis: the calendar period, else the grain."""
+    if query.calendar is not None:
+        return query.calendar
+    grain: Literal["day", "week", "month"] = "day" if query.grain == "hour" else query.grain
+    return grain
+
+
+def _asked(query: Query, watermark: date) -> tuple[date, date]:
+    last = query.range.end or watermark
+    first = query.range.start or min(last, watermark) - timedelta(days=DEFAULT_DAYS - 1)
+    for day in (first, last):
+        if not _EARLIEST <= day <= _LATEST:
+            raise QueryError(f"{day} is outside {_EARLIEST} to {_LATEST}", code="bad_range")
+    if first > last:
+        raise QueryError(f"the range starts on {first}, after its end {last}; swap them", code="bad_range")
+    return first, last

@@ -1,0 +1,139 @@
+"""The hour grain: distinct people per local hour, 25 of them on the day a clock goes back and 23 when it goes on.
+
+An hour begins at each full local hour and at each change of the UTC offset; its ``date`` in the SQL is the second
+since 1970 at which it begins, so the repeated hour stays two hours.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from regulars.domain.context import CLOCK_TOLERANCE
+from regulars.domain.relations import moments, rows
+from regulars.domain.relations.rows import event_tables
+from regulars.domain.relations.scope import day_number
+from regulars.domain.sql import identifier, with_relations
+from regulars.domain.timezones import HOUR, epoch_second, hour_segments
+
+if TYPE_CHECKING:
+    from regulars.domain.context import Context
+    from regulars.domain.frame import Frame
+    from regulars.domain.metrics.record import Shape
+    from regulars.domain.relations.scope import Scope
+    from regulars.domain.sql import Values
+
+Segment = tuple[int, int, int, int]
+
+
+def statement(scope: Scope, shape: Shape, frame: Frame, values: Values, context: Context) -> str:
+    """The SELECT for the rows of a result at an hour grain."""
+    segments = hour_segments(context.timezone, frame.first, frame.last)
+    named = {name: moments.validity(name) for name in scope.moments}
+    named["hours"] = _hours(segments, min(segments[-1][1], epoch_second(context.now + CLOCK_TOLERANCE) + 1))
+    if scope.min_events > 1 or scope.max_events is not None:
+        named["user_days"] = rows.user_days(scope, values.add(frame.first), values.add(frame.last))
+    named["hits"] = _hits(scope, frame, values, segments)
+    if scope.breakdown:
+        named["slices"] = _slices(scope)
+    named["counts"] = _counts(scope)
+    return with_relations(named, _rows(scope, shape))
+
+
+def _hours(segments: list[Segment], until: int) -> str:
+    """Every hour that has begun; dim_dates serves as a list of numbers."""
+    listed = "\n  UNION ALL ".join(
+        f"SELECT {start} AS starts, {min(end, until)} AS ends, {hour} AS first_hour" for start, end, hour, _ in segments
+    )
+    return f"""
+SELECT greatest(s.starts, s.first_hour + {HOUR} * n.epoch_day) AS hour
+FROM (
+  {listed}
+) s
+CROSS JOIN dim_dates n
+WHERE s.first_hour + {HOUR} * n.epoch_day < s.ends"""
+
+
+def _hour_of(seconds: str, segments: list[Segment]) -> str:
+    def start_of(segment: Segment) -> str:
+        start, _, hour, _ = segment
+        return f"greatest({start}, {hour} + {HOUR} * CAST(floor(({seconds} - {hour}) / {HOUR}.0) AS BIGINT))"
+
+    cases = " ".join(f"WHEN {seconds} < {segment[1]} THEN {start_of(segment)}" for segment in segments[:-1])
+    return f"CASE {cases} ELSE {start_of(segments[-1])} END" if cases else start_of(segments[-1])
+
+
+def _hits(scope: Scope, frame: Frame, values: Values, segments: list[Segment]) -> str:
+    """Qualifying events with their hour and segments."""
+    pairs = list(zip(scope.segments, scope.breakdown, strict=True))
+    labels = {name: f"{p.key}.value" if p.scope == "moment" else p.label for name, p in pairs}
+    listed = "".join(f"{label} AS {name}, " for name, label in labels.items())
+    conditions = [
+        scope.qualifies,
+        *scope.event_conditions,
+        *scope.users_condition(),
+        *scope.moment_conditions,
+        f"{scope.day} >= {values.add(frame.first)}",
+        f"{scope.day} <= {values.add(frame.last)}",
+    ]
+    joins = "".join(
+        f"\nJOIN {name} ON {name}.user_key = i.user_key"
+        f" AND {day_number(scope.day)} BETWEEN {name}.valid_from AND {name}.valid_to"
+        for name in scope.moments
+    )
+    if scope.min_events > 1 or scope.max_events is not None:
+        stored = [(name, found.label) for name, found in scope.stored_segments()]
+        same = "".join(f" AND q.{name} = {label}" for name, label in stored)
+        joins += f"\nJOIN user_days q ON q.user_key = i.user_key AND q.day = {day_number(scope.day)}{same}"
+    hour = _hour_of("rg_epoch_seconds(e.action_timestamp)", segments)
+    tests = "\n  AND ".join(conditions)
+    return f"""
+SELECT i.user_key, {listed}{hour} AS hour, {scope.weight} AS weight
+{event_tables(*labels.values(), *conditions, scope.weight)}{joins}
+WHERE {tests}"""
+
+
+def _slices(scope: Scope) -> str:
+    names = ", ".join(scope.segments)
+    top = f"place <= {scope.limit}"
+    shown = "".join(f"CASE WHEN {top} THEN {name} END AS shown_{name}, " for name in scope.segments)
+    return f"""
+SELECT {names}, {shown}CASE WHEN {top} THEN place ELSE {scope.limit + 1} END AS slice
+FROM (
+  SELECT {names}, row_number() OVER (ORDER BY count(DISTINCT user_key) DESC, {names}) AS place
+  FROM hits GROUP BY {names}
+) ranked"""
+
+
+def _counts(scope: Scope) -> str:
+    slice_, join = "1", ""
+    if scope.breakdown:
+        slice_ = "k.slice"
+        join = f"JOIN slices k ON {' AND '.join(f'k.{name} = h.{name}' for name in scope.segments)}"
+    return f"""
+SELECT {slice_} AS slice, h.hour, count(DISTINCT h.user_key) AS users, count(*) AS actions, sum(h.weight) AS weight
+FROM hits h {join}
+GROUP BY {"k.slice, " if scope.breakdown else ""}h.hour"""
+
+
+def _rows(scope: Scope, shape: Shape) -> str:
+    read = {"period": "users", "rolling": "users", "actions": "actions", "weight": "weight"}
+    columns = dict(shape.columns)
+    for measure in shape.measures:
+        count = f"coalesce(c.{read[measure.rule]}, 0)"
+        columns = {name: re.sub(rf"\b{measure.name}\b", count, text) for name, text in columns.items()}
+    listed = ", ".join(f"{text} AS {name}" for name, text in columns.items())
+    if not scope.breakdown:
+        return f"""
+SELECT h.hour AS date, {listed}, FALSE AS is_other
+FROM hours h LEFT JOIN counts c ON c.hour = h.hour
+ORDER BY h.hour"""
+    names = ", ".join(f"shown_{name}" for name in scope.segments)
+    shown = "".join(
+        f"k.shown_{name} AS {identifier(p.name)}, " for name, p in zip(scope.segments, scope.breakdown, strict=True)
+    )
+    return f"""
+SELECT h.hour AS date, {shown}{listed}, k.slice > {scope.limit} AS is_other
+FROM hours h CROSS JOIN (SELECT DISTINCT slice, {names} FROM slices) k
+LEFT JOIN counts c ON c.hour = h.hour AND c.slice = k.slice
+ORDER BY h.hour, k.slice"""

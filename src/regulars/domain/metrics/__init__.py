@@ -1,0 +1,35 @@
+"""The metric catalogue: one record per metric, one module per family.
+
+A record holds the words, units, options, columns and SQL of its metric. Labels, help texts, the docs page and the
+checks of a query are all read from here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
+from regulars.domain.metrics.depth import ACTIONS
+from regulars.domain.metrics.stickiness import STICKINESS
+from regulars.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from regulars.domain.metrics.record import Metric
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric for metric in (ACTIVE_USERS, NEW_VS_RETURNING, STICKINESS, ACTIONS)
+}
+ALIASES: Mapping[str, tuple[str, int]] = {
+    "dau": ("active_users", 1),
+    "wau": ("active_users", 7),
+    "mau": ("active_users", 30),
+}
+
+
+def find_metric(name: str) -> Metric:
+    """The metric of that name; an unknown one is an error that suggests the nearest."""
+    if name in METRICS:
+        return METRICS[name]
+    raise UnknownNameError("metric", name, [*METRICS, *ALIASES], code="unknown_metric", hint="see: regulars metrics")

@@ -1,0 +1,144 @@
+"""What one metric is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from regulars.domain.query import check_window
+from regulars.errors import QueryError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from regulars.domain.query import Query
+
+Rule = Literal["rolling", "period", "new", "registered", "next_day", "actions", "weight"]
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """A column of a result. ``counts_people`` cells can be opened into the people they count."""
+
+    name: str
+    type: Literal["date", "text", "integer", "number"]
+    unit: str
+    description: str
+    counts_people: bool = False
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a metric: its allowed values (or ``window`` = 1..366 days), default and meaning."""
+
+    name: str
+    description: str
+    default: object
+    choices: tuple[object, ...] = ()
+    window: bool = False
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One count on the time axis: which days an arrival counts on.
+
+    - ``rolling``: from the arrival to the end of its ``window``, less what the arrival before covers already
+    - ``period``: on the first arrival within a bucket
+    - ``new``: on the first arrival ever; ``registered``: within the bucket of the registration date
+    - ``next_day``: on the day before an arrival that follows directly
+    - ``actions``, ``weight``: sums over active days instead of people
+    """
+
+    name: str
+    rule: Rule
+    window: int = 1
+
+    @property
+    def sql_type(self) -> str:
+        """People and actions are whole numbers, weights are not."""
+        return "DOUBLE" if self.rule == "weight" else "BIGINT"
+
+    @property
+    def lookback(self) -> int:
+        """How many days before a bucket an arrival can still count in it."""
+        return self.window - 1 if self.rule == "rolling" else 0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a query on a metric is computed: its measures, and the SELECT list over their daily counts."""
+
+    measures: tuple[Measure, ...]
+    columns: Mapping[str, str]
+    lead_days: int = 0
+    ahead_days: int = 0
+    summary: str | None = None
+    window: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lookback(self) -> int:
+        """How many days before a bucket an arrival can still count in it."""
+        longest = max(measure.lookback for measure in self.measures)
+        # With a lead, only the first measure is read on the days before the bucket.
+        return max(longest, self.measures[0].lookback + self.lead_days)
+
+    @property
+    def counted(self) -> str:
+        """The measure that says whether a person is in a bucket at all."""
+        return (
+            self.measures[-1].name
+            if self.measures[0].name in ("new", "numerator")
+            else next(measure.name for measure in self.measures if measure.rule not in ("actions", "weight"))
+        )
+
+    @property
+    def summarised(self) -> bool:
+        """Whether a row sums up the daily values of its bucket."""
+        return self.summary is not None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: name, words, unit, options, columns and how it is computed."""
+
+    name: str
+    title: str
+    definition: str
+    source: str
+    columns: tuple[ResultColumn, ...]
+    shape: Callable[[Query], Shape]
+    grains: tuple[str, ...] = ("day", "week", "month")
+    options: tuple[Option, ...] = ()
+    takes_window: bool = False
+    takes_calendar: bool = False
+
+    def check(self, query: Query) -> None:
+        """Refuse what this metric cannot answer, with what it can."""
+        if query.grain not in self.grains:
+            raise QueryError(
+                f"{self.name} has no {query.grain} grain; allowed: {', '.join(self.grains)}", code="bad_grain"
+            )
+        if query.window is not None and not self.takes_window:
+            raise QueryError(f"{self.name} takes no window", code="bad_window")
+        if query.calendar is not None and not self.takes_calendar:
+            raise QueryError(f"{self.name} takes no calendar; use a grain instead", code="bad_calendar")
+        for name, value in query.options.items():
+            self._check_option(name, value)
+
+    def option(self, query: Query, name: str) -> object:
+        """The value of an option in a query, or its default."""
+        return query.options.get(name, next(o.default for o in self.options if o.name == name))
+
+    def _check_option(self, name: str, value: object) -> None:
+        found = next((option for option in self.options if option.name == name), None)
+        if found is None:
+            allowed = [option.name for option in self.options]
+            raise UnknownNameError(f"option of {self.name}", name, allowed, code="unknown_option")
+        if found.window:
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise QueryError(f"option {name} must be a number of days, not {value!r}", code="bad_option")
+            check_window(value, f"option {name}")
+        elif not any(value is choice or (value == choice and type(value) is type(choice)) for choice in found.choices):
+            allowed_text = ", ".join(str(choice).lower() for choice in found.choices if choice is not None)
+            raise QueryError(f"option {name} must be one of {allowed_text}; not {value!r}", code="bad_option")

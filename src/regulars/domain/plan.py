@@ -1,0 +1,142 @@
+"""From a question to one SQL statement: names resolved, cheapest exact source chosen, relations put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from regulars.domain.activity import find_activity, qualifies, weight
+from regulars.domain.conditions import condition, split
+from regulars.domain.frame import Frame, frame_of
+from regulars.domain.metrics import ALIASES, find_metric
+from regulars.domain.population import population_of
+from regulars.domain.properties import TIME_DEPENDENT, Property, resolve
+from regulars.domain.relations.scope import SOURCES, Scope, Source
+from regulars.domain.sql import Values
+from regulars.domain.statement import Statement
+from regulars.domain.timezones import local_day_sql
+from regulars.errors import QueryError
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from regulars.domain.context import Context
+    from regulars.domain.metrics.record import Metric, Shape
+    from regulars.domain.query import Filter, Query
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a question is answered. ``statement`` and ``ledger`` are None when there is nothing to show.
+
+    ``source`` tells which stored rows answer it: aggregates, arrivals or events.
+    """
+
+    query: Query
+    metric: Metric
+    shape: Shape
+    frame: Frame | None
+    breakdown: tuple[Property, ...]
+    source: Source = "aggregates"
+    statement: exp.Expr | None = None
+    ledger: exp.Expr | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def additive(self) -> bool:
+        """Whether the slices add up to the whole."""
+        return not any(found.scope == "event" for found in self.breakdown)
+
+
+def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) -> Plan:
+    """Turn a question into SQL; refuse what has no meaning, with the reason and the way out.
+
+    Of the allowed ``sources`` the cheapest that gives exact rows is read; raw events always do.
+    """
+    query = without_alias(query)
+    metric = find_metric(query.metric)
+    metric.check(query)
+    shape = metric.shape(query)
+    values = Values()
+    scope = _scope(query, context, values)
+    frame = frame_of(query, shape, context)
+    if frame is None:
+        return Plan(query, metric, shape, None, scope.breakdown)
+    statement = Statement(query, shape, frame, scope, values, context)
+    source = next(source for source in SOURCES if source in (*sources, "events") and statement.can_read(source))
+    return Plan(
+        query,
+        metric,
+        shape,
+        frame,
+        scope.breakdown,
+        source,
+        values.bind(statement.select(source)),
+        values.bind(statement.ledger(source)),
+        _warnings(query, scope, context),
+    )
+
+
+def without_alias(query: Query) -> Query:
+    """``dau``, ``wau`` and ``mau`` are active_users with a window."""
+    if query.metric not in ALIASES:
+        return query
+    name, window = ALIASES[query.metric]
+    if query.window not in (None, window) or query.calendar is not None:
+        raise QueryError(
+            f"{query.metric} always has a window of {window} days; use active_users for another one",
+            code="alias_with_window",
+        )
+    return msgspec.structs.replace(query, metric=name, window=window)
+
+
+def _scope(query: Query, context: Context, values: Values) -> Scope:
+    rule = find_activity(query.activity, context)
+    breakdown = tuple(resolve(name, context.names, values) for name in query.breakdown)
+    events, users, moments = split(query.filters, context.names, values)
+    used = [*(p.key for p in breakdown if p.scope == "moment"), *_moment_keys(moments, context, values)]
+    if any(p.scope == "event" for p in breakdown) and any(p.scope == "moment" for p in breakdown):
+        raise QueryError(
+            "a breakdown cannot combine an event property with tenure_band or age_band; filter by one of them",
+            code="mixed_breakdown",
+        )
+    say = partial(condition, names=context.names, values=values)
+    stale_population = "population" in context.stale
+    return Scope(
+        activity=rule.name,
+        population=query.population,
+        breakdown=breakdown,
+        event_conditions=tuple(say(f) for f in events),
+        user_conditions=tuple(say(f) for f in users),
+        moment_conditions=tuple(say(f) for f in moments),
+        moments=tuple(name for name in TIME_DEPENDENT if name in used),
+        limit=query.limit,
+        min_events=rule.min_events,
+        max_events=rule.max_events,
+        qualifies=qualifies(rule, context, values),
+        weight=weight(context, values),
+        day=local_day_sql("e.action_timestamp", context) if "timezone" in context.stale else "e.day",
+        population_column=population_of(context.population, values) if stale_population else "u.population",
+    )
+
+
+def _moment_keys(filters: list[Filter], context: Context, values: Values) -> list[str]:
+    leaves = [leaf for filter_ in filters for leaf in filter_.leaves()]
+    found = [resolve(leaf.property or "", context.names, values) for leaf in leaves]
+    return [p.key for p in found if p.scope == "moment"]
+
+
+def _warnings(query: Query, scope: Scope, context: Context) -> tuple[str, ...]:
+    found = []
+    never_stored = ("conversion", "core_feature")
+    if context.stale or query.activity not in (*context.fresh_activities, *never_stored):
+        found.append(
+            "stale_rollups: the settings changed since the stored rows were built; "
+            "answered from raw events, which is exact but slower; run: regulars rebuild"
+        )
+    found += [f"{p.name} is an event property: a person counts in every slice they were active in, so slices "
+              "do not add up" for p in scope.breakdown if p.scope == "event"]  # fmt: skip
+    return tuple(found)

@@ -1,0 +1,15 @@
+"""Named relations in reading order, from stored rows to counts per day.
+
+::
+
+    user_days   who was active on which day             rows.py    (only when answered from raw events)
+    slices      the values of the breakdown, ranked     slices.py
+    chain       active days, the gap to the one before  rows.py    (see "arrivals" in the design notes)
+    spans       days on which an active day counts      spans.py
+    held        spans cut where an attribute changes    moments.py
+    changes     +1 where a span begins, -1 after it     counts.py
+    days        the time axis with its buckets          counts.py
+    counts      running sums: people per day            counts.py
+
+Days are integers (days since 1970-01-01) throughout, because engines disagree on date arithmetic.
+"""

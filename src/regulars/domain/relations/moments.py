@@ -1,0 +1,59 @@
+"""Attributes that change with time: from which day to which day each person holds which value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from regulars.domain.properties import AGE_BANDS, FAR, TENURE_BANDS
+from regulars.domain.relations.scope import day_number, listed, where
+from regulars.domain.schema import MISSING
+
+if TYPE_CHECKING:
+    from regulars.domain.relations.scope import Scope
+
+
+def validity(attribute: str) -> str:
+    """From which day to which day each person holds which value of a time-dependent attribute."""
+    bands = TENURE_BANDS if attribute == "tenure_band" else AGE_BANDS
+    column = "registration_date" if attribute == "tenure_band" else "birth_date"
+    rows = (f"SELECT {band.low} AS low, {band.high} AS high, '{band.value}' AS value" for band in bands)
+    bands_listed = "\n  UNION ALL ".join(rows)
+    if attribute == "tenure_band":
+        start = day_number("u.registration_date")
+        low, high = f"{start} + b.low", f"{start} + b.high"
+        before = ""
+    else:
+        low = day_number("rg_add_years(u.birth_date, b.low)")
+        high = f"{day_number('rg_add_years(u.birth_date, b.high + 1)')} - 1"
+        before = f"""
+UNION ALL
+SELECT u.user_key, {-FAR} AS valid_from, {day_number("u.birth_date")} - 1 AS valid_to, '{MISSING}' AS value
+FROM dim_users u WHERE u.birth_date IS NOT NULL"""
+    return f"""
+SELECT u.user_key, {low} AS valid_from, {high} AS valid_to, b.value
+FROM dim_users u CROSS JOIN (
+  {bands_listed}
+) b
+WHERE u.{column} IS NOT NULL{before}
+UNION ALL
+SELECT u.user_key, {-FAR} AS valid_from, {FAR} AS valid_to, '{MISSING}' AS value
+FROM dim_users u WHERE u.{column} IS NULL"""
+
+
+def held(scope: Scope) -> str:
+    """Spans cut to the days on which the person holds a value, with that value as a segment."""
+    first = "s.first_day"
+    last = "s.last_day"
+    joins = ""
+    for name in scope.moments:
+        joins += f"\nJOIN {name} ON {name}.user_key = s.user_key"
+        joins += f" AND {name}.valid_from <= s.last_day AND {name}.valid_to >= s.first_day"
+        first, last = f"greatest({first}, {name}.valid_from)", f"least({last}, {name}.valid_to)"
+    own = ["slice"] if scope.by_event else list(dict(scope.stored_segments()))
+    pairs = zip(scope.segments, scope.breakdown, strict=True)
+    values = "".join(f"{p.key}.value AS {name}, " for name, p in pairs if p.scope == "moment")
+    tests = [*scope.moment_conditions, *([f"{first} <= {last}"] if len(scope.moments) > 1 else [])]
+    return f"""
+SELECT s.measure, s.user_key, {listed(own, "s")}{values}{first} AS first_day, {last} AS last_day, s.amount
+FROM spans s{joins}
+{where(tests)}"""

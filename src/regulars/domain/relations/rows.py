@@ -1,0 +1,159 @@
+"""Active days of people with the gap to the day before: from aggregates, stored arrivals, or raw events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from regulars.domain.calendar import epoch_day
+from regulars.domain.relations.scope import Scope, Source, day_number, listed, where
+
+if TYPE_CHECKING:
+    from regulars.domain.frame import Frame
+    from regulars.domain.sql import Values
+
+_EVENT_TABLES = {
+    "f": "LEFT JOIN dim_features f ON f.feature_key = e.feature_key",
+    "v": "LEFT JOIN dim_devices v ON v.device_key = e.device_key",
+    "g": "LEFT JOIN dim_geographies g ON g.geography_key = e.geography_key",
+}
+
+
+def event_tables(*texts: str) -> str:
+    """FROM clause over events with exactly the dimensions that the given expressions read."""
+    needed = [join for alias, join in _EVENT_TABLES.items() if any(f"{alias}." in text for text in texts)]
+    return "\n".join(
+        (
+            "FROM fact_user_actions e",
+            "JOIN dim_identities i ON i.identity_key = e.identity_key",
+            "JOIN dim_actions a ON a.action_key = e.action_key",
+            "JOIN dim_users u ON u.user_key = i.user_key",
+            *needed,
+        )
+    )
+
+
+def user_days(scope: Scope, first: str, last: str, *, registered: bool = False) -> str:
+    """Active days straight from events: user_key, segments, day, actions, weight."""
+    segments = [(name, found.label) for name, found in scope.stored_segments()]
+    listed = "".join(f"{label} AS {name}, " for name, label in segments)
+    conditions = [
+        scope.qualifies,
+        *scope.event_conditions,
+        *scope.users_condition(),
+        *([f"{scope.day} >= {first}"] if first else []),
+        f"{scope.day} <= {last}",
+    ]
+    having = [f"count(*) >= {scope.min_events}"] if scope.min_events > 1 else []
+    having += [f"count(*) <= {scope.max_events}"] if scope.max_events is not None else []
+    reading = [label for _, label in segments] + conditions + [scope.weight]
+    return f"""
+SELECT i.user_key, {listed}{day_number(scope.day)} AS day, count(*) AS actions,
+  sum({scope.weight}) AS weight{_registered(registered)}
+{event_tables(*reading)}
+{where(conditions)}
+GROUP BY i.user_key, {"".join(f"{label}, " for _, label in segments)}{day_number(scope.day)}{
+        ", u.registration_date" if registered else ""
+    }
+{"HAVING " + " AND ".join(having) if having else ""}"""
+
+
+def _registered(wanted: bool) -> str:  # noqa: FBT001 -- private, one caller
+    return f",\n  {day_number('u.registration_date')} AS registered" if wanted else ""
+
+
+def chain_from_events(scope: Scope, frame: Frame, *, registered: bool = False) -> str:
+    """Gaps on the fly: the active day before, per person and slice."""
+    own = ["slice"] if scope.by_event else list(dict(scope.stored_segments()))
+    partition = "user_key, slice" if scope.by_event else "user_key"
+    table = "sliced_days" if scope.by_event else "user_days"
+    return f"""
+SELECT user_key, {listed(own)}day, gap, 1 AS people, actions, weight{", registered" if registered else ""}
+FROM (
+  SELECT user_key, {listed(own)}day, actions, weight{", registered" if registered else ""},
+    day - lag(day) OVER (PARTITION BY {partition} ORDER BY day) AS gap
+  FROM {table}
+) active_days
+WHERE day >= {epoch_day(frame.scan_from)}"""
+
+
+def sliced_days(scope: Scope, *, registered: bool = False) -> str:
+    """Active days per slice: what lies beyond the limit is one slice in which a person's day counts once."""
+    matches = " AND ".join(f"d.{name} = k.{name}" for name in scope.segments)
+    extra = ", d.registered" if registered else ""
+    return f"""
+SELECT d.user_key, k.slice, d.day, sum(d.actions) AS actions, sum(d.weight) AS weight{extra}
+FROM user_days d JOIN slices k ON {matches}
+GROUP BY d.user_key, k.slice, d.day{extra}"""
+
+
+def chain_from_arrivals(scope: Scope, frame: Frame, values: Values, *, registered: bool = False) -> str:
+    """Stored gaps, as a histogram unless an attribute that changes with time asks for single people."""
+    segments = [(name, found.label) for name, found in scope.stored_segments()]
+    listed = "".join(f"{label} AS {name}, " for name, label in segments)
+    conditions = [
+        f"r.activity = {values.add(scope.activity)}",
+        f"r.day >= {values.add(frame.scan_from)}",
+        f"r.day <= {values.add(frame.scan_to)}",
+        *scope.users_condition(),
+    ]
+    body = f"""FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key
+{where(conditions)}"""
+    day = day_number("r.day")
+    if scope.per_person:
+        return f"""
+SELECT r.user_key, {listed}{day} AS day, r.days_since_prior AS gap, 1 AS people, r.actions{_registered(registered)}
+{body}"""
+    grouped = "".join(f"{label}, " for _, label in segments)
+    return f"""
+SELECT {listed}{day} AS day, r.days_since_prior AS gap, count(*) AS people, sum(r.actions) AS actions{
+        _registered(registered)
+    }
+{body}
+GROUP BY {grouped}{day}, r.days_since_prior{", u.registration_date" if registered else ""}"""
+
+
+@dataclass(frozen=True)
+class StoredSlice:
+    """Which part of the aggregates to read: one dimension, and a condition on its value."""
+
+    dimension: str = "overall"
+    condition: str | None = None
+
+
+def chain_from_aggregates(scope: Scope, frame: Frame, values: Values, stored: StoredSlice) -> str:
+    """Stored histograms of gaps: nothing is left to do but to add them up."""
+    segment = "value AS segment_1, " if scope.breakdown else ""
+    conditions = [
+        f"activity = {values.add(scope.activity)}",
+        f"dimension = {values.add(stored.dimension)}",
+        *([] if scope.population == "all" else [f"population = '{scope.population}'"]),
+        f"day >= {values.add(frame.scan_from)}",
+        f"day <= {values.add(frame.scan_to)}",
+        *([stored.condition] if stored.condition else []),
+    ]
+    return f"""
+SELECT {segment}{day_number("day")} AS day, gap, users AS people
+FROM agg_arrivals
+{where(conditions)}"""
+
+
+def ledger(scope: Scope, frame: Frame, values: Values, source: Source, stored: StoredSlice) -> str:
+    """People with a qualifying event in the range, by population; conditions that hold only on a day are left out."""
+    first, last = values.add(frame.first), values.add(frame.last)
+    if source == "aggregates":
+        tests = [f"activity = {values.add(scope.activity)}", f"dimension = {values.add(stored.dimension)}"]
+        tests += [f"day >= {first}", f"day <= {last}", *([stored.condition] if stored.condition else [])]
+        tests.append(f"(gap IS NULL OR {day_number('day')} - gap < {epoch_day(frame.first)})")
+        return f"SELECT population, sum(users) AS users FROM agg_arrivals {where(tests)} GROUP BY population"
+    people = scope.population_column
+    if source == "arrivals":
+        tests = [f"r.activity = {values.add(scope.activity)}", f"r.day >= {first}", f"r.day <= {last}"]
+        prior = f"{day_number('r.day')} - r.days_since_prior"
+        tests.append(f"(r.days_since_prior IS NULL OR {prior} < {epoch_day(frame.first)})")
+        tests += scope.user_conditions
+        return f"""SELECT {people} AS population, count(*) AS users
+FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key {where(tests)} GROUP BY {people}"""
+    everyone = replace(scope, population="all", breakdown=())
+    return f"""SELECT {people} AS population, count(DISTINCT d.user_key) AS users
+FROM ({user_days(everyone, first, last)}) d JOIN dim_users u ON u.user_key = d.user_key GROUP BY {people}"""

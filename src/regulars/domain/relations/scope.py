@@ -1,0 +1,74 @@
+"""A question with every name resolved, ready to be put into relations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from regulars.domain.properties import Property
+
+Source = Literal["aggregates", "arrivals", "events"]
+SOURCES: tuple[Source, ...] = ("aggregates", "arrivals", "events")  # from the cheapest to the one that always can
+EPOCH = "CAST('1970-01-01' AS DATE)"
+
+
+def day_number(column: str) -> str:
+    """A date column as days since 1970-01-01."""
+    return f"date_diff('day', {EPOCH}, {column})"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A question with every name resolved: the conditions and the breakdown, ready to be put into relations."""
+
+    activity: str
+    population: str
+    breakdown: tuple[Property, ...]
+    event_conditions: tuple[str, ...]
+    user_conditions: tuple[str, ...]
+    moment_conditions: tuple[str, ...]
+    moments: tuple[str, ...]
+    limit: int
+    min_events: int = 1
+    max_events: int | None = None
+    qualifies: str = ""
+    weight: str = "a.engagement_weight"
+    day: str = "e.day"
+    population_column: str = "u.population"
+
+    @property
+    def by_event(self) -> bool:
+        """Whether a slice is a property of single events, so that slices overlap."""
+        return any(found.scope == "event" for found in self.breakdown)
+
+    @property
+    def per_person(self) -> bool:
+        """Whether spans must be kept per person, because an attribute changes with time."""
+        return bool(self.moments)
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Column names of the breakdown inside the relations."""
+        return tuple(f"segment_{number}" for number, _ in enumerate(self.breakdown, 1))
+
+    def stored_segments(self) -> list[tuple[str, Property]]:
+        """The breakdown columns that do not depend on the day."""
+        pairs = zip(self.segments, self.breakdown, strict=True)
+        return [(name, found) for name, found in pairs if found.scope != "moment"]
+
+    def users_condition(self) -> list[str]:
+        """Conditions on a person (alias ``u``): population and stored attributes."""
+        wanted = [] if self.population == "all" else [f"{self.population_column} = '{self.population}'"]
+        return [*wanted, *self.user_conditions]
+
+
+def where(conditions: list[str]) -> str:
+    """A WHERE clause of conditions that must all hold, or nothing."""
+    return "WHERE " + "\n  AND ".join(conditions) if conditions else ""
+
+
+def listed(names: list[str] | tuple[str, ...], alias: str = "") -> str:
+    """Columns for the middle of a SELECT list: each followed by a comma."""
+    prefix = f"{alias}." if alias else ""
+    return "".join(f"{prefix}{name}, " for name in names)

@@ -1,0 +1,78 @@
+"""What an import did, in numbers that add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+Kind = Literal["events", "users"]
+
+
+class Reject(NamedTuple):
+    """One row that was not loaded: where it stands, why, and how it looked."""
+
+    line: int | None
+    reason: str
+    detail: str | None
+    raw: str | None
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """Counts of one import; ``rows_read == loaded + duplicates + rejected``, always.
+
+    ``conflicts`` are the duplicates whose user, type or time differs from the row that was first. ``future``
+    counts the loaded rows later than now + 5 minutes. ``rejects`` holds the first rejected rows; all of them
+    are in the table ``dead_letter`` under ``load_id``.
+    """
+
+    source: str
+    kind: Kind
+    load_id: int
+    rows_read: int
+    loaded: int
+    duplicates: int
+    rejected: int
+    conflicts: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    first_time: datetime | None = None
+    last_time: datetime | None = None
+    future: int = 0
+    seconds: float = 0.0
+    rejects: tuple[Reject, ...] = ()
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every row that was read is accounted for exactly once."""
+        return self.rows_read == self.loaded + self.duplicates + self.rejected == self._by_reason()
+
+    def _by_reason(self) -> int:
+        return self.loaded + self.duplicates + sum(self.reasons.values())
+
+
+@dataclass(frozen=True)
+class ImportPreview:
+    """What an import would do. ``columns`` maps each role to the column it would be read from.
+
+    ``properties`` are the columns that would be kept as event properties (or user attributes). ``problem`` is
+    the reason why the whole import would be refused, if there is one.
+    """
+
+    source: str
+    format: str
+    kind: Kind
+    columns: Mapping[str, str]
+    properties: tuple[str, ...]
+    rows_read: int = 0
+    loaded: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    first_time: datetime | None = None
+    last_time: datetime | None = None
+    rejects: tuple[Reject, ...] = ()
+    problem: str | None = None

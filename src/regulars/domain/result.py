@@ -1,0 +1,206 @@
+"""The answer: rows, and everything needed to trust them."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from regulars.domain.metrics.record import ResultColumn
+from regulars.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from regulars.domain.frame import Frame
+    from regulars.domain.plan import Plan
+    from regulars.domain.query import Query
+
+_SHOWN_AS_HTML = 60
+
+
+@dataclass(frozen=True)
+class Result:
+    """Rows of one question with their definition, SQL, completeness and population.
+
+    Each row is a mapping: ``date`` first, then the breakdown, the values, and ``flags``: ``incomplete`` (the bucket
+    is not over), ``warming_up`` (its window starts before the first day of data), ``other`` (everything beyond the
+    limit of the breakdown). A value that is undefined is None; ``warnings`` say why.
+    """
+
+    query: Query
+    columns: tuple[ResultColumn, ...]
+    rows: list[dict[str, Any]]
+    definition: str
+    sql: str
+    watermark: date | None
+    complete_through: date | None
+    timezone: str
+    source: str
+    population: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    additive: bool = True
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The rows as a list of dictionaries of plain Python values."""
+        return [dict(row) for row in self.rows]
+
+    def to_json(self) -> bytes:
+        """Everything as JSON: the form that the command line prints."""
+        return msgspec.json.encode(self.to_mapping())
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Everything as plain values, ready for any encoder."""
+        return {
+            "query": msgspec.to_builtins(self.query),
+            "columns": [
+                {"name": c.name, "type": c.type, "unit": c.unit, "description": c.description} for c in self.columns
+            ],
+            "rows": self.rows,
+            "definition": self.definition,
+            "timezone": self.timezone,
+            "watermark": self.watermark,
+            "complete_through": self.complete_through,
+            "population": dict(self.population),
+            "additive": self.additive,
+            "source": self.source,
+            "warnings": list(self.warnings),
+            "sql": self.sql,
+        }
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as a pyarrow table (extra ``arrow``); ``flags`` is a list column."""
+        try:
+            import pyarrow as pa  # noqa: PLC0415 -- optional
+        except ImportError as exc:
+            raise MissingExtraError("pyarrow", "arrow", "an Arrow table") from exc
+        types = {"date": pa.date32(), "text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
+        fields = [pa.field(c.name, types[c.type]) for c in self.columns]
+        fields.append(pa.field("flags", pa.list_(pa.string())))
+        return pa.Table.from_pylist(self.rows, schema=pa.schema(fields))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The Arrow stream protocol: polars, pandas and DuckDB read a result directly."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows as a pandas frame (extra ``pandas``)."""
+        try:
+            import pandas as pd  # noqa: PLC0415 -- optional
+        except ImportError as exc:
+            raise MissingExtraError("pandas", "pandas", "a pandas frame") from exc
+        return pd.DataFrame(self.rows, columns=[*(c.name for c in self.columns), "flags"])
+
+    def to_polars(self) -> pl.DataFrame:
+        """The rows as a polars frame (extra ``polars``)."""
+        try:
+            import polars as pl  # noqa: PLC0415 -- optional
+        except ImportError as exc:
+            raise MissingExtraError("polars", "polars", "a polars frame") from exc
+        frame = pl.from_arrow(self.to_arrow())
+        if not isinstance(frame, pl.DataFrame):  # from_arrow gives a Series only for arrays
+            msg = "a table became a series"
+            raise TypeError(msg)
+        return frame
+
+    def explain(self) -> str:
+        """The number in words: definition, window, time zone, population, completeness, and its SQL."""
+        excluded = self.population.get("excluded", {})
+        left_out = ", ".join(f"{count} {name}" for name, count in excluded.items()) or "nobody"
+        lines = [
+            self.definition,
+            "",
+            f"Days are calendar days in {self.timezone}. Data until {self.watermark}.",
+            f"Complete through {self.complete_through}.",
+            f"Activity: {self.query.activity}. Population: {self.query.population}.",
+            f"{self.population.get('total', 0)} people in the range; excluded: {left_out}.",
+            *self.warnings,
+            "",
+            self.sql,
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        names = [*(c.name for c in self.columns), "flags"]
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>"
+            for row in self.rows[:_SHOWN_AS_HTML]
+        )
+        more = len(self.rows) - _SHOWN_AS_HTML
+        note = f"<caption>{more} more rows</caption>" if more > 0 else ""
+        return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def result_columns(plan: Plan) -> tuple[ResultColumn, ...]:
+    """The columns of a result: date, breakdown, values."""
+    shown = {"date", *plan.shape.columns}
+    own = [column for column in plan.metric.columns if column.name in shown]
+    if plan.query.grain == "hour" and plan.query.calendar is None:
+        own[0] = ResultColumn("date", "text", "hour", "Local start of the hour with its UTC offset")
+    breakdown = [ResultColumn(p.name, "text", p.words, f"Value of the {p.words} {p.name}") for p in plan.breakdown]
+    return (own[0], *breakdown, *own[1:])
+
+
+def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[dict[str, Any]]:
+    """Engine rows as result rows, with their flags."""
+    frame = plan.frame
+    if frame is None:
+        return []
+    names = [column.name for column in result_columns(plan)]
+    hourly = plan.query.grain == "hour" and plan.query.calendar is None
+    found = []
+    for *cells, is_other in rows:
+        row = dict(zip(names, cells, strict=True))
+        if hourly:
+            row["date"] = hour_text(int(row["date"]), timezone)
+        row["flags"] = _flags(plan, frame, row["date"], other=bool(is_other))
+        found.append(row)
+    return found
+
+
+def hour_text(second: int, timezone: str) -> str:
+    """The local start of an hour with its UTC offset, from its UTC second.
+
+    >>> hour_text(1774746000, "Europe/Berlin")
+    '2026-03-29T03:00:00+02:00'
+    """
+    return datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(timezone)).isoformat()
+
+
+def _flags(plan: Plan, frame: Frame, start: date | str, *, other: bool) -> list[str]:
+    day = date.fromisoformat(start[:10]) if isinstance(start, str) else start
+    end = frame.bucket_end(day)
+    shown_end = min(end, frame.last)
+    ahead = timedelta(days=plan.shape.ahead_days)
+    flags = ["incomplete"] if end + ahead > frame.complete_through else []
+    if other:
+        flags.append("other")
+    if _warming_up(plan, frame, day, shown_end):
+        flags.append("warming_up")
+    return flags
+
+
+def _warming_up(plan: Plan, frame: Frame, day: date, shown_end: date) -> bool:
+    if any(measure.rule == "new" for measure in plan.shape.measures):
+        return (day - frame.first_day).days < (plan.query.window or 30)
+    window = plan.shape.window
+    if window is None:
+        return False
+    # A summary takes in every daily window of its bucket, so the first one decides.
+    last_window_ends = day if plan.shape.summarised else shown_end
+    return last_window_ends - timedelta(days=window - 1) < frame.first_day

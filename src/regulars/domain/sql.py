@@ -1,0 +1,78 @@
+"""Building blocks of canonical SQL: values that only ever enter as syntax-tree literals, and named relations."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sqlglot import exp, parse_one
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = str | int | float | bool | date
+
+
+class Values:
+    """The values of one statement. Text holds a placeholder, the tree gets a literal: nothing can break out.
+
+    >>> values = Values()
+    >>> text = "SELECT 1 WHERE x = " + values.add("it's")
+    >>> text, values.bind(text).sql()
+    ('SELECT 1 WHERE x = $v1', "SELECT 1 WHERE x = 'it''s'")
+    """
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Value] = {}
+        self._names: dict[tuple[type, Value], str] = {}
+
+    def add(self, value: Value) -> str:
+        """Remember a value and return the placeholder that stands for it in the text."""
+        known = (type(value), value)
+        if known not in self._names:
+            self._names[known] = f"v{len(self._names) + 1}"
+            self._by_name[self._names[known]] = value
+        return f"${self._names[known]}"
+
+    def add_all(self, values: tuple[Value, ...]) -> str:
+        """Placeholders of several values, separated by commas."""
+        return ", ".join(self.add(value) for value in values)
+
+    def bind(self, text: str) -> exp.Expr:
+        """Parse the text once (cached) and put literals where the placeholders are."""
+        return _parsed(text).transform(_literal_for, self._by_name)
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> exp.Expr:
+    return parse_one(text, dialect="duckdb")
+
+
+def _literal_for(node: exp.Expr, by_name: Mapping[str, Value]) -> exp.Expr:
+    return literal(by_name[node.name]) if isinstance(node, exp.Placeholder) else node
+
+
+def literal(value: Value) -> exp.Expr:
+    """A value as a syntax-tree literal."""
+    if isinstance(value, bool):
+        return exp.Boolean(this=value)
+    if isinstance(value, date):
+        return exp.Cast(this=exp.Literal.string(value.isoformat()), to=exp.DataType.build("date"))
+    if isinstance(value, str):
+        return exp.Literal.string(value)
+    number = exp.Literal.number(repr(abs(value)))
+    return exp.Neg(this=number) if value < 0 else number
+
+
+def identifier(name: str) -> str:
+    """A column name as a quoted identifier of the canonical dialect."""
+    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
+
+
+def with_relations(relations: Mapping[str, str], body: str) -> str:
+    """One statement from named relations in reading order and the SELECT that uses them."""
+    if not relations:
+        return body
+    named = ",\n".join(f"{name} AS (\n{text.strip()}\n)" for name, text in relations.items())
+    return f"WITH {named}\n{body.strip()}"

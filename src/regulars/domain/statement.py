@@ -1,0 +1,163 @@
+"""One SQL statement for a question: the relations it needs, and the SELECT over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from regulars.domain import hours
+from regulars.domain.calendar import epoch_day
+from regulars.domain.properties import resolve, split_name
+from regulars.domain.relations import counts, moments, rows, slices, spans
+from regulars.domain.schema import GAP_CAP, MISSING
+from regulars.domain.sql import Values, identifier, with_relations
+
+if TYPE_CHECKING:
+    from regulars.domain.context import Context
+    from regulars.domain.frame import Frame
+    from regulars.domain.metrics.record import Shape
+    from regulars.domain.query import Query
+    from regulars.domain.relations.scope import Scope, Source
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The SQL of one question: its relations put together for one source of rows."""
+
+    query: Query
+    shape: Shape
+    frame: Frame
+    scope: Scope
+    values: Values
+    context: Context
+
+    @property
+    def registered(self) -> bool:
+        """Whether a measure compares with the registration date."""
+        return any(measure.rule == "registered" for measure in self.shape.measures)
+
+    @property
+    def whole_history(self) -> bool:
+        """Whether a measure asks for the first day ever, so that days before the range matter."""
+        return any(measure.rule == "new" for measure in self.shape.measures)
+
+    def can_read(self, source: Source) -> bool:
+        """Whether a source gives exact rows for this question."""
+        scope = self.scope
+        if source == "events" or self.hourly:
+            return source == "events"
+        rules = {measure.rule for measure in self.shape.measures}
+        by_event = scope.by_event or bool(scope.event_conditions)
+        if by_event or self.context.stale or scope.activity not in self.context.fresh_activities or "weight" in rules:
+            return False
+        if source == "arrivals":
+            return True
+        # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
+        single_days = rules & {"actions", "registered"} or scope.moments
+        return not single_days and self.frame.days <= GAP_CAP and self._dimension() is not None
+
+    def _dimension(self) -> str | None:
+        """The one stored attribute that breakdown and filters read, ``overall`` for none, None for any more."""
+        user_filters = [leaf for filter_ in self.query.filters for leaf in filter_.leaves()]
+        read = {p.key for p in self.scope.breakdown}
+        read |= {resolve(leaf.property or "", self.context.names, Values()).key for leaf in user_filters}
+        if not read:
+            return "overall"
+        return next(iter(read)) if len(read) == 1 and read <= self.context.dimensions else None
+
+    @property
+    def hourly(self) -> bool:
+        """Whether the time axis has hours, which only raw events know."""
+        return self.query.grain == "hour" and self.query.calendar is None
+
+    def select(self, source: Source) -> str:
+        """The whole SELECT for the rows of the result."""
+        if self.hourly:
+            return hours.statement(self.scope, self.shape, self.frame, self.values, self.context)
+        scope, shape, frame = self.scope, self.shape, self.frame
+        named = {name: moments.validity(name) for name in scope.moments}
+        named |= self.chain(source)
+        if scope.breakdown and not scope.by_event and not scope.per_person:
+            named["slices"] = slices.slices(scope, shape, frame, "chain")
+        named["days"] = counts.days(frame, self.values)
+        named["spans"] = spans.spans(scope, shape, frame)
+        if scope.per_person:
+            named["held"] = moments.held(scope)
+            if scope.breakdown and not scope.by_event:
+                named["slices"] = slices.slices(scope, shape, frame, "held")
+        named["changes"] = counts.changes(scope, shape, frame)
+        named["counts"] = counts.counts(scope, shape)
+        named["daily"] = self._daily()
+        return with_relations(named, self._rows())
+
+    def chain(self, source: Source) -> dict[str, str]:
+        """Active days with their gaps, from the chosen source."""
+        scope, shape, frame = self.scope, self.shape, self.frame
+        if source == "aggregates":
+            return {"chain": rows.chain_from_aggregates(scope, frame, self.values, self._stored_slice())}
+        if source == "arrivals":
+            return {"chain": rows.chain_from_arrivals(scope, frame, self.values, registered=self.registered)}
+        first = "" if self.whole_history else self.values.add(frame.scan_from)
+        last = self.values.add(frame.scan_to)
+        named = {"user_days": rows.user_days(scope, first, last, registered=self.registered)}
+        if scope.by_event:
+            named["slices"] = slices.slices(scope, shape, frame, "user_days")
+            named["sliced_days"] = rows.sliced_days(scope, registered=self.registered)
+        named["chain"] = rows.chain_from_events(scope, frame, registered=self.registered)
+        return named
+
+    def _stored_slice(self) -> rows.StoredSlice:
+        """The dimension to read from the aggregates, and the filter on its value."""
+        leaves = [leaf for filter_ in self.query.filters for leaf in filter_.leaves()]
+        keys = [p.key for p in self.scope.breakdown] + [split_name(leaf.property or "")[1] for leaf in leaves]
+        if not keys:
+            return rows.StoredSlice()
+        # A condition reads the attribute from dim_users; in the aggregates the same text stands in ``value``.
+        stored = f"nullif(value, '{MISSING}')"
+        tests = [text.replace(f"u.{keys[0]}", stored) for text in self.scope.user_conditions]
+        return rows.StoredSlice(keys[0], " AND ".join(tests) or None)
+
+    def ledger(self, source: Source) -> str:
+        """People with a qualifying event in the range, by population."""
+        stored = self._stored_slice() if source == "aggregates" else rows.StoredSlice()
+        return rows.ledger(self.scope, self.frame, self.values, source, stored)
+
+    def _daily(self) -> str:
+        columns = ",\n  ".join(f"{self._text(text)} AS {name}" for name, text in self.shape.columns.items())
+        return f"SELECT slice, day, date, last_day,\n  {columns}\nFROM counts"
+
+    def _text(self, text: str) -> str:
+        return text.replace(":last_day", str(epoch_day(self.frame.last)))
+
+    def _rows(self) -> str:
+        scope, frame = self.scope, self.frame
+        first = epoch_day(frame.first)
+        shown = "".join(
+            f"k.shown_{name} AS {identifier(p.name)}, " for name, p in zip(scope.segments, scope.breakdown, strict=True)
+        )
+        other = f"r.slice > {scope.limit}" if scope.breakdown else "FALSE"
+        join = ""
+        if scope.breakdown:
+            listed = ", ".join(f"shown_{name}" for name in scope.segments)
+            join = f"JOIN (SELECT DISTINCT slice, {listed} FROM slices WHERE seen = 1) k ON k.slice = r.slice"
+        if self.shape.summarised:
+            return self._summary(shown, other, join)
+        columns = ", ".join(f"r.{name}" for name in self.shape.columns)
+        return f"""
+SELECT r.date, {shown}{columns}, {other} AS is_other
+FROM daily r {join}
+WHERE r.day = r.last_day AND r.day >= {first}
+ORDER BY r.date, r.slice"""
+
+    def _summary(self, shown: str, other: str, join: str) -> str:
+        complete = epoch_day(self.frame.complete_through)
+        ratio = f"CASE WHEN r.day <= {complete} THEN r.stickiness END"
+        total = (self.shape.summary or "").format(ratio)
+        named = ", ".join(f"k.shown_{name}" for name in self.scope.segments)
+        return f"""
+SELECT r.date, {shown}CAST(NULL AS BIGINT) AS numerator, CAST(NULL AS BIGINT) AS denominator,
+  {total} AS stickiness, {other} AS is_other
+FROM daily r {join}
+WHERE r.day >= {epoch_day(self.frame.first)}
+GROUP BY r.date, r.slice{", " + named if named else ""}
+ORDER BY r.date, r.slice"""

@@ -1,0 +1,200 @@
+"""``regulars.toml`` as one frozen record.
+
+Unknown keys are errors with a suggestion. The hash of the settings that stored rollups depend on is kept
+with them (:meth:`Settings.definitions`), so that a changed definition is never answered from old rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from regulars.domain.actions import Action, describe
+from regulars.domain.query import EventCondition
+from regulars.errors import SettingsError, UnknownNameError, did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[str, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+BUILT_IN_ACTIVITIES = ("core", "any", "conversion", "core_feature")
+
+
+class Activity(EventCondition, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A declared activity: which events qualify, and how many a day make a user active."""
+
+    min_events: int = 1
+    max_events: int | None = None
+
+
+class ActionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Overrides of one action in the catalogue; what is left out keeps the shipped value."""
+
+    category: str | None = None
+    weight: float | None = None
+    core: bool | None = None
+    conversion: bool | None = None
+
+
+class PopulationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is not a production user. These lists win over flags on the users."""
+
+    test_users: tuple[str, ...] = ()
+    bots: tuple[str, ...] = ()
+    production_users: tuple[str, ...] = ()
+
+
+class RollupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """User attributes that every activity is pre-aggregated by."""
+
+    dimensions: tuple[str, ...] = ("country", "plan", "device_type")
+
+
+class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds for the embedded database; beyond ``memory_limit`` it spills to disk."""
+
+    memory_limit: str = "3GB"
+    threads: int | None = None
+
+
+class ImportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of one event."""
+
+    string_bytes: int = 65_536
+    name_characters: int = 200
+    store_ip: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"imports": "import"}):
+    """Everything a workspace can declare.
+
+    >>> Settings.from_toml('timezone = "Europe/Berlin"').timezone
+    'Europe/Berlin'
+    """
+
+    timezone: str = "UTC"
+    week_start: Weekday = "monday"
+    holidays: str | None = None
+    actions: dict[str, ActionSettings] = {}
+    activity: dict[str, Activity] = {}
+    core_features: tuple[str, ...] = ()
+    population: PopulationSettings = PopulationSettings()
+    rollups: RollupSettings = RollupSettings()
+    imports: ImportSettings = ImportSettings()
+    engine: EngineSettings = EngineSettings()
+
+    def __post_init__(self) -> None:
+        """Refuse values that no later step could use."""
+        check_timezone(self.timezone)
+        for name, activity in self.activity.items():
+            _check_activity(name, activity)
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "regulars.toml") -> Settings:
+        """Read settings from TOML text; the error names the key, the value and what is allowed."""
+        try:
+            return msgspec.convert(tomllib.loads(text), cls)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
+            raise SettingsError(f"{source}: {_explain(exc)}", source=source) from exc
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """Read a settings file; a missing one means the defaults."""
+        if not path.exists():
+            return cls()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as exc:
+            raise SettingsError(f"{path.name} is not UTF-8 text; save it as UTF-8", source=path.name) from exc
+        return cls.from_toml(text, path.name)
+
+    @property
+    def week_start_number(self) -> int:
+        """ISO number of the first day of the week: Monday is 1."""
+        return WEEKDAYS.index(self.week_start) + 1
+
+    @property
+    def activities(self) -> tuple[str, ...]:
+        """Every activity a query may name, built-in ones first."""
+        return (*BUILT_IN_ACTIVITIES, *sorted(self.activity))
+
+    @property
+    def stored_activities(self) -> tuple[str, ...]:
+        """The activities that have stored arrivals: ``core``, ``any`` and the declared ones."""
+        return ("core", "any", *sorted(self.activity))
+
+    def action(self, action_type: str) -> Action:
+        """Category, weight and flags of an action type under these settings."""
+        shipped = describe(action_type)
+        own = self.actions.get(action_type)
+        if own is None or shipped.is_marker:
+            return shipped
+        return Action(
+            action_type,
+            shipped.category if own.category is None else own.category,
+            shipped.engagement_weight if own.weight is None else own.weight,
+            shipped.is_core_action if own.core is None else own.core,
+            shipped.is_conversion_event if own.conversion is None else own.conversion,
+        )
+
+    def definitions(self) -> dict[str, str]:
+        """What stored rows depend on, part by part, so that a changed part can be told from the rest."""
+        return {
+            "timezone": self.timezone,
+            "actions": _hash(self.actions),
+            "population": _hash(self.population),
+            "dimensions": ",".join(sorted(self.rollups.dimensions)),
+            **{f"activity.{name}": _hash(self.activity.get(name)) for name in self.stored_activities},
+        }
+
+
+def _hash(part: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(part, order="sorted")).hexdigest()[:32]
+
+
+def check_timezone(name: str) -> str:
+    """Accept an IANA time zone name, refuse everything else."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        from zoneinfo import available_timezones  # noqa: PLC0415 -- slow, and only the error needs it
+
+        hint = did_you_mean(name, available_timezones())
+        raise SettingsError(f"unknown timezone {name!r}; {hint}", code="unknown_timezone", value=name) from None
+    return name
+
+
+def _check_activity(name: str, activity: Activity) -> None:
+    if name in BUILT_IN_ACTIVITIES:
+        raise SettingsError(f"activity {name!r} is built in; choose another name", value=name)
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+        raise SettingsError(f"activity name {name!r} must be lower-case letters, digits and _", value=name)
+    if activity.min_events < 1:
+        raise SettingsError(f"activity {name!r}: min_events must be at least 1, not {activity.min_events}")
+    if activity.max_events is not None and activity.max_events < activity.min_events:
+        raise SettingsError(f"activity {name!r}: max_events is below min_events")
+
+
+def _explain(exc: Exception) -> str:
+    text = str(exc)
+    unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?", text)
+    if unknown is None:
+        return text.replace(" - at `$.", " at `").replace("`$.", "`")
+    name, place = unknown.group(1), unknown.group(2) or ""
+    allowed = _allowed_keys(place)
+    return str(UnknownNameError("setting", f"{place}.{name}".lstrip("."), allowed)) if allowed else text
+
+
+def _allowed_keys(place: str) -> list[str]:
+    kinds: dict[str, Any] = {
+        "": Settings, "population": PopulationSettings, "rollups": RollupSettings, "import": ImportSettings,
+        "activity": Activity, "actions": ActionSettings,
+    }  # fmt: skip
+    kind = kinds.get(place.partition("[")[0].partition(".")[0])
+    return [f"{place}.{n}".lstrip(".") for n in (kind.__struct_encode_fields__ if kind else ())]
