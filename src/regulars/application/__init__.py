@@ -1,0 +1,1 @@
+"""The verbs: load, refresh, query. Functions whose first argument is an engine."""

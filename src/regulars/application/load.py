@@ -1,0 +1,56 @@
+"""Bring a source into the warehouse: facts and everything derived from them, in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from regulars.application.query import read_context, stored_definitions
+from regulars.application.refresh import rebuild, rebuild_event_days, refresh
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from regulars.application.ports import Engine
+    from regulars.domain.report import ImportReport
+    from regulars.settings import Settings
+
+
+class Load(Protocol):
+    """Puts the facts of one source into the open transaction and reports what it did."""
+
+    def __call__(self) -> ImportReport:
+        """Load the facts."""
+
+
+def load_and_refresh(engine: Engine, settings: Settings, load: Load, now: datetime) -> ImportReport:
+    """Load facts, then refresh what follows from them; readers see all of it or nothing.
+
+    The first load, and one after the settings changed, computes the derived rows anew, which costs less than
+    patching them.
+    """
+    with engine.transaction():
+        first = not engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1")
+        report = load()
+        if report.loaded:
+            if first or needs_rebuild(engine, settings):
+                _rebuild(engine, settings, now)
+            else:
+                refresh(engine, settings, read_context(engine, settings, now, inside=True), report.load_id)
+    return report
+
+
+def rebuild_all(engine: Engine, settings: Settings, now: datetime) -> None:
+    """Compute everything derived anew, with the present settings, in one transaction."""
+    with engine.transaction():
+        _rebuild(engine, settings, now)
+
+
+def _rebuild(engine: Engine, settings: Settings, now: datetime) -> None:
+    # The days of events come first: a new time zone needs to know which stretch of time its offsets must cover.
+    rebuild_event_days(engine)
+    rebuild(engine, settings, read_context(engine, settings, now, inside=True))
+
+
+def needs_rebuild(engine: Engine, settings: Settings) -> bool:
+    """Whether the stored rows were built with other definitions than today's."""
+    return stored_definitions(engine.fetch) != settings.definitions()

@@ -1,0 +1,184 @@
+"""Answer a question: read the state, plan, run, put the rows together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from regulars.domain.calendar import local_day
+from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context
+from regulars.domain.dialect import render
+from regulars.domain.plan import Plan, plan
+from regulars.domain.population import PopulationRule
+from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, split_name
+from regulars.domain.query import EventCondition
+from regulars.domain.result import Result, result_columns, result_rows
+from regulars.domain.sql import Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+
+    from regulars.application.ports import Engine
+    from regulars.domain.dialect import Dialect
+    from regulars.domain.query import Query
+    from regulars.settings import Settings
+
+Read = Callable[[str], list[tuple[Any, ...]]]
+
+
+def analyze(engine: Engine, settings: Settings, query: Query, now: datetime) -> Result:
+    """Answer one question on an engine, at the instant ``now`` (naive UTC)."""
+    context = read_context(engine, settings, now, names=names_in(query))
+    planned = plan(query, context)
+    if planned.statement is None or planned.ledger is None:
+        reason = "the workspace has no data yet" if context.watermark is None else "there are no data in this range yet"
+        return _result(planned, context, "", [], {}, reason)
+    sql = render(planned.statement, engine.dialect)
+    rows = engine.query(sql).rows
+    ledger = dict(engine.query(render(planned.ledger, engine.dialect)).rows)
+    return _result(planned, context, sql, rows, ledger)
+
+
+def render_query(engine: Engine, settings: Settings, query: Query, now: datetime, dialect: Dialect) -> str:
+    """The SQL that answers a question, for any dialect; empty while there are no data."""
+    planned = plan(query, read_context(engine, settings, now, names=names_in(query)))
+    return "" if planned.statement is None else render(planned.statement, dialect)
+
+
+def _result(
+    planned: Plan, context: Context, sql: str, rows: list[tuple[Any, ...]], ledger: dict[str, int], *reasons: str
+) -> Result:
+    frame = planned.frame
+    shown = result_rows(planned, rows, context.timezone)
+    undefined = any(value is None for row in shown for name, value in row.items() if name in planned.shape.columns)
+    notes = planned.shape.notes or ("empty values are undefined: nothing to divide by, or not yet observed",)
+    return Result(
+        query=planned.query,
+        columns=result_columns(planned),
+        rows=shown,
+        definition=f"{planned.metric.title}. {planned.metric.definition}",
+        sql=sql,
+        watermark=context.watermark,
+        complete_through=frame.complete_through if frame else None,
+        timezone=context.timezone,
+        source=planned.source,
+        population=_population(ledger, planned.query),
+        warnings=(*reasons, *planned.warnings, *(notes if undefined else ())),
+        additive=planned.additive,
+    )
+
+
+def _population(ledger: dict[str, int], query: Query) -> dict[str, Any]:
+    wanted = ledger if query.population == "all" else {query.population: ledger.get(query.population, 0)}
+    excluded = {name: int(count) for name, count in sorted(ledger.items()) if name not in wanted}
+    return {"total": sum(int(count) for count in wanted.values()), "excluded": excluded}
+
+
+def read_context(
+    engine: Engine, settings: Settings, now: datetime, names: Iterable[str] = (), *, inside: bool = False
+) -> Context:
+    """What the planner must know: settings, state of the stored rows, and whether the names exist.
+
+    ``inside`` reads what the open transaction has changed, instead of the last committed state.
+    """
+    read: Read = engine.fetch if inside else lambda sql: engine.query(sql).rows
+    stored = stored_definitions(read)
+    wanted = settings.definitions()
+    stale = tuple(part for part in ("timezone", "actions", "population") if stored and stored.get(part) != wanted[part])
+    fresh = frozenset(
+        name for name in settings.stored_activities
+        if not stale and (not stored or stored.get(f"activity.{name}") == wanted[f"activity.{name}"])
+    )  # fmt: skip
+    types = [row[0] for row in read("SELECT action_type FROM dim_actions")]
+    first_day, watermark, first_instant, last_instant = _extent(read, settings, now, stale)
+    dimensions = stored.get("dimensions", wanted["dimensions"]) if stored else wanted["dimensions"]
+    return Context(
+        timezone=settings.timezone,
+        week_start=settings.week_start_number,
+        now=now,
+        first_day=first_day,
+        watermark=watermark,
+        names=_known_names(engine, names),
+        actions={name: settings.action(name) for name in types},
+        activities=activity_rules(settings),
+        core_features=settings.core_features,
+        population=PopulationRule(
+            settings.population.production_users, settings.population.test_users, settings.population.bots
+        ),
+        fresh_activities=fresh,
+        dimensions=frozenset(filter(None, dimensions.split(","))),
+        stale=stale,
+        first_instant=first_instant,
+        last_instant=last_instant,
+    )
+
+
+def activity_rules(settings: Settings) -> dict[str, ActivityRule]:
+    """Every activity that a query may name, as rules for the planner."""
+    built_in = {name: ActivityRule(name, EventCondition()) for name in settings.activities}
+    declared = {
+        name: ActivityRule(name, EventCondition(a.events, a.where), a.min_events, a.max_events)
+        for name, a in settings.activity.items()
+    }
+    return {**built_in, **declared}
+
+
+def stored_definitions(read: Read) -> dict[str, str]:
+    """The definitions that the stored rows were built with; empty before the first load."""
+    rows = read("SELECT value FROM workspace_state WHERE name = 'definitions'")
+    return json.loads(rows[0][0]) if rows else {}
+
+
+def _extent(
+    read: Read, settings: Settings, now: datetime, stale: tuple[str, ...]
+) -> tuple[date | None, date | None, datetime | None, datetime | None]:
+    """First day, watermark, first and last instant of the events."""
+    rows = read("SELECT day, first_timestamp, last_timestamp FROM event_days ORDER BY day")
+    if not rows:
+        return None, None, None, None
+    first, last = min(row[1] for row in rows), max(row[2] for row in rows)
+    latest = now + CLOCK_TOLERANCE
+    if "timezone" in stale:
+        moment = latest.isoformat(sep=" ")
+        newest = read(f"SELECT max(action_timestamp) FROM fact_user_actions WHERE action_timestamp <= '{moment}'")[0][0]
+        watermark = local_day(newest, settings.timezone) if newest else None
+        return local_day(first, settings.timezone), watermark, first, last
+    past = [row[0] for row in rows if row[1] <= latest]
+    return rows[0][0], max(past, default=None), first, last
+
+
+def names_in(query: Query) -> list[str]:
+    """The property names that a question reads."""
+    leaves = [leaf for filter_ in query.filters for leaf in filter_.leaves()]
+    return [*query.breakdown, *(leaf.property or "" for leaf in leaves)]
+
+
+def _known_names(engine: Engine, names: Iterable[str]) -> PropertyNames:
+    """User attributes that were ever set, and those event properties of the question that some event carries."""
+    keys = {split_name(name)[1] for name in names} - set(BUILT_IN_EVENT_PROPERTIES)
+    if not keys:
+        return PropertyNames()
+    attributes = {row[0] for row in engine.query("SELECT DISTINCT key FROM fact_user_attributes").rows}
+    found = {key for key in keys if _some_event_has(engine, key)}
+    return PropertyNames(frozenset(attributes), frozenset(found or _sampled_properties(engine)))
+
+
+def _some_event_has(engine: Engine, key: str) -> bool:
+    values = Values()
+    text = f"""SELECT 1 FROM fact_user_actions e
+WHERE rg_property(e.action_metadata, {values.add(key)}) IS NOT NULL LIMIT 1"""
+    return bool(engine.query(render(values.bind(text), engine.dialect)).rows)
+
+
+def _sampled_properties(engine: Engine) -> set[str]:
+    """Property names among some events, to suggest one for a name that none has."""
+    rows = engine.query("SELECT action_metadata FROM fact_user_actions WHERE action_metadata IS NOT NULL LIMIT 5000")
+    return {key for (text,) in rows.rows for key in _keys(text)}
+
+
+@lru_cache(maxsize=1024)
+def _keys(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))

@@ -1,0 +1,251 @@
+"""Bring derived rows up to date with the facts: incrementally after a load, or all of them.
+
+Late events, merged identities, changed attributes and populations are one mechanism: arrival rows are removed and
+inserted, and the aggregates follow by the difference. Both roads give the same rows, which a property test holds.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from regulars.domain import rollups
+from regulars.domain.dialect import render
+from regulars.domain.schema import AGG_ARRIVALS, ARRIVALS, DIM_USERS, EVENT_DAYS
+from regulars.domain.sql import Values
+from regulars.domain.timezones import local_day_sql, local_time_key_sql
+
+if TYPE_CHECKING:
+    from regulars.application.ports import Engine
+    from regulars.domain.context import ActivityRule, Context
+    from regulars.settings import Settings
+
+_TEMPORARY = ("touched", "moved", "dirty", "since", "active_days", "new_users", "changed", "before", "after", "delta")
+
+
+def refresh(engine: Engine, settings: Settings, context: Context, load_id: int) -> None:
+    """Bring everything derived up to date with one load. Runs inside the load's transaction."""
+    step = _Refresh(engine, settings, context)
+    step.find_touched(load_id)
+    step.find_changed_people()
+    step.count_dirty_days()
+    step.aggregate("before")
+    step.replace_arrivals()
+    step.replace_people()
+    step.aggregate("after")
+    step.apply_difference()
+    step.merge_event_days(load_id)
+    step.clean_up()
+
+
+def rebuild(engine: Engine, settings: Settings, context: Context) -> None:
+    """Compute everything derived anew from the facts, with the present settings."""
+    step = _Refresh(engine, settings, context)
+    step.redefine_facts()
+    step.rebuild_people()
+    step.rebuild_arrivals()
+    rebuild_event_days(engine)
+    step.remember_definitions()
+    step.clean_up()
+
+
+def rebuild_event_days(engine: Engine) -> None:
+    """First and last event of every day."""
+    engine.execute("DELETE FROM event_days")
+    engine.execute(f"INSERT INTO {EVENT_DAYS.name} {rollups.EVENT_DAYS_ALL} ORDER BY day")
+
+
+class _Refresh:
+    """The steps of a refresh; what changed is kept in temporary tables between them."""
+
+    def __init__(self, engine: Engine, settings: Settings, context: Context) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.context = context
+        self.rules: list[ActivityRule] = [context.activities[name] for name in settings.stored_activities]
+        self.dimensions = sorted(settings.rollups.dimensions)
+        self.clean_up()
+
+    def run(self, text: str, values: Values | None = None) -> None:
+        """Execute one canonical statement in the engine's dialect."""
+        tree = (values or Values()).bind(text)
+        self.engine.execute(render(tree, self.engine.dialect, pretty=False))
+
+    def keep(self, name: str, text: str, values: Values | None = None) -> None:
+        """Keep the rows of a SELECT in a temporary table."""
+        self.run(f"CREATE TEMPORARY TABLE {name} AS {text}", values)
+
+    def clean_up(self) -> None:
+        """Drop the temporary tables of this refresh, or of one that failed before."""
+        for name in _TEMPORARY:
+            self.engine.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+    def find_touched(self, load_id: int) -> None:
+        """People and days that the load reaches, merged identities included."""
+        self.keep(
+            "moved",
+            f"""SELECT i.identity_key, i.user_key AS old_user, r.user_key AS new_user
+FROM dim_identities i JOIN ({rollups.RESOLVED_LINKS}) r ON r.identity_key = i.identity_key
+WHERE r.user_key <> i.user_key
+  AND i.identity_key IN (SELECT anonymous_key FROM fact_identity_links WHERE load_id = {load_id})""",
+        )
+        self.run(
+            """UPDATE dim_identities SET user_key = moved.new_user FROM moved
+WHERE moved.identity_key = dim_identities.identity_key"""
+        )
+        self.keep(
+            "dirty",
+            f"""SELECT i.user_key, e.day FROM fact_user_actions e
+JOIN dim_identities i ON i.identity_key = e.identity_key WHERE e.load_id = {load_id} GROUP BY i.user_key, e.day
+UNION SELECT m.new_user, e.day FROM fact_user_actions e JOIN moved m ON m.identity_key = e.identity_key
+UNION SELECT m.old_user, e.day FROM fact_user_actions e JOIN moved m ON m.identity_key = e.identity_key""",
+        )
+        self.keep("since", "SELECT user_key, min(day) AS day FROM dirty GROUP BY user_key")
+        self.keep(
+            "touched",
+            f"""SELECT user_key FROM since
+UNION SELECT i.user_key FROM fact_user_attributes f
+JOIN dim_identities i ON i.identity_key = f.identity_key WHERE f.load_id = {load_id}
+UNION SELECT i.user_key FROM fact_identity_links l
+JOIN dim_identities i ON i.identity_key = l.known_key WHERE l.load_id = {load_id}
+UNION SELECT i.user_key FROM fact_identity_links l
+JOIN dim_identities i ON i.identity_key = l.anonymous_key WHERE l.load_id = {load_id}
+UNION SELECT old_user FROM moved UNION SELECT new_user FROM moved""",
+        )
+
+    def find_changed_people(self) -> None:
+        """New rows of touched people, and those among them whose slices or population differ from the stored ones."""
+        values = Values()
+        self.keep("new_users", rollups.people(self.context, values, only_touched=True), values)
+        columns = ("population", *self.dimensions)
+        same = " AND ".join(f"o.{name} IS NOT DISTINCT FROM n.{name}" for name in columns)
+        self.keep(
+            "changed",
+            f"""SELECT t.user_key FROM touched t
+LEFT JOIN dim_users o ON o.user_key = t.user_key LEFT JOIN new_users n ON n.user_key = t.user_key
+WHERE NOT ({same}) OR (o.user_key IS NULL) <> (n.user_key IS NULL)""",
+        )
+
+    def count_dirty_days(self) -> None:
+        """Qualifying events of the dirty days."""
+        values = Values()
+        text = rollups.active_days(self.rules, self.context, values, only_dirty=True)
+        self.keep("active_days", text, values)
+
+    def aggregate(self, name: str) -> None:
+        """What the rows that change, or may change, add to the aggregates."""
+        rows = """FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key
+LEFT JOIN since s ON s.user_key = r.user_key LEFT JOIN changed c ON c.user_key = r.user_key
+WHERE (c.user_key IS NOT NULL OR r.day >= s.day)"""
+        self.keep(name, rollups.histogram(self.dimensions, rows))
+
+    def replace_arrivals(self) -> None:
+        """Remove arrivals since the first dirty day, insert them as they are now."""
+        self.keep("delta", "SELECT * FROM arrivals WHERE FALSE")
+        for number, rule in enumerate(self.rules):
+            values = Values()
+            text = rollups.changed_arrivals(rule, number, values)
+            self.run(f"INSERT INTO delta SELECT * FROM ({text}) changed_rows", values)
+        self.run(
+            """DELETE FROM arrivals USING since
+WHERE since.user_key = arrivals.user_key AND arrivals.day >= since.day"""
+        )
+        self.run(f"INSERT INTO {ARRIVALS.name} SELECT * FROM delta ORDER BY activity, day, user_key")
+
+    def replace_people(self) -> None:
+        """Put the new rows of touched people in the place of the old ones."""
+        self.run("DELETE FROM dim_users WHERE user_key IN (SELECT user_key FROM touched)")
+        self.run(f"INSERT INTO {DIM_USERS.name} SELECT * FROM new_users ORDER BY user_key")
+
+    def apply_difference(self) -> None:
+        """Add to the aggregates what came and take away what went."""
+        key = "activity, population, dimension, value, day, gap"
+        self.engine.execute("DROP TABLE temp.delta")
+        self.keep(
+            "delta",
+            f"""SELECT {key}, CAST(sum(users) AS BIGINT) AS users FROM (
+  SELECT {key}, users FROM after UNION ALL SELECT {key}, -users FROM before
+) both_sides GROUP BY {key} HAVING sum(users) <> 0""",
+        )
+        same = " AND ".join(f"x.{name} = d.{name}" for name in key.split(", ")[:-1])
+        matches = f"{same} AND coalesce(x.gap, -1) = coalesce(d.gap, -1)"
+        self.run("DROP TABLE before")
+        self.keep(
+            "before",
+            f"SELECT x.{key.replace(', ', ', x.')}, x.users FROM agg_arrivals x JOIN delta d ON {matches}",
+        )
+        self.run(f"DELETE FROM agg_arrivals AS x USING delta AS d WHERE {matches}")
+        self.run(
+            f"""INSERT INTO {AGG_ARRIVALS.name} SELECT {key}, CAST(sum(users) AS BIGINT) AS users FROM (
+  SELECT {key}, users FROM before UNION ALL SELECT {key}, users FROM delta
+) summed GROUP BY {key} HAVING sum(users) <> 0 ORDER BY activity, population, dimension, day"""
+        )
+
+    def merge_event_days(self, load_id: int) -> None:
+        """Count the load's events into their days."""
+        self.engine.execute("DROP TABLE temp.delta")
+        new = rollups.EVENT_DAYS_ALL.replace("GROUP BY", f"WHERE load_id = {load_id} GROUP BY")
+        self.keep("delta", new)
+        self.run(
+            """INSERT INTO delta SELECT x.day, x.events, x.first_timestamp, x.last_timestamp
+FROM event_days x WHERE x.day IN (SELECT day FROM delta)"""
+        )
+        self.run("DELETE FROM event_days WHERE day IN (SELECT day FROM delta)")
+        self.run(
+            f"""INSERT INTO {EVENT_DAYS.name}
+SELECT day, CAST(sum(events) AS BIGINT), min(first_timestamp), max(last_timestamp)
+FROM delta GROUP BY day ORDER BY day"""
+        )
+
+    def redefine_facts(self) -> None:
+        """Local days and action flags under the present settings."""
+        if "timezone" in self.context.stale:
+            day = local_day_sql("action_timestamp", self.context)
+            time_key = local_time_key_sql("action_timestamp", self.context)
+            self.run(f"UPDATE fact_user_actions SET day = {day}, time_key = {time_key}")
+        for action in self.context.actions.values():
+            values = Values()
+            self.run(
+                f"""UPDATE dim_actions SET category = {values.add(action.category)},
+  engagement_weight = {values.add(float(action.engagement_weight))},
+  is_core_action = {values.add(action.is_core_action)},
+  is_conversion_event = {values.add(action.is_conversion_event)}
+WHERE action_type = {values.add(action.action_type)}""",
+                values,
+            )
+        features = self.context.core_features
+        values = Values()
+        listed = f"feature_name IN ({values.add_all(features)})" if features else "FALSE"
+        self.run(f"UPDATE dim_features SET is_core_feature = {listed}", values)
+
+    def rebuild_people(self) -> None:
+        """Resolve every link and every attribute."""
+        self.run("UPDATE dim_identities SET user_key = identity_key")
+        self.run(
+            f"""UPDATE dim_identities SET user_key = r.user_key FROM ({rollups.RESOLVED_LINKS}) r
+WHERE r.identity_key = dim_identities.identity_key"""
+        )
+        values = Values()
+        self.keep("new_users", rollups.people(self.context, values, only_touched=False), values)
+        self.run("DELETE FROM dim_users")
+        self.run(f"INSERT INTO {DIM_USERS.name} SELECT * FROM new_users ORDER BY user_key")
+
+    def rebuild_arrivals(self) -> None:
+        """Every arrival and every aggregate."""
+        values = Values()
+        text = rollups.active_days(self.rules, self.context, values, only_dirty=False)
+        self.keep("active_days", text, values)
+        self.run("DELETE FROM arrivals")
+        for number, rule in enumerate(self.rules):
+            own = Values()
+            self.run(f"INSERT INTO {ARRIVALS.name} {rollups.all_arrivals(rule, number, own)}", own)
+        self.run("DELETE FROM agg_arrivals")
+        rows = "FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key"
+        self.run(f"INSERT INTO {AGG_ARRIVALS.name} {rollups.histogram(self.dimensions, rows)}")
+
+    def remember_definitions(self) -> None:
+        """Note which definitions the derived rows were built with."""
+        values = Values()
+        text = values.add(json.dumps(self.settings.definitions(), sort_keys=True))
+        self.run("DELETE FROM workspace_state WHERE name = 'definitions'")
+        self.run(f"INSERT INTO workspace_state SELECT 'definitions', {text}", values)

@@ -1,0 +1,1 @@
+"""Everything that touches a driver, a file or the clock of the machine."""

@@ -1,0 +1,90 @@
+"""The serving engine beyond one machine: ClickHouse, through ``clickhouse-connect``.
+
+It runs the same plans as the embedded engine on a copy of the star schema, made by
+:func:`regulars.application.mirror.mirror`. The client can be any of clickhouse-connect's, the one of the engine in
+this process (``get_client(interface="chdb")``) included.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from regulars.application.ports import Table
+from regulars.domain.dialect import CLICKHOUSE, Dialect, create_table
+from regulars.domain.schema import TABLES
+from regulars.errors import EngineError, MissingExtraError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    import pyarrow as pa
+    from clickhouse_connect.driver.client import Client
+
+
+def connect(**options: Any) -> ClickHouseEngine:
+    """Connect to a server: the options are those of ``clickhouse_connect.get_client`` (host, port, username, ...)."""
+    try:
+        import clickhouse_connect  # noqa: PLC0415 -- optional
+    except ImportError as exc:
+        raise MissingExtraError("clickhouse-connect", "clickhouse", "ClickHouse") from exc
+    return ClickHouseEngine(clickhouse_connect.get_client(**options))
+
+
+class ClickHouseEngine:
+    """A ClickHouse database that answers questions; rows come into it table by table."""
+
+    dialect: Dialect = CLICKHOUSE
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def create_schema(self) -> None:
+        """Create every table of the star schema that is not there yet."""
+        for table in TABLES:
+            statement = create_table(table, self.dialect).replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+            self.execute(statement)
+
+    def query(self, sql: str) -> Table:
+        """Run one SELECT and return all its rows."""
+        with _driver_errors("answer the query", sql):
+            found = self.client.query(sql, settings=dict(self.dialect.settings))
+        return Table(tuple(found.column_names), [tuple(row) for row in found.result_rows])
+
+    def execute(self, sql: str) -> None:
+        """Run one statement that changes something; ClickHouse has no transaction to be inside of."""
+        with _driver_errors("change the warehouse", sql):
+            self.client.command(sql)
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a SELECT; what was executed before is visible at once."""
+        return self.query(sql).rows
+
+    def replace(self, table: str, rows: pa.Table) -> None:
+        """Put rows in the place of everything a table holds."""
+        with _driver_errors("change the warehouse"):
+            self.client.command(f"TRUNCATE TABLE {table}")
+            if rows.num_rows:
+                self.client.insert_arrow(table, rows)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Refuse: several statements cannot be committed at once here."""
+        raise UnsupportedError(
+            "ClickHouse cannot commit several changes at once; load into the embedded engine and mirror it"
+        )
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self.client.close()
+
+
+@contextmanager
+def _driver_errors(doing: str, sql: str | None = None) -> Iterator[None]:
+    from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415 -- optional
+
+    try:
+        yield
+    except ClickHouseError as exc:
+        first_line = str(exc).partition("\n")[0]
+        raise EngineError(f"ClickHouse could not {doing}: {first_line}", sql=sql) from exc

@@ -1,0 +1,118 @@
+"""Which format a file has: by its name, then by its first bytes."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from regulars.errors import SourceError
+
+FORMATS = ("csv", "jsonl", "json", "parquet", "arrow")
+_BY_SUFFIX = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
+    ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".arrows": "arrow", ".ipc": "arrow",
+}  # fmt: skip
+_GZIP, _PARQUET, _ARROW = b"\x1f\x8b", b"PAR1", b"ARROW1"
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that exists and is not empty, with its format and the hash of its bytes."""
+
+    path: Path
+    format: str
+    gzipped: bool
+    fingerprint: str
+
+    def open(self) -> IO[bytes]:
+        """Its content, inflated."""
+        return cast("IO[bytes]", gzip.open(self.path)) if self.gzipped else self.path.open("rb")
+
+
+@dataclass(frozen=True)
+class TextScan:
+    """What one look over a text file tells: lines that end, and whether every byte is UTF-8."""
+
+    lines: int
+    utf8: bool
+
+
+def inspect(path: Path, given: str = "auto") -> File:
+    """Find a file's format.
+
+    Errors: :class:`SourceError` with code ``no_such_file``, ``empty_source``, ``unknown_format`` or
+    ``bad_source``.
+    """
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise SourceError(f"{path} {what}", code="no_such_file", path=str(path))
+    if given != "auto" and given not in FORMATS:
+        raise SourceError(
+            f"unknown format {given!r}; allowed: auto, {', '.join(FORMATS)}", code="unknown_format", value=given
+        )
+    try:
+        gzipped, head = _head(path)
+        if not head.removeprefix(codecs.BOM_UTF8).strip():
+            raise SourceError(f"{path} is empty", code="empty_source", path=str(path))
+        return File(path, _decide(path, head, given), gzipped, _fingerprint(path))
+    except (OSError, EOFError, zlib.error) as exc:
+        raise SourceError(f"{path} cannot be read: {exc}", code="bad_source", path=str(path)) from exc
+
+
+def _head(path: Path) -> tuple[bool, bytes]:
+    with path.open("rb") as stream:
+        head = stream.read(_BLOCK)
+    if head[:2] != _GZIP:
+        return False, head[:65536]
+    with gzip.open(path) as inflated:
+        return True, inflated.read(65536)
+
+
+def _decide(path: Path, head: bytes, given: str) -> str:
+    if head.startswith(_PARQUET):
+        return "parquet"
+    if head.startswith(_ARROW):
+        return "arrow"
+    suffixes = [s.lower() for s in path.suffixes if s.lower() not in (".gz", ".gzip")]
+    named = given if given != "auto" else _BY_SUFFIX.get(suffixes[-1] if suffixes else "")
+    if named in ("parquet", "arrow") or _is_binary(head):
+        raise SourceError(f"{path} is not CSV, JSON Lines or Parquet", code="bad_source", path=str(path))
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+    if named in ("json", "jsonl"):
+        return "json" if start == b"[" else "jsonl"
+    if named is None:
+        return {b"[": "json", b"{": "jsonl"}.get(start, "csv")
+    return named
+
+
+def _is_binary(head: bytes) -> bool:
+    """Control characters in more than a few places are no text; a stray one is a bad row at most."""
+    control = sum(head.count(bytes([code])) for code in (*range(9), *range(14, 27), *range(28, 32)))
+    return control * 50 > len(head)
+
+
+def _fingerprint(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def scan_text(file: File) -> TextScan:
+    """Count line ends and check the encoding in one pass."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines, utf8, last = 0, True, b""
+    with file.open() as stream:
+        while block := stream.read(_BLOCK):
+            lines += block.count(b"\n")
+            last = block
+            if utf8:
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError:
+                    utf8 = False
+    return TextScan(lines + (not last.endswith(b"\n")), utf8)

@@ -1,0 +1,371 @@
+"""The workspace: one folder (or memory) that holds a product's events and answers questions about them.
+
+This is the composition root: the only module beside the interfaces that knows which engine is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence  # noqa: TC003 -- typed keywords are resolved at run time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+
+from regulars.application.load import load_and_refresh, rebuild_all
+from regulars.application.query import analyze, render_query
+from regulars.domain.dialect import DIALECTS
+from regulars.domain.metrics import ALIASES
+from regulars.domain.query import Calendar, Filter, Grain, Population, Query, Range
+from regulars.domain.where import parse_where
+from regulars.errors import QueryError, UnknownNameError, UnsupportedError, WorkspaceError
+from regulars.infrastructure.engines.duckdb import DuckDBEngine
+from regulars.infrastructure.loader import Loader
+from regulars.infrastructure.lock import WorkspaceLock
+from regulars.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from regulars.application.ports import Table
+    from regulars.domain.report import ImportPreview, ImportReport
+    from regulars.domain.result import Result
+
+SETTINGS_NAME = "regulars.toml"
+DATABASE_NAME = "regulars.duckdb"
+Day = date | str
+
+
+class Question(TypedDict, total=False):
+    """Keywords that every metric takes; :meth:`Workspace.metric` explains them."""
+
+    by: str | Sequence[str]
+    start: Day | None
+    end: Day | None
+    grain: Grain
+    activity: str
+    population: Population
+    where: str | Sequence[str | Filter]
+    limit: int
+    as_of: Day | None
+
+
+def open(
+    path: str | Path | None = None,
+    *,
+    settings: Settings | None = None,
+    timezone: str | None = None,
+    read_only: bool = False,
+    clock: Callable[[], datetime] | None = None,
+) -> Workspace:
+    """Open a workspace folder, or one in memory when no path is given.
+
+    Args:
+        path: A folder made by :func:`init`.
+        settings: Settings of a workspace in memory; a folder has its own in ``regulars.toml``.
+        timezone: Short for ``Settings(timezone=...)``, in memory only.
+        read_only: Share the workspace with other readers; nothing can be loaded.
+        clock: Gives the present instant in UTC; the machine's clock by default.
+
+    Raises:
+        WorkspaceError: The folder is no workspace.
+        WorkspaceLockedError: Another process is writing to it; the message names it.
+
+    Example:
+        >>> with open() as ws:
+        ...     ws.active_users().rows
+        []
+    """
+    if path is None:
+        own = settings or Settings(timezone=timezone or "UTC")
+        return Workspace(DuckDBEngine(), own, clock=clock)
+    if settings is not None or timezone is not None:
+        raise QueryError(
+            f"a workspace folder has its settings in {SETTINGS_NAME}; edit that file", code="settings_in_folder"
+        )
+    folder = Path(path)
+    if not (folder / SETTINGS_NAME).is_file():
+        raise WorkspaceError(
+            f"no workspace in {str(folder)!r}; make one with: regulars init {folder}", folder=str(folder)
+        )
+    return _open_folder(folder, read_only=read_only, clock=clock)
+
+
+def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday") -> Path:
+    """Make a workspace folder with a settings file and an empty database.
+
+    Raises:
+        WorkspaceError: There is a workspace already; nothing is changed.
+        SettingsError: The time zone or week start does not exist.
+    """
+    folder = Path(path)
+    file = folder / SETTINGS_NAME
+    if file.exists():
+        raise WorkspaceError(f"{str(folder)!r} is a workspace already; nothing was changed", code="workspace_exists")
+    text = (
+        "# Settings of this workspace; the page Settings of the documentation lists every key.\n"
+        f'timezone = "{timezone}"\nweek_start = "{week_start}"\n'
+    )
+    Settings.from_toml(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise WorkspaceError(f"cannot write to {str(folder)!r}: {exc.strerror}", folder=str(folder)) from exc
+    _open_folder(folder, read_only=False, clock=None).close()
+    return folder
+
+
+def _open_folder(folder: Path, *, read_only: bool, clock: Callable[[], datetime] | None) -> Workspace:
+    settings = Settings.read(folder / SETTINGS_NAME)
+    database = folder / DATABASE_NAME
+    read_only = read_only and database.exists()
+    lock = WorkspaceLock(folder, shared=read_only)
+    try:
+        engine = DuckDBEngine(
+            database,
+            read_only=read_only,
+            memory_limit=settings.engine.memory_limit,
+            threads=settings.engine.threads,
+        )
+        return Workspace(engine, settings, folder=folder, lock=lock, read_only=read_only, clock=clock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+class Workspace:
+    """A product's events and the answers they give. Use it as a context manager, or call :meth:`close`."""
+
+    def __init__(
+        self,
+        engine: DuckDBEngine,
+        settings: Settings,
+        *,
+        folder: Path | None = None,
+        lock: WorkspaceLock | None = None,
+        read_only: bool = False,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.folder = folder
+        self.read_only = read_only
+        self._lock = lock
+        self._clock = clock or (lambda: datetime.now(UTC))
+        if not read_only:
+            engine.create_schema()
+
+    def load(
+        self,
+        source: object,
+        *,
+        kind: str = "auto",
+        format: str = "auto",
+        timezone: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> ImportReport:
+        """Load events or users; loading the same rows again changes nothing.
+
+        Args:
+            source: A path (CSV, JSON Lines, Parquet, also gzipped), anything with an Arrow stream (polars, pandas,
+                pyarrow), or a list of dictionaries.
+            kind: ``events``, ``users``, or ``auto`` to tell by the columns.
+            format: ``csv``, ``jsonl``, ``parquet``, or ``auto``.
+            timezone: IANA name for times without one; without it such times are refused.
+            mapping: Column of the source per role, e.g. ``{"user_id": "member"}``, where guessing is not enough.
+            progress: Called with (stage, rows done, rows in all or None).
+
+        Returns:
+            What was read, loaded, found twice and rejected; the counts add up.
+
+        Raises:
+            SourceError: The source as a whole cannot be read; nothing was loaded.
+
+        Example:
+            >>> ws = open()
+            >>> ws.load([{"user_id": 7, "event_type": "like", "timestamp": "2026-01-05T09:00:00+01:00"}]).loaded
+            1
+        """
+        if self.read_only:
+            raise UnsupportedError("this workspace was opened read-only; open it without read_only to load")
+        now = self.now()
+        loader = Loader(self.engine, self.settings)
+
+        def facts() -> ImportReport:
+            return loader.load(
+                source, now=now, format=format, kind=kind, timezone=timezone, mapping=mapping, progress=progress
+            )
+
+        return load_and_refresh(self.engine, self.settings, facts, now)
+
+    def preview(
+        self,
+        source: object,
+        *,
+        kind: str = "auto",
+        format: str = "auto",
+        timezone: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+    ) -> ImportPreview:
+        """What :meth:`load` would do with a source: its columns, counts and rejected rows. Changes nothing."""
+        return Loader(self.engine, self.settings).preview(
+            source, now=self.now(), format=format, kind=kind, timezone=timezone, mapping=mapping
+        )
+
+    def query(self, query: Query) -> Result:
+        """Answer one question; every other face comes through here."""
+        return analyze(self.engine, self.settings, query, self.now())
+
+    def render_sql(self, query: Query, engine: str = "duckdb") -> str:
+        """The SQL that answers a question, in the dialect of an engine: ``duckdb`` or ``clickhouse``."""
+        if engine not in DIALECTS:
+            raise UnknownNameError("engine", engine, DIALECTS, code="unknown_engine")
+        return render_query(self.engine, self.settings, query, self.now(), DIALECTS[engine])
+
+    def metric(
+        self,
+        name: str,
+        *,
+        by: str | Sequence[str] = (),
+        start: Day | None = None,
+        end: Day | None = None,
+        grain: Grain = "day",
+        window: int | None = None,
+        calendar: Calendar | None = None,
+        activity: str = "core",
+        population: Population = "production",
+        where: str | Sequence[str | Filter] = (),
+        limit: int = 12,
+        as_of: Day | None = None,
+        **options: Any,
+    ) -> Result:
+        """Any metric of the catalogue by name.
+
+        Args:
+            name: A metric, see :data:`regulars.domain.metrics.METRICS`, or ``dau``, ``wau``, ``mau``.
+            by: Properties to break down by; the first ``limit`` slices are shown, the rest is ``other``.
+            start: First day (``date`` or ``YYYY-MM-DD``), widened to a whole bucket; 90 days by default.
+            end: Last day; the last day with data by default.
+            grain: Bucket of the time axis: ``hour``, ``day``, ``week`` or ``month``.
+            window: Rolling window in days.
+            calendar: Calendar period instead of a window: ``week``, ``month``, ``quarter``, ``year``.
+            activity: What counts as active: ``core``, ``any``, ``conversion``, ``core_feature``, or a declared one.
+            population: ``production``, ``test``, ``bot`` or ``all``.
+            where: Conditions such as ``"plan = 'paid'"``; all of them must hold.
+            limit: Number of slices.
+            as_of: Answer as if this were the last day with data.
+            options: Options of the metric.
+
+        Raises:
+            UnknownNameError: No such metric, activity, property or option; the message suggests the nearest.
+            QueryError: The question has no meaning like this; the message says why and what does.
+        """
+        conditions = [where] if isinstance(where, str) else where
+        filters = tuple(f for one in conditions for f in (parse_where(one) if isinstance(one, str) else (one,)))
+        if name in ALIASES and window is None and calendar is None:
+            window = ALIASES[name][1]
+        return self.query(
+            Query(
+                metric=name,
+                window=window,
+                calendar=calendar,
+                range=Range(start=_day(start, "start"), end=_day(end, "end"), grain=grain),
+                activity=activity,
+                population=population,
+                breakdown=(by,) if isinstance(by, str) else tuple(by),
+                filters=filters,
+                options=options,
+                limit=limit,
+                as_of=_day(as_of, "as_of"),
+            )
+        )
+
+    def active_users(
+        self, window: int | None = None, *, calendar: Calendar | None = None, **question: Unpack[Question]
+    ) -> Result:
+        """People active in a rolling window, a calendar period, or the bucket.
+
+        A person counts at day d when active on at least one day of the closed window [d - window + 1, d]. Other
+        keywords are those of :meth:`metric`.
+
+        Returns:
+            Columns ``date``, the breakdown, ``active_users`` (distinct people), ``flags``; one row per bucket and
+            slice, zeros included.
+
+        Example:
+            >>> ws = open()
+            >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
+            >>> ws.active_users(window=28, start="2026-01-05").rows
+            [{'date': datetime.date(2026, 1, 5), 'active_users': 1, 'flags': ['warming_up']}]
+        """
+        return self.metric("active_users", window=window, calendar=calendar, **question)
+
+    def new_vs_returning(self, *, new_by: str = "first_activity", **question: Unpack[Question]) -> Result:
+        """People active in the bucket, split into those active for the first time ever and the rest.
+
+        Returns:
+            Columns ``date``, the breakdown, ``new``, ``returning``, ``active_users``, ``flags``.
+        """
+        return self.metric("new_vs_returning", new_by=new_by, **question)
+
+    def stickiness(
+        self,
+        window: int | None = None,
+        *,
+        numerator: int = 1,
+        method: str = "ratio",
+        summary: str | None = None,
+        **question: Unpack[Question],
+    ) -> Result:
+        """Actives of a short window over actives of a long one, DAU/MAU by default.
+
+        Returns:
+            Columns ``date``, the breakdown, ``numerator``, ``denominator``, ``stickiness`` (None when nobody was
+            active), ``flags``.
+        """
+        own: dict[str, Any] = {"numerator": numerator} if numerator != 1 else {}
+        return self.metric("stickiness", window=window, **question, method=method, summary=summary, **own)
+
+    def actions(self, *, weighted: bool = False, **question: Unpack[Question]) -> Result:
+        """Actions per bucket, the people who did them, and actions per person.
+
+        Returns:
+            Columns ``date``, the breakdown, ``actions``, ``users``, ``actions_per_user``, ``flags``.
+        """
+        return self.metric("actions", weighted=weighted, **question)
+
+    def sql(self, statement: str) -> Table:
+        """Rows of one SELECT on the star schema; anything else is refused."""
+        from regulars.domain.readonly import check_select  # noqa: PLC0415 -- only this call needs it
+
+        return self.engine.query(check_select(statement))
+
+    def rebuild(self) -> None:
+        """Compute everything derived anew from the events, with the present settings."""
+        rebuild_all(self.engine, self.settings, self.now())
+
+    def now(self) -> datetime:
+        """The present instant, naive UTC."""
+        return self._clock().astimezone(UTC).replace(tzinfo=None)
+
+    def close(self) -> None:
+        """Give the database and its lock back."""
+        self.engine.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _day(value: Day | None, name: str) -> date | None:
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    text = value.date().isoformat() if isinstance(value, datetime) else value
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise QueryError(f"{name} must be a day like 2026-01-31, not {value!r}", code="bad_date") from None
