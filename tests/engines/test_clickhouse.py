@@ -1,0 +1,92 @@
+"""The ClickHouse engine, in this process, gives the rows of the embedded engine and of the oracle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import Phase, assume, given, note, settings
+from hypothesis import strategies as st
+
+from regulars.application.mirror import mirror
+from regulars.application.query import names_in, read_context
+from regulars.domain.dialect import CLICKHOUSE, render
+from regulars.domain.plan import plan
+from regulars.domain.relations.scope import SOURCES
+from regulars.domain.result import result_rows
+from regulars.domain.schema import DIM_DATES, TABLES
+from regulars.errors import EngineError, QueryError, UnsupportedError
+from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
+from tests.application.test_agreement import comparable, workspace_of
+from tests.oracle import RefusedError, answer
+from tests.strategies import queries, worlds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from regulars.domain.query import Query
+    from regulars.domain.relations.scope import Source
+    from regulars.workspace import Workspace
+
+clickhouse_connect = pytest.importorskip("clickhouse_connect")
+COPIED = [table for table in TABLES if table is not DIM_DATES]
+
+
+@pytest.fixture(scope="module")
+def clickhouse() -> Iterator[ClickHouseEngine]:
+    """One engine for the module; its calendar is copied once."""
+    engine = ClickHouseEngine(clickhouse_connect.get_client(interface="chdb"))
+    with workspace_of_nothing() as ws:
+        mirror(ws.engine, engine)
+    yield engine
+    engine.close()
+
+
+def workspace_of_nothing() -> Workspace:
+    """An empty workspace, for its calendar."""
+    import regulars
+
+    return regulars.open()
+
+
+def rows_on(clickhouse: ClickHouseEngine, ws: Workspace, query: Query, sources: tuple[Source, ...]) -> list[dict]:
+    """The rows of a query from the copy of a workspace."""
+    context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
+    planned = plan(query, context, sources)
+    if planned.statement is None:
+        return []
+    sql = render(planned.statement, CLICKHOUSE)
+    note(sql)
+    return comparable(result_rows(planned, clickhouse.query(sql).rows, context.timezone))
+
+
+@given(data=st.data())
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, data: st.DataObject) -> None:
+    """Every source answers every drawn question on ClickHouse as the oracle does."""
+    world = data.draw(worlds())
+    query = data.draw(queries(world))
+    try:
+        expected = comparable(answer(world, query))
+    except RefusedError:
+        assume(False)
+    with workspace_of(world) as ws:
+        mirror(ws.engine, clickhouse, COPIED)
+        for number in range(len(SOURCES)):
+            try:
+                rows = rows_on(clickhouse, ws, query, SOURCES[number:])
+            except QueryError:
+                assume(False)
+            assert rows == expected
+
+
+def test_a_failing_statement_is_an_engine_error(clickhouse: ClickHouseEngine) -> None:
+    """The driver's error is the cause, its first line the message."""
+    with pytest.raises(EngineError, match="ClickHouse could not answer the query"):
+        clickhouse.query("SELECT nothing FROM nowhere")
+
+
+def test_a_transaction_is_refused_rather_than_half_done(clickhouse: ClickHouseEngine) -> None:
+    """Nothing pretends to be atomic on an engine that cannot be."""
+    with pytest.raises(UnsupportedError, match="mirror"):
+        clickhouse.transaction()

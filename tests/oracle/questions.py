@@ -1,0 +1,173 @@
+"""Valid questions about a world."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from regulars.domain.query import Filter, Query, Range
+from tests.oracle import clock
+from tests.oracle.attributes import event_value, resolve, user_value
+from tests.oracle.conditions import RefusedError, is_event_level
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from tests.oracle.world import World
+
+USER_LEVEL = ("country", "user.plan", "region", "device_type", "gender", "account_status", "user.user_id",
+              "registration_date", "user.birth_date")  # fmt: skip
+TIME_LEVEL = ("tenure_band", "user.age_band")
+EVENT_LEVEL = ("geo.country", "geo.region", "event.country", "device.device_type", "event.device_type",
+               "platform", "action", "event.action", "category", "feature", "feature.name")  # fmt: skip
+OWN = ("label", "event.score", "score", "flag", "event.plan")
+WINDOWS = (1, 2, 3, 7, 28, 30, 90, 365, 366)
+TEXT_OPS = (
+    "=",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "contains",
+    "icontains",
+    "not_contains",
+    "starts_with",
+    "istarts_with",
+)
+VALUES = ("DE", "FR", "paid", "Paid", "it's", "100%", "{0}", "back\\slash", "Ü", "i", "7-29 days", "18-24",
+          "u1", "o'", "true", "7", "10", "like", "social", "2026-03-01", "editor")  # fmt: skip
+NUMBERS = (0, 1, 2, 7, 10, 2.0, 0.5, -3, 1000)
+
+
+@st.composite
+def queries(draw: DrawFn, world: World) -> Query:
+    """A question that the contract answers, of any metric, about this world."""
+    metric = draw(st.sampled_from(("active_users", "active_users", "dau", "wau", "mau", "new_vs_returning",
+                                   "stickiness", "stickiness", "actions")))  # fmt: skip
+    by_hour = metric in ("active_users", "actions") and draw(st.integers(0, 5)) == 0
+    grain = "hour" if by_hour else draw(st.sampled_from(("day", "day", "week", "month")))
+    shape = {} if by_hour else draw(_shapes(metric, grain))
+    breakdown = draw(
+        st.lists(st.sampled_from(names(world)), max_size=draw(st.sampled_from((0, 1, 2))), unique=True)
+    )
+    return Query(
+        metric=metric,
+        range=draw(ranges(world, grain)),
+        activity=draw(st.sampled_from(("core", "core", "any", *world.settings.activities))),
+        population=draw(st.sampled_from(("production",) * 9 + ("all", "all", "test", "bot"))),
+        breakdown=tuple(breakdown),
+        filters=draw(st.just(()) | st.just(()) | st.lists(filters(world), max_size=2).map(tuple)),
+        limit=draw(st.sampled_from((1, 2, 12))),
+        as_of=draw(st.one_of(*[st.none()] * 5, days(world))),
+        options=draw(_options(metric, shape.get("window"))),
+        **shape,
+    )
+
+
+def _shapes(metric: str, grain: str) -> SearchStrategy[dict[str, Any]]:
+    window = st.sampled_from(WINDOWS).map(lambda days: {"window": days})
+    if metric == "stickiness":
+        return st.just({}) | window
+    if metric != "active_users":
+        return st.just({})
+    lengths = ("week", "month", "quarter", "year")
+    coarser = lengths[max(0, ("day", *lengths).index(grain) - 1) :]
+    return st.just({}) | window | st.sampled_from(coarser).map(lambda unit: {"calendar": unit})
+
+
+@st.composite
+def _options(draw: DrawFn, metric: str, window: int | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if metric == "new_vs_returning":
+        found["new_by"] = draw(st.sampled_from((None, "registration")))
+    elif metric == "actions":
+        found["weighted"] = draw(st.sampled_from((None, True)))
+    elif metric == "stickiness":
+        found["method"] = draw(
+            st.sampled_from((None, "ratio", "return", "mean" if (window or 30) <= 30 else None))
+        )
+        found["summary"] = draw(st.sampled_from((None, None, "mean", "min", "max", "median")))
+        short = [days for days in WINDOWS[:4] if days <= (window or 30)]
+        found["numerator"] = None if found["method"] == "return" else draw(st.none() | st.sampled_from(short))
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def days(world: World) -> SearchStrategy[date]:
+    """A day near an event."""
+    seen = sorted({clock.local_day(event.at, world.settings.timezone) for event in world.events})
+    near = st.sampled_from(seen or [date(2026, 1, 1)])
+    return st.builds(lambda day, shift: day + timedelta(days=shift), near, st.integers(-2, 2))
+
+
+@st.composite
+def ranges(draw: DrawFn, world: World, grain: str) -> Range:
+    """A range near some event, short for hours; sometimes open at an end."""
+    start = draw(days(world))
+    length = draw(st.integers(0, 2 if grain == "hour" else 35))
+    end = start + timedelta(days=length)
+    kind = "both" if grain == "hour" else draw(st.sampled_from(("both", "both", "both", "end", "default")))
+    if kind == "default":
+        return Range(grain=grain)  # type: ignore[arg-type]
+    return Range(start=None if kind == "end" else start, end=end, grain=grain)  # type: ignore[arg-type]
+
+
+def names(world: World) -> list[str]:
+    """The properties that mean something here."""
+    sent = {name for event in world.distinct_events() for name in event.properties}
+    own = [name for name in OWN if name.removeprefix("event.") in sent]
+    told = {name for user in world.users.values() for name in user.attributes}
+    return [*USER_LEVEL, *TIME_LEVEL, *EVENT_LEVEL, *own, *(["team", "user.team"] if "team" in told else [])]
+
+
+def values(world: World, name: str) -> tuple[str, ...]:
+    """The values of an event property or stored attribute in this world."""
+    prop = resolve(world, name)
+    found = {event_value(world, event, prop) for event in world.events} if prop.level == "event" else set()
+    found |= (
+        {user_value(world, user, prop.name) for user in world.people()} if prop.level == "user" else set()
+    )
+    return tuple(sorted(value for value in found if value is not None))
+
+
+@st.composite
+def conditions(draw: DrawFn, world: World) -> Filter:
+    """One condition on one property; dates are compared with text only, as text."""
+    name = draw(st.sampled_from(names(world)))
+    kind = draw(st.sampled_from(("text", "text", "many", "between", "number", "set")))
+    here = values(world, name)
+    texts, numbers = (
+        st.sampled_from((*VALUES, *here * (len(VALUES) // (len(here) or 1)))),
+        st.sampled_from(NUMBERS),
+    )
+    if kind == "set":
+        return Filter(property=name, op=draw(st.sampled_from(("is_set", "is_not_set"))))
+    if kind == "number":
+        return Filter(property=name, op=draw(st.sampled_from(TEXT_OPS[:6])), value=draw(numbers))
+    if kind == "text":
+        return Filter(property=name, op=draw(st.sampled_from(TEXT_OPS)), value=draw(texts))
+    if kind == "between":
+        pair = st.tuples(texts, texts) | st.tuples(numbers, numbers)
+        return Filter(property=name, op="between", value=draw(pair))
+    several = draw(st.lists(texts | numbers, min_size=1, max_size=4))
+    return Filter(property=name, op=draw(st.sampled_from(("in", "not_in"))), value=tuple(several))
+
+
+def filters(world: World) -> SearchStrategy[Filter]:
+    """A condition, or a group of them that may stand together."""
+    members = st.lists(conditions(world), min_size=1, max_size=3).map(tuple)
+    grouped = st.builds(lambda each: Filter(all=each), members) | st.builds(
+        lambda each: Filter(any=each), members
+    )
+    nested = st.builds(lambda one, two: Filter(any=(one, two)), grouped, conditions(world))
+    return (conditions(world) | grouped | nested).filter(lambda each: _is_allowed(world, each))
+
+
+def _is_allowed(world: World, condition: Filter) -> bool:
+    try:
+        is_event_level(world, condition)
+    except RefusedError:
+        return False
+    return True
