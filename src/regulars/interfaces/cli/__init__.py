@@ -1,0 +1,1 @@
+"""The command line: one module per command, and the few that shape what they all print."""

@@ -1,0 +1,144 @@
+"""What the demo tells: the numbers of the tour, for people and as JSON."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from regulars.interfaces.cli.answer import (
+    complete,
+    main_column,
+    marks,
+    number,
+    slices,
+    trend,
+)
+from regulars.interfaces.cli.words import bar, count, seconds
+
+if TYPE_CHECKING:
+    from regulars.domain.result import Result
+    from regulars.interfaces.cli.demo import Tour
+    from regulars.interfaces.cli.screen import Screen
+
+_BAR = 28
+
+
+def tell(tour: Tour, screen: Screen) -> None:
+    """Print the tour; it fits a tall terminal."""
+    _made(tour, screen)
+    if not tour.answers:
+        screen.line("There is no complete day yet, so there is nothing to tell.")
+        return
+    _activity(tour.answers, screen)
+    _newcomers(tour.answers["new_vs_returning"], screen)
+    for name in ("mau_by_country", "mau_by_plan", "mau_by_tenure"):
+        _slices(tour.answers[name], screen)
+    _next_steps(tour, screen)
+
+
+def as_json(tour: Tour) -> bytes:
+    """The same numbers for programs."""
+    import msgspec  # noqa: PLC0415 -- only this form needs it
+
+    found: dict[str, Any] = {
+        "workspace": str(tour.folder),
+        "options": tour.options.as_json(),
+        "generated": {"users": tour.data.user_count, "events": tour.data.event_count},
+        "imports": [
+            {
+                name: getattr(report, name)
+                for name in ("source", "kind", "rows_read", "loaded", "duplicates", "rejected")
+            }
+            for report in tour.imports
+        ],
+        "seconds": tour.seconds,
+        "answers": {name: result.to_mapping() for name, result in tour.answers.items()},
+    }
+    return msgspec.json.encode(found)
+
+
+def _made(tour: Tour, screen: Screen) -> None:
+    first, people = tour.options.start_date, count(tour.options.n_users, "user")
+    screen.line("A product that does not exist", style="bold")
+    screen.line(
+        f"An online school, made up with seed {tour.options.seed}: {people}, {tour.options.days} days from {first}."
+    )
+    screen.line()
+    for report in tour.imports:
+        screen.line(
+            f"  {report.source:<15}{report.rows_read:>10,} rows read = {report.loaded:,} loaded"
+            f" + {report.duplicates:,} known already + {report.rejected:,} rejected"
+        )
+    took = tour.seconds
+    screen.line(
+        f"  made in {seconds(took['generate'])}, checked and loaded in {seconds(took['load'])},"
+        f" all questions below answered in {seconds(took['ask'])}"
+    )
+
+
+def _activity(answers: dict[str, Result], screen: Screen) -> None:
+    rows = answers["dau"].rows
+    _title(f"How many are active?  {rows[0]['date']} to {rows[-1]['date']}, days in {answers['dau'].timezone}", screen)
+    words = {
+        "dau": "active on the day", "wau": "active within 7 days", "mau": "active within 30 days",
+        "stickiness": "DAU/MAU: of the month's users, the share active on a day",
+    }  # fmt: skip
+    for name, meaning in words.items():
+        result = answers[name]
+        column, last = main_column(result), complete(result.rows)[-1]
+        head = "DAU/MAU" if name == "stickiness" else name.upper()
+        value = number(last[column.name], column) + marks(last)
+        screen.line(f"  {head:<8}{value:>7}  {trend(result.rows, column, 30):<31} {meaning}")
+
+
+def _newcomers(result: Result, screen: Screen) -> None:
+    rows = complete(result.rows)
+    _title("Who comes back?  Active users per week: █ returning, ░ new that week", screen)
+    top = max((row["active_users"] for row in rows), default=0)
+    for row in rows:
+        returning = bar(row["returning"], top, _BAR)
+        new = "░" * max(round(row["active_users"] / top * _BAR) - len(returning), int(row["new"] > 0))
+        screen.line(
+            f"  {row['date']}  {row['active_users']:>7,} = {row['returning']:>6,} returning + {row['new']:>5,} new"
+            f"{marks(row):<2}  {returning}{new}"
+        )
+
+
+def _slices(result: Result, screen: Screen) -> None:
+    found, column = slices(result), main_column(result)
+    top = max(one.last[column.name] for one in found)
+    by = result.query.breakdown[0].replace("_", " ")
+    _title(f"Active within {result.query.window} days, by {by}  on {found[0].last['date']}", screen)
+    for one in found:
+        value = number(one.last[column.name], column) + marks(one.last)
+        drawn = bar(one.last[column.name], top, _BAR)
+        screen.line(f"  {one.name:<21}{value:>7}  {drawn:<{_BAR}}  {trend(one.rows, column, 30)}")
+
+
+def _next_steps(tour: Tour, screen: Screen) -> None:
+    program, folder = program_name(), shlex.quote(str(tour.folder))
+    _title(f"Your turn: it is all in {tour.folder}", screen)
+    for step in (
+        f"{program} metric active_users --window 28 --by country -w {folder}",
+        f"{program} metric stickiness --where \"plan = 'paid'\" --grain week -w {folder}",
+        f"{program} metric mau --sql -w {folder}",
+        f'{program} sql "SELECT action_type, count(*) AS n FROM fact_user_activity GROUP BY ALL" -w {folder}',
+    ):
+        screen.line(f"  {step}")
+    screen.line("And with your own events:")
+    screen.line(f"  {program} init shop --timezone Europe/Berlin && {program} import events.csv -w shop")
+
+
+def _title(text: str, screen: Screen) -> None:
+    screen.line()
+    screen.line(text, style="bold")
+
+
+def program_name() -> str:
+    """How this program is called from the shell that called it."""
+    called = sys.argv[0]
+    if called.endswith("__main__.py"):
+        return "python -m regulars"
+    return "regulars" if shutil.which("regulars") or not called.endswith("/regulars") else shlex.quote(called)

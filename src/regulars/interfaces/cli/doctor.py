@@ -1,0 +1,134 @@
+"""``regulars doctor``: is everything as it should be?"""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from regulars.errors import RegularsError
+from regulars.interfaces.cli.opening import find_folder, open_workspace
+from regulars.interfaces.cli.options import workspace_option
+from regulars.interfaces.cli.words import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from regulars.workspace import Workspace
+
+State = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. ``wrong`` needs somebody; ``note`` is worth knowing."""
+
+    name: str
+    state: State
+    text: str
+
+
+@click.command()
+@workspace_option
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+    help="Text for people, JSON for programs.",
+)  # fmt: skip
+def doctor(workspace: Path | None, form: str) -> int:
+    """Check the workspace: versions, settings, lock, counts, how fresh and complete the data is.
+
+    Exits with 1 when something is wrong.
+
+    \b
+    Example:
+      regulars doctor -w shop
+    """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
+    folder = find_folder(workspace)
+    findings = [*_versions(), *_workspace(folder)]
+    if form == "json":
+        click.echo(json.dumps([vars(finding) for finding in findings]))
+    else:
+        signs = {"ok": " ok  ", "note": " note", "wrong": "WRONG"}
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            click.echo(f"{signs[finding.state]}  {finding.name:<{width}}  {printable(finding.text)}")
+    return int(any(finding.state == "wrong" for finding in findings))
+
+
+def _versions() -> Iterator[Finding]:
+    import duckdb  # noqa: PLC0415 -- loaded when the command runs
+
+    from regulars import __version__  # noqa: PLC0415
+
+    yield Finding(
+        "versions", "ok", f"regulars {__version__}, Python {platform.python_version()}, DuckDB {duckdb.__version__}"
+    )
+
+
+def _workspace(folder: Path) -> Iterator[Finding]:
+    yield Finding("folder", "ok", str(folder.resolve()))
+    try:
+        with open_workspace(folder, read_only=True) as ws:
+            settings = ws.settings
+            yield Finding("settings", "ok", f"days in {settings.timezone}, weeks from {settings.week_start}")
+            yield Finding("lock", "ok", "nobody is writing")
+            yield from _contents(ws)
+    except RegularsError as exc:
+        names = {"bad_settings": "settings", "unknown_timezone": "settings", "workspace_locked": "lock"}
+        yield Finding(names.get(exc.code, "workspace"), "wrong", exc.message)
+
+
+def _contents(ws: Workspace) -> Iterator[Finding]:
+    events, people = _one(ws, "count(*)", "fact_user_actions"), _one(ws, "count(*)", "dim_users")
+    days, first = _one(ws, "count(*)", "event_days"), _one(ws, "min(day)", "event_days")
+    yield Finding("contents", "ok", f"{events:,} events of {people:,} people on {days:,} days")
+    result = ws.metric("dau")
+    if result.watermark is None:
+        yield Finding("data", "note", "none yet; load some with: regulars import FILE")
+    else:
+        through = f"complete through {result.complete_through}"
+        yield Finding("data", "ok", f"from {first} to {result.watermark}, {through}")
+    yield _definitions(ws)
+    yield _rejected(ws)
+    yield _conservation(ws, events)
+
+
+def _one(ws: Workspace, expression: str, table: str) -> Any:
+    return ws.sql(f"SELECT {expression} FROM {table}").rows[0][0]
+
+
+def _definitions(ws: Workspace) -> Finding:
+    rows = ws.sql("SELECT value FROM workspace_state WHERE name = 'definitions'").rows
+    stored, wanted = (json.loads(rows[0][0]) if rows else {}), ws.settings.definitions()
+    stale = sorted(name for name in wanted | stored if stored and stored.get(name) != wanted.get(name))
+    if stale:
+        changed = ", ".join(stale)
+        return Finding(
+            "stored rows",
+            "note",
+            f"settings changed since: {changed}; answers are right, slower until: regulars rebuild",
+        )
+    return Finding("stored rows", "ok", "as the settings say")
+
+
+def _rejected(ws: Workspace) -> Finding:
+    rows = ws.sql("SELECT reason, count(*) FROM dead_letter GROUP BY reason ORDER BY 2 DESC, 1").rows
+    if not rows:
+        return Finding("rejected rows", "ok", "none")
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in rows)
+    return Finding("rejected rows", "note", f"{reasons}; kept in the table dead_letter")
+
+
+def _conservation(ws: Workspace, events: int) -> Finding:
+    counted = _one(ws, "coalesce(sum(events), 0)", "event_days")
+    if counted != events:
+        text = f"the days hold {counted:,} events, the facts {events:,}; run: regulars rebuild"
+        return Finding("counts", "wrong", text)
+    ((unequal,),) = ws.sql("SELECT count(*) FROM loads WHERE rows_read != rows_loaded + duplicates + rejected").rows
+    if unequal:
+        return Finding("counts", "wrong", f"{unequal:,} loads do not add up; see the table loads")
+    return Finding("counts", "ok", "every row that was read is loaded, known already, or rejected")
