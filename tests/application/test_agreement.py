@@ -17,7 +17,7 @@ from regulars.domain.plan import plan
 from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.errors import QueryError
-from tests.oracle import RefusedError, answer
+from tests.oracle import RefusedError, answer, people
 from tests.strategies import event_rows, queries, user_rows, worlds
 
 if TYPE_CHECKING:
@@ -94,3 +94,28 @@ def test_an_empty_workspace_has_no_rows_and_says_so(metric: str) -> None:
         result = ws.metric(metric)
     assert result.rows == []
     assert result.warnings == ("the workspace has no data yet",)
+
+
+@given(data=st.data())
+def test_the_list_behind_a_cell_is_the_people_it_counts(data: st.DataObject) -> None:
+    """For every cell that counts people, the list has the oracle's people, and as many as the cell says."""
+    world = data.draw(worlds())
+    query = data.draw(queries(world))
+    try:
+        expected = people(world, query)
+    except RefusedError:
+        assume(False)
+    with workspace_of(world) as ws:
+        note(msgspec.json.encode(query).decode())
+        try:
+            result = ws.query(query)
+        except QueryError as exc:
+            assume(exc.code not in REFUSED_BY_DESIGN)
+            raise
+        for row in result.rows[:: max(1, len(result.rows) // 6)]:
+            place = tuple(row[name] for name in query.breakdown)
+            for column, count in row.items():
+                if column in result.people_columns and count is not None:
+                    listed = result.users(row, column)
+                    assert len(listed) == count
+                    assert set(listed) == expected[row["date"], place].get(column, set(listed))

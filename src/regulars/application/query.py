@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.calendar import local_day
 from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context
 from regulars.domain.dialect import render
+from regulars.domain.drilldown import plan_people
 from regulars.domain.plan import Plan, plan
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, split_name
 from regulars.domain.query import EventCondition
-from regulars.domain.result import Result, result_columns, result_rows
+from regulars.domain.result import OpenCell, Result, result_columns, result_rows
 from regulars.domain.sql import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date, datetime
 
     from regulars.application.ports import Engine
@@ -33,13 +34,24 @@ def analyze(engine: Engine, settings: Settings, query: Query, now: datetime) -> 
     """Answer one question on an engine, at the instant ``now`` (naive UTC)."""
     context = read_context(engine, settings, now, names=names_in(query))
     planned = plan(query, context)
+    open_cell = partial(list_people, engine, context, planned.query)
     if planned.statement is None or planned.ledger is None:
         reason = "the workspace has no data yet" if context.watermark is None else "there are no data in this range yet"
-        return _result(planned, context, "", [], {}, reason)
+        return _result(planned, context, "", [], {}, open_cell, reason)
     sql = render(planned.statement, engine.dialect)
     rows = engine.query(sql).rows
     ledger = dict(engine.query(render(planned.ledger, engine.dialect)).rows)
-    return _result(planned, context, sql, rows, ledger)
+    return _result(planned, context, sql, rows, ledger, open_cell)
+
+
+def list_people(
+    engine: Engine, context: Context, query: Query, row: Mapping[str, Any], column: str | None
+) -> list[str]:
+    """Ids of the people whom one cell of a result counts, sorted; as many as the cell says."""
+    statement = plan_people(query, context, row, column)
+    if statement is None:
+        return []
+    return [user_id for (user_id,) in engine.query(render(statement, engine.dialect)).rows]
 
 
 def render_query(engine: Engine, settings: Settings, query: Query, now: datetime, dialect: Dialect) -> str:
@@ -48,8 +60,14 @@ def render_query(engine: Engine, settings: Settings, query: Query, now: datetime
     return "" if planned.statement is None else render(planned.statement, dialect)
 
 
-def _result(
-    planned: Plan, context: Context, sql: str, rows: list[tuple[Any, ...]], ledger: dict[str, int], *reasons: str
+def _result(  # noqa: PLR0917 -- the parts of one record
+    planned: Plan,
+    context: Context,
+    sql: str,
+    rows: list[tuple[Any, ...]],
+    ledger: dict[str, int],
+    open_cell: OpenCell,
+    *reasons: str,
 ) -> Result:
     frame = planned.frame
     shown = result_rows(planned, rows, context.timezone)
@@ -68,6 +86,8 @@ def _result(
         population=_population(ledger, planned.query),
         warnings=(*reasons, *planned.warnings, *(notes if undefined else ())),
         additive=planned.additive,
+        people_columns=tuple(planned.shape.people),
+        open_cell=open_cell,
     )
 
 

@@ -43,8 +43,10 @@ def wire_text(record: Mapping[str, object]) -> str:
         raise EventError(f"a record must be a dict, not {type(record).__name__}", code="bad_record")
     try:
         text = msgspec.json.encode(_plain(record, 0), enc_hook=_spell).decode()
+    except EventError:
+        raise
     except UnicodeError as exc:
-        raise EventError(f"text that is no valid Unicode: {exc.reason}", code="bad_encoding") from exc
+        raise EventError(f"text that is no valid Unicode: {exc}", code="bad_encoding") from exc
     except (TypeError, ValueError, OverflowError) as exc:
         raise EventError(f"a value cannot be written as JSON: {exc}", code="bad_json") from exc
     return text

@@ -44,6 +44,10 @@ class Frame:
             return self.asked_end
         return period_end(start, self.unit, self.week_start)
 
+    def bucket_start(self, day: date) -> date:
+        """The first day of the bucket that holds a day."""
+        return self.first if self.whole_range else period_start(day, self.unit, self.week_start)
+
     @property
     def days(self) -> int:
         """Number of days shown."""

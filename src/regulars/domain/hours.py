@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.context import CLOCK_TOLERANCE
 from regulars.domain.relations import moments, rows
+from regulars.domain.relations.cells import slice_tests
 from regulars.domain.relations.rows import event_tables
-from regulars.domain.relations.scope import day_number
+from regulars.domain.relations.scope import day_number, where
 from regulars.domain.sql import identifier, with_relations
 from regulars.domain.timezones import HOUR, epoch_second, hour_segments
 
@@ -20,24 +21,41 @@ if TYPE_CHECKING:
     from regulars.domain.context import Context
     from regulars.domain.frame import Frame
     from regulars.domain.metrics.record import Shape
+    from regulars.domain.relations.cells import Cell
     from regulars.domain.relations.scope import Scope
     from regulars.domain.sql import Values
 
 Segment = tuple[int, int, int, int]
 
 
+def people(scope: Scope, frame: Frame, values: Values, context: Context, cell: Cell) -> str:
+    """The SELECT for the ids of the people behind one hour."""
+    named = _hits_and_slices(scope, frame, values, hour_segments(context.timezone, frame.first, frame.last))
+    tests = where([f"h.hour = {cell.at}", *slice_tests(scope, cell, values)])
+    body = f"""
+SELECT u.user_id FROM dim_users u
+WHERE u.user_key IN (SELECT h.user_key FROM hits h {_slice_join(scope)} {tests})
+ORDER BY u.user_id"""
+    return with_relations(named, body)
+
+
 def statement(scope: Scope, shape: Shape, frame: Frame, values: Values, context: Context) -> str:
     """The SELECT for the rows of a result at an hour grain."""
     segments = hour_segments(context.timezone, frame.first, frame.last)
+    named = {"hours": _hours(segments, min(segments[-1][1], epoch_second(context.now + CLOCK_TOLERANCE) + 1))}
+    named |= _hits_and_slices(scope, frame, values, segments)
+    named["counts"] = _counts(scope)
+    return with_relations(named, _rows(scope, shape))
+
+
+def _hits_and_slices(scope: Scope, frame: Frame, values: Values, segments: list[Segment]) -> dict[str, str]:
     named = {name: moments.validity(name) for name in scope.moments}
-    named["hours"] = _hours(segments, min(segments[-1][1], epoch_second(context.now + CLOCK_TOLERANCE) + 1))
     if scope.min_events > 1 or scope.max_events is not None:
         named["user_days"] = rows.user_days(scope, values.add(frame.first), values.add(frame.last))
     named["hits"] = _hits(scope, frame, values, segments)
     if scope.breakdown:
         named["slices"] = _slices(scope)
-    named["counts"] = _counts(scope)
-    return with_relations(named, _rows(scope, shape))
+    return named
 
 
 def _hours(segments: list[Segment], until: int) -> str:
@@ -106,14 +124,19 @@ FROM (
 
 
 def _counts(scope: Scope) -> str:
-    slice_, join = "1", ""
-    if scope.breakdown:
-        slice_ = "k.slice"
-        join = f"JOIN slices k ON {' AND '.join(f'k.{name} = h.{name}' for name in scope.segments)}"
+    slice_ = "k.slice" if scope.breakdown else "1"
+    join = _slice_join(scope)
     return f"""
 SELECT {slice_} AS slice, h.hour, count(DISTINCT h.user_key) AS users, count(*) AS actions, sum(h.weight) AS weight
 FROM hits h {join}
 GROUP BY {"k.slice, " if scope.breakdown else ""}h.hour"""
+
+
+def _slice_join(scope: Scope) -> str:
+    """The join of hits, which always know their segments, with the ranked slices."""
+    if not scope.breakdown:
+        return ""
+    return f"JOIN slices k ON {' AND '.join(f'k.{name} = h.{name}' for name in scope.segments)}"
 
 
 def _rows(scope: Scope, shape: Shape) -> str:

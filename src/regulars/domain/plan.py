@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -58,26 +58,39 @@ def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) 
     """
     query = without_alias(query)
     metric = find_metric(query.metric)
-    metric.check(query)
-    shape = metric.shape(query)
-    values = Values()
-    scope = _scope(query, context, values)
-    frame = frame_of(query, shape, context)
-    if frame is None:
+    statement, scope, shape = resolve_question(query, metric, context)
+    if statement is None:
         return Plan(query, metric, shape, None, scope.breakdown)
-    statement = Statement(query, shape, frame, scope, values, context)
-    source = next(source for source in SOURCES if source in (*sources, "events") and statement.can_read(source))
+    source = choose_source(statement, sources)
     return Plan(
         query,
         metric,
         shape,
-        frame,
+        statement.frame,
         scope.breakdown,
         source,
-        values.bind(statement.select(source)),
-        values.bind(statement.ledger(source)),
+        statement.values.bind(statement.select(source)),
+        statement.values.bind(statement.ledger(source)),
         _warnings(query, scope, context),
     )
+
+
+def resolve_question(
+    query: Query, metric: Metric, context: Context, *, keep_people: bool = False
+) -> tuple[Statement | None, Scope, Shape]:
+    """Check a question and resolve its names; no statement while there is nothing to show."""
+    metric.check(query)
+    shape = metric.shape(query)
+    values = Values()
+    scope = replace(_scope(query, context, values), keep_people=keep_people)
+    frame = frame_of(query, shape, context)
+    statement = None if frame is None else Statement(query, shape, frame, scope, values, context)
+    return statement, scope, shape
+
+
+def choose_source(statement: Statement, sources: tuple[Source, ...] = SOURCES) -> Source:
+    """The cheapest of the allowed sources that gives exact rows."""
+    return next(source for source in SOURCES if source in (*sources, "events") and statement.can_read(source))
 
 
 def without_alias(query: Query) -> Query:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from regulars.domain.metrics.record import ResultColumn
-from regulars.errors import MissingExtraError
+from regulars.errors import MissingExtraError, QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     import polars as pl
     import pyarrow as pa
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from regulars.domain.plan import Plan
     from regulars.domain.query import Query
 
+OpenCell = Callable[[Mapping[str, Any], str | None], list[str]]
 _SHOWN_AS_HTML = 60
 
 
@@ -48,6 +48,26 @@ class Result:
     population: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     additive: bool = True
+    people_columns: tuple[str, ...] = ()
+    open_cell: OpenCell | None = field(default=None, repr=False, compare=False)
+
+    def users(self, row: int | Mapping[str, Any] = -1, column: str | None = None) -> list[str]:
+        """The people behind one cell, as sorted ids; always as many as the cell says.
+
+        Args:
+            row: A row of the result, or its position; the last row by default.
+            column: Which cell of the row; needed when several columns count people.
+
+        Raises:
+            QueryError: ``no_people``: the cell counts no people; ``no_such_row``: the row is none of this result.
+        """
+        if self.open_cell is None:
+            raise QueryError("this result was made without a workspace, so its cells cannot be opened")
+        try:
+            wanted = self.rows[row] if isinstance(row, int) else row
+        except IndexError:
+            raise QueryError(f"there is no row {row}; the result has {len(self.rows)}", code="no_such_row") from None
+        return self.open_cell(wanted, column)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows as a list of dictionaries of plain Python values."""

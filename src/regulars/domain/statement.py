@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from regulars.domain import hours
 from regulars.domain.calendar import epoch_day
 from regulars.domain.properties import resolve, split_name
-from regulars.domain.relations import counts, moments, rows, slices, spans
+from regulars.domain.relations import cells, counts, moments, rows, slices, spans
 from regulars.domain.schema import GAP_CAP, MISSING
 from regulars.domain.sql import Values, identifier, with_relations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from regulars.domain.frame import Frame
     from regulars.domain.metrics.record import Shape
     from regulars.domain.query import Query
+    from regulars.domain.relations.cells import Cell
     from regulars.domain.relations.scope import Scope, Source
 
 
@@ -53,8 +54,8 @@ class Statement:
         if source == "arrivals":
             return True
         # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
-        single_days = rules & {"actions", "registered"} or scope.moments
-        return not single_days and self.frame.days <= GAP_CAP and self._dimension() is not None
+        single_people = rules & {"actions", "registered"} or scope.per_person
+        return not single_people and self.frame.days <= GAP_CAP and self._dimension() is not None
 
     def _dimension(self) -> str | None:
         """The one stored attribute that breakdown and filters read, ``overall`` for none, None for any more."""
@@ -75,20 +76,32 @@ class Statement:
         if self.hourly:
             return hours.statement(self.scope, self.shape, self.frame, self.values, self.context)
         scope, shape, frame = self.scope, self.shape, self.frame
-        named = {name: moments.validity(name) for name in scope.moments}
-        named |= self.chain(source)
-        if scope.breakdown and not scope.by_event and not scope.per_person:
-            named["slices"] = slices.slices(scope, shape, frame, "chain")
-        named["days"] = counts.days(frame, self.values)
-        named["spans"] = spans.spans(scope, shape, frame)
-        if scope.per_person:
-            named["held"] = moments.held(scope)
-            if scope.breakdown and not scope.by_event:
-                named["slices"] = slices.slices(scope, shape, frame, "held")
+        named = self.spans(source)
         named["changes"] = counts.changes(scope, shape, frame)
         named["counts"] = counts.counts(scope, shape)
         named["daily"] = self._daily()
         return with_relations(named, self._rows())
+
+    def people(self, source: Source, cell: Cell) -> str:
+        """The SELECT for the ids of the people whom one cell counts; the scope must keep people."""
+        if self.hourly:
+            return hours.people(self.scope, self.frame, self.values, self.context, cell)
+        return with_relations(self.spans(source), cells.people(self.scope, cell, self.values))
+
+    def spans(self, source: Source) -> dict[str, str]:
+        """The relations up to the days on which each active day counts."""
+        scope, shape, frame = self.scope, self.shape, self.frame
+        named = {name: moments.validity(name) for name in scope.moments}
+        named |= self.chain(source)
+        if scope.breakdown and not scope.by_event and not scope.moments:
+            named["slices"] = slices.slices(scope, shape, frame, "chain")
+        named["days"] = counts.days(frame, self.values)
+        named["spans"] = spans.spans(scope, shape, frame)
+        if scope.moments:
+            named["held"] = moments.held(scope)
+            if scope.breakdown and not scope.by_event:
+                named["slices"] = slices.slices(scope, shape, frame, "held")
+        return named
 
     def chain(self, source: Source) -> dict[str, str]:
         """Active days with their gaps, from the chosen source."""

@@ -20,9 +20,11 @@ def _active_users(query: Query) -> Shape:
             code="window_at_hour_grain",
         )
     if query.calendar is not None or (query.window is None and query.grain != "day"):
-        return Shape((Measure("active_users", "period"),), {"active_users": "active_users"})
-    window = query.window or 1
-    return Shape((Measure("active_users", "rolling", window),), {"active_users": "active_users"}, window=window)
+        measures, window = (Measure("active_users", "period"),), None
+    else:
+        window = query.window or 1
+        measures = (Measure("active_users", "rolling", window),)
+    return Shape(measures, {"active_users": "active_users"}, window=window, people={"active_users": ("active_users",)})
 
 
 ACTIVE_USERS = Metric(
@@ -49,7 +51,8 @@ def _new_vs_returning(query: Query) -> Shape:
     by_registration = NEW_VS_RETURNING.option(query, "new_by") == "registration"
     measures = (Measure("new", "registered" if by_registration else "new"), Measure("active_users", "period"))
     columns = {"new": "new", "returning": "active_users - new", "active_users": "active_users"}
-    return Shape(measures, columns)
+    people = {"new": ("new",), "returning": ("active_users", "new"), "active_users": ("active_users",)}
+    return Shape(measures, columns, people=people)
 
 
 NEW_VS_RETURNING = Metric(

@@ -21,7 +21,7 @@ def _actions(query: Query) -> Shape:
     if ACTIONS.option(query, "weighted"):
         measures.append(Measure("weighted_actions", "weight"))
         columns["weighted_actions"] = "CAST(weighted_actions AS DOUBLE)"
-    return Shape(tuple(measures), columns)
+    return Shape(tuple(measures), columns, people={"users": ("users",)})
 
 
 ACTIONS = Metric(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from regulars.domain.query import check_window
@@ -66,7 +66,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Shape:
-    """How a query on a metric is computed: its measures, and the SELECT list over their daily counts."""
+    """How a query on a metric is computed: its measures, and the SELECT list over their daily counts.
+
+    ``people`` names, per column that counts people, the measure whose people they are and those to leave out.
+    """
 
     measures: tuple[Measure, ...]
     columns: Mapping[str, str]
@@ -75,6 +78,7 @@ class Shape:
     summary: str | None = None
     window: int | None = None
     notes: tuple[str, ...] = ()
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def lookback(self) -> int:

@@ -38,6 +38,7 @@ def _ratio(query: Query) -> Shape:
         (Measure("numerator", "rolling", numerator), Measure("denominator", "rolling", denominator)),
         {"numerator": "numerator", "denominator": "denominator", "stickiness": _RATIO},
         window=denominator,
+        people={"numerator": ("numerator",), "denominator": ("denominator",)},
     )
 
 
@@ -50,6 +51,7 @@ def _mean_share(query: Query) -> Shape:
         {"numerator": mean, "denominator": "denominator", "stickiness": f"{mean} / nullif(denominator, 0)"},
         lead_days=denominator - 1,
         window=denominator + numerator - 1,
+        people={"denominator": ("denominator",)},
     )
 
 
@@ -66,6 +68,7 @@ def _next_day_return(query: Query) -> Shape:
         },
         ahead_days=1,
         window=1,
+        people={"numerator": ("numerator",), "denominator": ("denominator",)},
     )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def changes(scope: Scope, shape: Shape, frame: Frame) -> str:
     """+amount where a span begins, -amount on the day after it ends, one column per measure."""
-    table = "held" if scope.per_person else "spans"
+    table = "held" if scope.moments else "spans"
     first, last = epoch_day(frame.grid_from), epoch_day(frame.last)
     if scope.by_event:
         slice_, join = "s.slice", ""

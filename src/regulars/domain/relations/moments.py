@@ -44,7 +44,9 @@ def held(scope: Scope) -> str:
     """Spans cut to the days on which the person holds a value, with that value as a segment."""
     first = "s.first_day"
     last = "s.last_day"
-    joins = ""
+    # A group of conditions may put stored attributes beside those that change with time.
+    reads_people = any("u." in test for test in scope.moment_conditions)
+    joins = "\nJOIN dim_users u ON u.user_key = s.user_key" if reads_people else ""
     for name in scope.moments:
         joins += f"\nJOIN {name} ON {name}.user_key = s.user_key"
         joins += f" AND {name}.valid_from <= s.last_day AND {name}.valid_to >= s.first_day"

@@ -36,6 +36,7 @@ class Scope:
     weight: str = "a.engagement_weight"
     day: str = "e.day"
     population_column: str = "u.population"
+    keep_people: bool = False
 
     @property
     def by_event(self) -> bool:
@@ -44,8 +45,8 @@ class Scope:
 
     @property
     def per_person(self) -> bool:
-        """Whether spans must be kept per person, because an attribute changes with time."""
-        return bool(self.moments)
+        """Whether spans must be kept per person: to list the people, or because an attribute changes with time."""
+        return self.keep_people or bool(self.moments)
 
     @property
     def segments(self) -> tuple[str, ...]:

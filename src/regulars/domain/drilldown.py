@@ -1,0 +1,81 @@
+"""From one cell of a result to the people it counts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from regulars.domain.calendar import epoch_day
+from regulars.domain.metrics import find_metric
+from regulars.domain.plan import choose_source, resolve_question, without_alias
+from regulars.domain.relations.cells import Cell
+from regulars.errors import QueryError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlglot import exp
+
+    from regulars.domain.context import Context
+    from regulars.domain.metrics.record import Shape
+    from regulars.domain.query import Query
+    from regulars.domain.relations.scope import Source
+    from regulars.domain.statement import Statement
+
+
+def plan_people(
+    query: Query, context: Context, row: Mapping[str, Any], column: str | None = None, source: Source | None = None
+) -> exp.Expr | None:
+    """The SELECT for the ids of the people behind one cell; None while there is nothing to show.
+
+    ``row`` is a row of the result: its date, its breakdown values, and the flag ``other`` for the rest. ``column``
+    may be left out when only one column counts people.
+    """
+    query = without_alias(query)
+    statement, _, shape = resolve_question(query, find_metric(query.metric), context, keep_people=True)
+    if statement is None:
+        return None
+    measure, *without = shape.people[_column(query, shape, column, row)]
+    cell = Cell(measure, tuple(without), _instant(statement, row.get("date")), _slice(query, row))
+    return statement.values.bind(statement.people(source or choose_source(statement), cell))
+
+
+def _column(query: Query, shape: Shape, column: str | None, row: Mapping[str, Any]) -> str:
+    countable = list(shape.people)
+    if column is None and len(countable) == 1:
+        column = countable[0]
+    if column is None and countable:
+        raise QueryError(f"say which column: {', '.join(countable)}", code="which_column")
+    if column is None or column not in shape.people:
+        listed = ", ".join(countable) or "none"
+        raise QueryError(
+            f"the cells of {column or query.metric} count no people; columns that do: {listed}", code="no_people"
+        )
+    if column in row and row[column] is None:
+        raise QueryError(f"{column} is undefined in this row, so it counts nobody", code="no_people")
+    return column
+
+
+def _instant(statement: Statement, shown: object) -> int:
+    if statement.hourly:
+        try:
+            return int(datetime.fromisoformat(str(shown)).timestamp())
+        except ValueError:
+            raise QueryError(f"{shown!r} is no hour of this result", code="no_such_row") from None
+    frame = statement.frame
+    try:
+        day = shown if isinstance(shown, date) else date.fromisoformat(str(shown))
+    except ValueError:
+        day = None
+    if day is None or not frame.first <= day <= frame.last or frame.bucket_start(day) != day:
+        raise QueryError(f"{shown!r} is no row of this result; dates are those of its rows", code="no_such_row")
+    return epoch_day(min(frame.bucket_end(day), frame.last))
+
+
+def _slice(query: Query, row: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if "other" in (row.get("flags") or ()):
+        return None
+    for name in query.breakdown:
+        if row.get(name) is None:
+            raise UnknownNameError("slice: the row lacks", name, query.breakdown, code="no_such_row")
+    return tuple(str(row[name]) for name in query.breakdown)

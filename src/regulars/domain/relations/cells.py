@@ -1,0 +1,61 @@
+"""The people behind one cell of a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from regulars.domain.relations.scope import where
+
+if TYPE_CHECKING:
+    from regulars.domain.relations.scope import Scope
+    from regulars.domain.sql import Values
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its measure and those to leave out, the instant it counts at, and its slice (None: other).
+
+    ``at`` is a day (days since 1970), or at an hour grain the second at which the hour begins.
+    """
+
+    measure: str
+    without: tuple[str, ...]
+    at: int
+    slice: tuple[str, ...] | None
+
+
+def slice_tests(scope: Scope, cell: Cell, values: Values) -> list[str]:
+    """Conditions on a ranked slice (alias ``k``)."""
+    if not scope.breakdown:
+        return []
+    if cell.slice is None:
+        return [f"k.slice > {scope.limit}"]
+    pairs = zip(scope.segments, cell.slice, strict=True)
+    return [f"k.shown_{name} = {values.add(value)}" for name, value in pairs]
+
+
+def slice_join(scope: Scope, alias: str) -> str:
+    """The join of rows that know their segments, or their slice, with the ranked slices."""
+    if not scope.breakdown:
+        return ""
+    if scope.by_event:
+        shown = ", ".join(f"shown_{name}" for name in scope.segments)
+        return f"JOIN (SELECT DISTINCT slice, {shown} FROM slices) k ON k.slice = {alias}.slice"
+    return f"JOIN slices k ON {' AND '.join(f'k.{name} = {alias}.{name}' for name in scope.segments)}"
+
+
+def people(scope: Scope, cell: Cell, values: Values) -> str:
+    """Ids of the people counted by a measure on a day in a slice, less those of other measures."""
+    table = "held" if scope.moments else "spans"
+
+    def keys(measure: str) -> str:
+        on_day = [f"s.measure = '{measure}'", f"s.first_day <= {cell.at}", f"s.last_day >= {cell.at}"]
+        tests = where([*on_day, *slice_tests(scope, cell, values)])
+        return f"SELECT s.user_key FROM {table} s {slice_join(scope, 's')} {tests}"
+
+    left_out = [f"u.user_key NOT IN ({keys(measure)})" for measure in cell.without]
+    return f"""
+SELECT u.user_id FROM dim_users u
+{where([f"u.user_key IN ({keys(cell.measure)})", *left_out])}
+ORDER BY u.user_id"""
