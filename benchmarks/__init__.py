@@ -1,0 +1,1 @@
+"""How fast Regulars is, measured against engines that do the same work: ``python -m benchmarks``."""

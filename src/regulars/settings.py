@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[str, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MINUTES_PER_DAY = 1440
 BUILT_IN_ACTIVITIES = ("core", "any", "conversion", "core_feature")
 
 
@@ -48,6 +49,20 @@ class PopulationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     test_users: tuple[str, ...] = ()
     bots: tuple[str, ...] = ()
     production_users: tuple[str, ...] = ()
+
+
+class SessionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a new session begins. A gap of exactly ``gap_minutes`` continues the session."""
+
+    gap_minutes: int = 30
+    source: Literal["derived", "client"] = "derived"
+    passive_extends: bool = False
+    split_at_midnight: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a gap that no session could have."""
+        if not 1 <= self.gap_minutes <= MINUTES_PER_DAY:
+            raise SettingsError(f"sessions.gap_minutes must be between 1 and {MINUTES_PER_DAY}, not {self.gap_minutes}")
 
 
 class RollupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     activity: dict[str, Activity] = {}
     core_features: tuple[str, ...] = ()
     population: PopulationSettings = PopulationSettings()
+    sessions: SessionSettings = SessionSettings()
     rollups: RollupSettings = RollupSettings()
     imports: ImportSettings = ImportSettings()
     engine: EngineSettings = EngineSettings()
@@ -149,6 +165,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
             "timezone": self.timezone,
             "actions": _hash(self.actions),
             "population": _hash(self.population),
+            "sessions": _hash(self.sessions),
             "dimensions": ",".join(sorted(self.rollups.dimensions)),
             **{f"activity.{name}": _hash(self.activity.get(name)) for name in self.stored_activities},
         }
@@ -193,7 +210,7 @@ def _explain(exc: Exception) -> str:
 
 def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
-        "": Settings, "population": PopulationSettings, "rollups": RollupSettings, "import": ImportSettings,
+        "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings, "import": ImportSettings,
         "activity": Activity, "actions": ActionSettings,
     }  # fmt: skip
     kind = kinds.get(place.partition("[")[0].partition(".")[0])

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
+from regulars.domain.schema import TABLES
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.loader import Loader
 from regulars.settings import Settings
 
-NOW = datetime(2026, 3, 1, 12)
+NOW = datetime(2026, 3, 1, 12)  # noqa: DTZ001 -- naive UTC
 T = "2026-01-05T10:00:00Z"
 
 
 class Warehouse:
-    """An empty warehouse in memory."""
+    """An empty warehouse in memory; making the next one empties it."""
 
     def __init__(self, **settings):
-        self.engine = DuckDBEngine(threads=1)
-        self.engine.create_schema()
+        self.engine = _emptied()
         self.loader = Loader(self.engine, Settings(**settings))
 
     def load(self, source, **options):
@@ -44,6 +45,23 @@ class Warehouse:
             table: self.rows(f"SELECT count(*) FROM {table}")[0][0]
             for table in ("fact_user_actions", "dim_identities", "fact_user_attributes", "fact_identity_links")
         }
+
+
+@cache
+def _database():
+    engine = DuckDBEngine(threads=1)
+    engine.create_schema()
+    return engine
+
+
+def _emptied():
+    """The one database of this process, without rows: creating the schema takes longer than most tests."""
+    engine = _database()
+    with engine.transaction():
+        for table in TABLES:
+            if table.name != "dim_dates" and engine.fetch(f"SELECT 1 FROM {table.name} LIMIT 1"):
+                engine.execute(f"TRUNCATE {table.name}")
+    return engine
 
 
 def event(**values):

@@ -94,7 +94,10 @@ def test_numbers_and_texts_are_the_same_id(tmp_path):
     pl.DataFrame(frame).with_columns(time=pl.lit(datetime(2026, 1, 5, 10, tzinfo=UTC))).write_parquet(path)
     report = warehouse.load(path)
     assert (report.loaded, report.duplicates, report.conflicts) == (1, 1, 0)
-    assert warehouse.rows("SELECT kind, external_id FROM dim_identities ORDER BY 1") == [("anonymous", "7"), ("known", "7")]
+    assert warehouse.rows("SELECT kind, external_id FROM dim_identities ORDER BY 1") == [
+        ("anonymous", "7"),
+        ("known", "7"),
+    ]
 
 
 def test_duplicates_are_found_in_parquet_and_in_parts(tmp_path, monkeypatch):

@@ -1,8 +1,11 @@
 import csv
+import datetime as dt
 import gzip
 import json
 import random
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from regulars.domain.events import wire_text
@@ -18,25 +21,26 @@ def csv_file(folder, *rows):
     return path
 
 
-@pytest.mark.parametrize(
-    ("broken", "reason"),
-    [
-        (b"2,u1,login\n", "bad_row"),
-        (b"2,u1,login,2026-01-05T10:00:00Z,a,b\n", "bad_row"),
-        (b"2,u\xff,login,2026-01-05T10:00:00Z,a\n", "bad_encoding"),
-        (b'2,"u1,login,2026-01-05T10:00:00Z,a\n', "bad_row"),
-        (b'2,u1,login,2026-01-05T10:00:00Z,"a"b\n', "bad_row"),
-        (b'2,u1,login,2026-01-05T10:00:00Z,"a""\n', "bad_row"),
-        (b"2,u1,login,never,a\n", "bad_time"),
-        (b"2,,login,2026-01-05T10:00:00Z,a\n", "no_identity"),
-        (b"2,u1,  ,2026-01-05T10:00:00Z,a\n", "no_event_type"),
-        (b"2,u1," + b"x" * 201 + b",2026-01-05T10:00:00Z,a\n", "name_too_long"),
-        (b"2,u1,login,2026-01-05T10:00:00Z," + b"x" * 65_537 + b"\n", "value_too_long"),
-        (b"2,u1,login,2026-01-05T10:00:00Z," + b"x" * 9_000_000 + b"\n", "value_too_long"),
-        (b"\x00\x01\x02\n", "bad_row"),
-    ],
-)
-def test_one_broken_row_of_a_csv_file_costs_nothing_else(tmp_path, broken, reason):
+BROKEN_ROWS = [
+    (b"2,u1,login\n", "bad_row"),
+    (b"2,u1,login,2026-01-05T10:00:00Z,a,b\n", "bad_row"),
+    (b"2,u\xff,login,2026-01-05T10:00:00Z,a\n", "bad_encoding"),
+    (b'2,"u1,login,2026-01-05T10:00:00Z,a\n', "bad_row"),
+    (b'2,u1,login,2026-01-05T10:00:00Z,"a"b\n', "bad_row"),
+    (b'2,u1,login,2026-01-05T10:00:00Z,"a""\n', "bad_row"),
+    (b"2,u1,login,never,a\n", "bad_time"),
+    (b"2,,login,2026-01-05T10:00:00Z,a\n", "no_identity"),
+    (b"2,u1,  ,2026-01-05T10:00:00Z,a\n", "no_event_type"),
+    (b"2,u1," + b"x" * 201 + b",2026-01-05T10:00:00Z,a\n", "name_too_long"),
+    (b"2,u1,login,2026-01-05T10:00:00Z," + b"x" * 65_537 + b"\n", "value_too_long"),
+    (b"2,u1,login,2026-01-05T10:00:00Z," + b"x" * 9_000_000 + b"\n", "value_too_long"),
+    (b"\x00\x01\x02\n", "bad_row"),
+]
+
+
+@pytest.mark.parametrize("index", range(len(BROKEN_ROWS)))
+def test_one_broken_row_of_a_csv_file_costs_nothing_else(tmp_path, index):
+    broken, reason = BROKEN_ROWS[index]
     for at in (0, 1, 2):
         rows = [GOOD % 1, GOOD % 3]
         rows.insert(at, broken)
@@ -48,7 +52,16 @@ def test_one_broken_row_of_a_csv_file_costs_nothing_else(tmp_path, broken, reaso
 
 
 def test_values_of_csv_survive_quotes_line_breaks_and_commas(tmp_path):
-    values = ['a,b', 'say "hi"', "two\nlines", "two\r\nlines", "'; DROP TABLE loads; --", "ü – 漢字 🎉", "\ttab", "a\rb"]
+    values = [
+        "a,b",
+        'say "hi"',
+        "two\nlines",
+        "two\r\nlines",
+        "'; DROP TABLE loads; --",
+        "ü - 漢字 🎉",
+        "\ttab",
+        "a\rb",
+    ]
     path = tmp_path / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
@@ -56,7 +69,9 @@ def test_values_of_csv_survive_quotes_line_breaks_and_commas(tmp_path):
         writer.writerows([str(n), "u1", "login", T, value] for n, value in enumerate(values))
     warehouse = Warehouse()
     assert warehouse.load(path).rejected == 0
-    stored = warehouse.column("SELECT json_extract_string(action_metadata, '/note') FROM fact_user_actions ORDER BY event_id")
+    stored = warehouse.column(
+        "SELECT json_extract_string(action_metadata, '/note') FROM fact_user_actions ORDER BY event_id"
+    )
     assert stored == values
 
 
@@ -84,11 +99,16 @@ def test_repeated_and_empty_names_in_a_header_get_names_of_their_own(tmp_path):
     assert json.loads(metadata) == {"Note": "a", "note_1": "b", "column5": "c", "note_2": "d"}
 
 
-@pytest.mark.parametrize("name", ['a"b', "a'b", "a;b", "a.b", "drop table loads", "$.a", "*", "/a/b", "line", "rg_line", "select", "{0}", "ü"])
+@pytest.mark.parametrize(
+    "name",
+    ['a"b', "a'b", "a;b", "a.b", "drop table loads", "$.a", "*", "/a/b", "line", "rg_line", "select", "{0}", "ü"],
+)
 def test_a_hostile_column_name_is_a_property_like_any_other(tmp_path, name):
     path = tmp_path / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([["user_id", "event", "time", name], ["u1", "login", T, "x"], ["u1", "login", "never", "x"]])
+        csv.writer(stream).writerows(
+            [["user_id", "event", "time", name], ["u1", "login", T, "x"], ["u1", "login", "never", "x"]]
+        )
     sources = [path, [event(**{name: "x"}), event(event_id="e2", timestamp="never", **{name: "x"})]]
     for source in sources:
         warehouse = Warehouse()
@@ -120,12 +140,18 @@ HOSTILE_LINES = [
     (b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"device":"phone","user":{}}', None),
     (b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"x":"' + b"y" * 65_537 + b'"}', "value_too_long"),
     (b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"x":"' + b"y" * 10_000_000 + b'"}', "value_too_long"),
-    (b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"x":{"y":["' + b"y" * 70_000 + b'"]}}', "value_too_long"),
+    (
+        b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"x":{"y":["' + b"y" * 70_000 + b'"]}}',
+        "value_too_long",
+    ),
     (b'{"user_id":"u1","event_type":"' + b"y" * 201 + b'","timestamp":1767225600}', "name_too_long"),
     (b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"duration_seconds":"soon"}', "bad_number"),
     (b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"sequence":1.5}', "bad_number"),
     (b'{"user_id":{"$ne":1},"event_type":"a","timestamp":1767225600}', None),
-    (b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"x":18446744073709551617,"x":2,"__proto__":{},"":1}', None),
+    (
+        b'{"user_id":"u1","event_type":"a","timestamp":1767225600,"x":18446744073709551617,"x":2,"__proto__":{},"":1}',
+        None,
+    ),
     (b'{"user_id":"\\u0000","event_type":"\\u202e","timestamp":1767225600}', None),
 ]
 
@@ -150,8 +176,12 @@ def test_the_whole_hostile_corpus_in_one_file_adds_up(tmp_path):
     warehouse = Warehouse()
     report = warehouse.load(path)
     assert report.rows_read == len(lines)
-    assert len([i for i in warehouse.column("SELECT event_id FROM fact_user_actions") if i.startswith("g")]) == len(good)
-    assert warehouse.rows("SELECT reason, count(*) FROM dead_letter GROUP BY reason ORDER BY reason") == sorted(report.reasons.items())
+    assert len([i for i in warehouse.column("SELECT event_id FROM fact_user_actions") if i.startswith("g")]) == len(
+        good
+    )
+    assert warehouse.rows("SELECT reason, count(*) FROM dead_letter GROUP BY reason ORDER BY reason") == sorted(
+        report.reasons.items()
+    )
     assert warehouse.load(path).loaded == 0
 
 
@@ -161,7 +191,9 @@ def test_one_row_in_a_hundred_may_be_broken(tmp_path):
     for n in range(20_000):
         if chance.random() < 0.01:
             broken += 1
-            rows.append(chance.choice([b"x\n", b'"\n', b"\xfe,\xff\n", b"1,2,3,4,5,6\n", b"%d,u1,login,x,y\n" % n, b'a"b\n']))
+            rows.append(
+                chance.choice([b"x\n", b'"\n', b"\xfe,\xff\n", b"1,2,3,4,5,6\n", b"%d,u1,login,x,y\n" % n, b'a"b\n'])
+            )
         else:
             rows.append(GOOD % n)
     report = Warehouse().load(csv_file(tmp_path, *rows))
@@ -197,10 +229,17 @@ def test_what_is_no_record_in_a_list_is_rejected():
 
 
 def test_a_record_becomes_the_same_text_whatever_its_types():
-    import datetime as dt
-
-    import numpy as np
-    import pandas as pd
-
-    record = {"a": np.int64(1), "b": np.float64("nan"), "c": pd.NaT, "d": pd.Timestamp("2026-01-01", tz="UTC"), "e": dt.date(2026, 1, 1)}
-    assert json.loads(wire_text(record)) == {"a": 1, "b": None, "c": None, "d": "2026-01-01T00:00:00+00:00", "e": "2026-01-01"}
+    record = {
+        "a": np.int64(1),
+        "b": np.float64("nan"),
+        "c": pd.NaT,
+        "d": pd.Timestamp("2026-01-01", tz="UTC"),
+        "e": dt.date(2026, 1, 1),
+    }
+    assert json.loads(wire_text(record)) == {
+        "a": 1,
+        "b": None,
+        "c": None,
+        "d": "2026-01-01T00:00:00+00:00",
+        "e": "2026-01-01",
+    }

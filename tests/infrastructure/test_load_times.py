@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001 -- times in the warehouse are naive UTC
 import csv
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -117,13 +118,23 @@ def naive_sources(tmp_path):
     frame.write_parquet(parquet)
     dated = pl.DataFrame({"user_id": ["u"], "event_type": ["x"], "date": [naive.date()]})
     listed = [{"user_id": "u", "event_type": "x", "time": naive}]
-    return [path, parquet, frame, frame.to_pandas(), frame.with_columns(pl.col("time").dt.cast_time_unit("ns")), dated, listed]
+    return [
+        path,
+        parquet,
+        frame,
+        frame.to_pandas(),
+        frame.with_columns(pl.col("time").dt.cast_time_unit("ns")),
+        dated,
+        listed,
+    ]
 
 
 @pytest.mark.parametrize("index", range(7))
 def test_a_naive_time_refuses_the_whole_import(tmp_path, index):
     warehouse = Warehouse()
-    with pytest.raises(SourceError, match=r"1 times in column '(time|date)' name no time zone, first '2026-07-01") as caught:
+    with pytest.raises(
+        SourceError, match=r"1 times in column '(time|date)' name no time zone, first '2026-07-01"
+    ) as caught:
         warehouse.load(naive_sources(tmp_path)[index])
     assert caught.value.code == "naive_time"
     assert "--timezone UTC" in str(caught.value)
@@ -176,7 +187,9 @@ def test_local_times_become_utc_as_zoneinfo_says(tmp_path, zone):
 def test_the_day_and_the_time_of_day_are_those_of_the_workspace(zone):
     warehouse = Warehouse(timezone=zone)
     instants = [t + timedelta(hours=h) for t in hours_around_changes("Europe/Berlin")[::7] for h in (-9, 0, 13)]
-    instants += [t.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None) for t in hours_around_changes(zone)]
+    instants += [
+        t.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None) for t in hours_around_changes(zone)
+    ]
     warehouse.load([event(event_id=f"{n:06}", timestamp=f"{t}Z") for n, t in enumerate(instants)])
     local = [t.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)) for t in instants]
     assert warehouse.rows("SELECT day, time_key FROM fact_user_actions ORDER BY event_id") == [

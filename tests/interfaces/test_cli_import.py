@@ -2,18 +2,30 @@
 
 import csv
 import io
+import os
+import pty
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 import regulars
 from regulars.interfaces.cli.progress import progress_text
-from tests.interfaces.cli import EVENTS, USERS, call, make_workspace, one_line, spawn
+from tests.interfaces.cli import EVENTS, USERS, call, environment, make_workspace, one_line, spawn
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("import") / "shop"
+    assert call("init", folder, "-q").code == 0
+    return folder
 
 
 @pytest.fixture
-def shop(tmp_path):
-    assert call("init", tmp_path / "shop", "-q").code == 0
-    return tmp_path / "shop"
+def shop(new, tmp_path):
+    """An empty workspace; copying one is quicker than making it."""
+    return shutil.copytree(new, tmp_path / "shop")
 
 
 def write(folder, name, text):
@@ -150,13 +162,11 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(shop, tmp_path):
     assert done.json["total"]["loaded"] == 4
 
 
-@pytest.mark.parametrize(
-    "columns", ["user_id = 'wer'\ntimestamp = 'wann'", "[columns]\nuser_id = 'wer'\ntimestamp = 'wann'"]
-)
-def test_a_mapping_comes_from_options_or_a_file(columns, shop, tmp_path):
+@pytest.mark.parametrize("head", ["", "[columns]\n"])
+def test_a_mapping_comes_from_options_or_a_file(head, shop, tmp_path):
     """Columns with names of their own are told by role=column, or by a TOML file."""
     file = write(tmp_path, "log.csv", "wer,event_type,wann\nada,login,2026-03-02T08:15:00Z\n")
-    mapping = write(tmp_path, "map.toml", columns)
+    mapping = write(tmp_path, "map.toml", f"{head}user_id = 'wer'\ntimestamp = 'wann'\n")
     assert call("import", file, "-w", shop, "--map", mapping, "--json").json["total"]["loaded"] == 1
     again = call("import", file, "-w", shop, "--map", "user_id=wer", "--map", "timestamp=wann", "--json")
     assert again.json["total"]["duplicates"] == 1
@@ -225,6 +235,21 @@ def test_no_progress_is_drawn_where_nobody_watches(shop, tmp_path):
     assert done.code == 0
     assert "\r" not in done.out + done.err
     assert done.err == ""
+
+
+def test_progress_is_drawn_on_a_terminal_and_taken_away(shop, tmp_path):
+    """On stderr, so that stdout stays what it is without a terminal."""
+    leader, follower = pty.openpty()
+    done = subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, "-m", "regulars", "import", write(tmp_path, "events.csv", EVENTS), "-w", shop],
+        env=environment(), stdout=subprocess.PIPE, stderr=follower, check=True,
+    )  # fmt: skip
+    os.close(follower)
+    drawn = os.read(leader, 100_000).decode()
+    os.close(leader)
+    assert "events.csv  store  4 of 4 rows" in drawn or "events.csv  store  0 of 4 rows" in drawn.replace("100 %  ", "")
+    assert drawn.endswith("\r\x1b[K")
+    assert b"4 events read" in done.stdout
 
 
 def test_progress_tells_share_rate_and_time_left():

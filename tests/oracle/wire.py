@@ -22,6 +22,8 @@ def event_rows(world: World) -> list[Row]:
             "sequence": event.sequence,
             "feature": event.feature,
             "duration_seconds": event.duration_seconds,
+            "session_id": event.client_session_id,
+            "context": event.context,
             "geo": _present({"country": event.country, "region": event.region}),
             "device": _present({"device_type": event.device_type, "platform": event.platform}),
             "properties": dict(event.properties),

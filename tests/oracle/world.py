@@ -30,6 +30,8 @@ class Event:
     properties: dict[str, Scalar] = field(default_factory=dict)
     duration_seconds: float | None = None
     anonymous: bool = False
+    client_session_id: str | None = None
+    context: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.calendar import local_day
-from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context
+from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context, SessionRule
 from regulars.domain.dialect import render
 from regulars.domain.drilldown import plan_people
 from regulars.domain.plan import Plan, plan
@@ -127,6 +127,12 @@ def read_context(
         core_features=settings.core_features,
         population=PopulationRule(
             settings.population.production_users, settings.population.test_users, settings.population.bots
+        ),
+        sessions=SessionRule(
+            settings.sessions.gap_minutes,
+            settings.sessions.source == "client",
+            settings.sessions.passive_extends,
+            settings.sessions.split_at_midnight,
         ),
         fresh_activities=fresh,
         dimensions=frozenset(filter(None, dimensions.split(","))),

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from regulars.domain import rollups
 from regulars.domain.dialect import render
-from regulars.domain.schema import AGG_ARRIVALS, ARRIVALS, DIM_USERS, EVENT_DAYS
+from regulars.domain.rollups import arrivals
+from regulars.domain.rollups.daily import active_days, daily_activity
+from regulars.domain.rollups.people import RESOLVED_LINKS, people
+from regulars.domain.rollups.sessions import sessions
+from regulars.domain.schema import AGG_ARRIVALS, ARRIVALS, DAILY_ACTIVITY, DIM_USERS, EVENT_DAYS, USER_SESSIONS
 from regulars.domain.sql import Values
 from regulars.domain.timezones import local_day_sql, local_time_key_sql
 
@@ -20,17 +23,22 @@ if TYPE_CHECKING:
     from regulars.domain.context import ActivityRule, Context
     from regulars.settings import Settings
 
-_TEMPORARY = ("touched", "moved", "dirty", "since", "active_days", "new_users", "changed", "before", "after", "delta")
+_TEMPORARY = (
+    "touched", "moved", "since", "active_days", "new_users", "changed", "before", "after", "delta", "remade",
+)  # fmt: skip
+_BEGINNING = "DATE '1970-01-01'"
 
 
 def refresh(engine: Engine, settings: Settings, context: Context, load_id: int) -> None:
     """Bring everything derived up to date with one load. Runs inside the load's transaction."""
     step = _Refresh(engine, settings, context)
-    step.find_touched(load_id)
+    step.resolve_identities(load_id)
+    step.find_dirty_people(load_id)
     step.find_changed_people()
-    step.count_dirty_days()
+    step.remake_sessions()
+    step.count_days()
     step.aggregate("before")
-    step.replace_arrivals()
+    step.remake_arrivals()
     step.replace_people()
     step.aggregate("after")
     step.apply_difference()
@@ -43,6 +51,7 @@ def rebuild(engine: Engine, settings: Settings, context: Context) -> None:
     step = _Refresh(engine, settings, context)
     step.redefine_facts()
     step.rebuild_people()
+    step.rebuild_sessions()
     step.rebuild_arrivals()
     rebuild_event_days(engine)
     step.remember_definitions()
@@ -52,7 +61,7 @@ def rebuild(engine: Engine, settings: Settings, context: Context) -> None:
 def rebuild_event_days(engine: Engine) -> None:
     """First and last event of every day."""
     engine.execute("DELETE FROM event_days")
-    engine.execute(f"INSERT INTO {EVENT_DAYS.name} {rollups.EVENT_DAYS_ALL} ORDER BY day")
+    engine.execute(f"INSERT INTO {EVENT_DAYS.name} {arrivals.EVENT_DAYS_ALL} ORDER BY day")
 
 
 class _Refresh:
@@ -80,12 +89,12 @@ class _Refresh:
         for name in _TEMPORARY:
             self.engine.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
-    def find_touched(self, load_id: int) -> None:
-        """People and days that the load reaches, merged identities included."""
+    def resolve_identities(self, load_id: int) -> None:
+        """Follow the links that came with the load; anonymous identities may move to another person."""
         self.keep(
             "moved",
             f"""SELECT i.identity_key, i.user_key AS old_user, r.user_key AS new_user
-FROM dim_identities i JOIN ({rollups.RESOLVED_LINKS}) r ON r.identity_key = i.identity_key
+FROM dim_identities i JOIN ({RESOLVED_LINKS}) r ON r.identity_key = i.identity_key
 WHERE r.user_key <> i.user_key
   AND i.identity_key IN (SELECT anonymous_key FROM fact_identity_links WHERE load_id = {load_id})""",
         )
@@ -93,14 +102,37 @@ WHERE r.user_key <> i.user_key
             """UPDATE dim_identities SET user_key = moved.new_user FROM moved
 WHERE moved.identity_key = dim_identities.identity_key"""
         )
+
+    def find_dirty_people(self, load_id: int) -> None:
+        """From which day and instant on each person's rows must be made anew, and whose attributes may differ.
+
+        A session can only change from the start of the run before the first new event on; who moved starts over.
+        """
         self.keep(
-            "dirty",
-            f"""SELECT i.user_key, e.day FROM fact_user_actions e
-JOIN dim_identities i ON i.identity_key = e.identity_key WHERE e.load_id = {load_id} GROUP BY i.user_key, e.day
-UNION SELECT m.new_user, e.day FROM fact_user_actions e JOIN moved m ON m.identity_key = e.identity_key
-UNION SELECT m.old_user, e.day FROM fact_user_actions e JOIN moved m ON m.identity_key = e.identity_key""",
+            "delta",
+            f"""SELECT i.user_key, min(e.day) AS day, min(e.action_timestamp) AS instant
+FROM fact_user_actions e JOIN dim_identities i ON i.identity_key = e.identity_key
+WHERE e.load_id = {load_id} AND i.identity_key NOT IN (SELECT identity_key FROM moved) GROUP BY i.user_key
+UNION ALL SELECT new_user, {_BEGINNING}, CAST({_BEGINNING} AS TIMESTAMP) FROM moved
+UNION ALL SELECT old_user, {_BEGINNING}, CAST({_BEGINNING} AS TIMESTAMP) FROM moved""",
         )
-        self.keep("since", "SELECT user_key, min(day) AS day FROM dirty GROUP BY user_key")
+        from_start = "TRUE" if self.context.sessions.by_client else "FALSE"
+        self.keep(
+            "since",
+            f"""WITH first AS (SELECT user_key, min(day) AS day, min(instant) AS instant FROM delta GROUP BY user_key),
+run AS (
+  SELECT f.user_key, max(x.run_start) AS run_start FROM first f JOIN user_sessions x ON x.user_key = f.user_key
+  WHERE x.run_start <= f.instant GROUP BY f.user_key
+), run_day AS (
+  SELECT r.user_key, min(x.day) AS day FROM run r JOIN user_sessions x ON x.user_key = r.user_key
+  WHERE x.session_start >= r.run_start GROUP BY r.user_key
+)
+SELECT f.user_key,
+  CASE WHEN {from_start} THEN {_BEGINNING} WHEN d.day < f.day THEN d.day ELSE f.day END AS day,
+  CASE WHEN {from_start} THEN CAST({_BEGINNING} AS TIMESTAMP) ELSE coalesce(r.run_start, f.instant) END AS instant
+FROM first f LEFT JOIN run r ON r.user_key = f.user_key LEFT JOIN run_day d ON d.user_key = f.user_key""",
+        )
+        self.run("DROP TABLE delta")
         self.keep(
             "touched",
             f"""SELECT user_key FROM since
@@ -110,13 +142,14 @@ UNION SELECT i.user_key FROM fact_identity_links l
 JOIN dim_identities i ON i.identity_key = l.known_key WHERE l.load_id = {load_id}
 UNION SELECT i.user_key FROM fact_identity_links l
 JOIN dim_identities i ON i.identity_key = l.anonymous_key WHERE l.load_id = {load_id}
-UNION SELECT old_user FROM moved UNION SELECT new_user FROM moved""",
+UNION SELECT i.user_key FROM dim_identities i LEFT JOIN dim_users u ON u.user_key = i.user_key
+WHERE i.identity_key = i.user_key AND u.user_key IS NULL""",
         )
 
     def find_changed_people(self) -> None:
         """New rows of touched people, and those among them whose slices or population differ from the stored ones."""
         values = Values()
-        self.keep("new_users", rollups.people(self.context, values, only_touched=True), values)
+        self.keep("new_users", people(self.context, values, only_touched=True), values)
         columns = ("population", *self.dimensions)
         same = " AND ".join(f"o.{name} IS NOT DISTINCT FROM n.{name}" for name in columns)
         self.keep(
@@ -126,25 +159,40 @@ LEFT JOIN dim_users o ON o.user_key = t.user_key LEFT JOIN new_users n ON n.user
 WHERE NOT ({same}) OR (o.user_key IS NULL) <> (n.user_key IS NULL)""",
         )
 
-    def count_dirty_days(self) -> None:
-        """Qualifying events of the dirty days."""
+    def remake_sessions(self) -> None:
+        """Sessions of dirty people from their instant on."""
         values = Values()
-        text = rollups.active_days(self.rules, self.context, values, only_dirty=True)
-        self.keep("active_days", text, values)
+        self.keep("remade", sessions(self.context, values, only_since=True), values)
+        self.run(
+            """DELETE FROM user_sessions USING since
+WHERE since.user_key = user_sessions.user_key AND user_sessions.session_start >= since.instant"""
+        )
+        self.run(f"INSERT INTO {USER_SESSIONS.name} SELECT * FROM remade ORDER BY day, user_key, session_start")
+        self.run("DROP TABLE remade")
+
+    def count_days(self) -> None:
+        """What dirty people did on each day since their first dirty one."""
+        values = Values()
+        self.keep("active_days", active_days(self.rules, self.context, values, only_since=True), values)
+        self.run(
+            """DELETE FROM daily_activity USING since
+WHERE since.user_key = daily_activity.user_key AND daily_activity.day >= since.day"""
+        )
+        self.run(f"INSERT INTO {DAILY_ACTIVITY.name} {daily_activity(only_since=True)}")
 
     def aggregate(self, name: str) -> None:
         """What the rows that change, or may change, add to the aggregates."""
         rows = """FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key
 LEFT JOIN since s ON s.user_key = r.user_key LEFT JOIN changed c ON c.user_key = r.user_key
 WHERE (c.user_key IS NOT NULL OR r.day >= s.day)"""
-        self.keep(name, rollups.histogram(self.dimensions, rows))
+        self.keep(name, arrivals.histogram(self.dimensions, rows))
 
-    def replace_arrivals(self) -> None:
+    def remake_arrivals(self) -> None:
         """Remove arrivals since the first dirty day, insert them as they are now."""
         self.keep("delta", "SELECT * FROM arrivals WHERE FALSE")
         for number, rule in enumerate(self.rules):
             values = Values()
-            text = rollups.changed_arrivals(rule, number, values)
+            text = arrivals.changed_arrivals(rule, number, values)
             self.run(f"INSERT INTO delta SELECT * FROM ({text}) changed_rows", values)
         self.run(
             """DELETE FROM arrivals USING since
@@ -184,7 +232,7 @@ WHERE since.user_key = arrivals.user_key AND arrivals.day >= since.day"""
     def merge_event_days(self, load_id: int) -> None:
         """Count the load's events into their days."""
         self.engine.execute("DROP TABLE temp.delta")
-        new = rollups.EVENT_DAYS_ALL.replace("GROUP BY", f"WHERE load_id = {load_id} GROUP BY")
+        new = arrivals.EVENT_DAYS_ALL.replace("GROUP BY", f"WHERE load_id = {load_id} GROUP BY")
         self.keep("delta", new)
         self.run(
             """INSERT INTO delta SELECT x.day, x.events, x.first_timestamp, x.last_timestamp
@@ -222,26 +270,35 @@ WHERE action_type = {values.add(action.action_type)}""",
         """Resolve every link and every attribute."""
         self.run("UPDATE dim_identities SET user_key = identity_key")
         self.run(
-            f"""UPDATE dim_identities SET user_key = r.user_key FROM ({rollups.RESOLVED_LINKS}) r
+            f"""UPDATE dim_identities SET user_key = r.user_key FROM ({RESOLVED_LINKS}) r
 WHERE r.identity_key = dim_identities.identity_key"""
         )
         values = Values()
-        self.keep("new_users", rollups.people(self.context, values, only_touched=False), values)
+        self.keep("new_users", people(self.context, values, only_touched=False), values)
         self.run("DELETE FROM dim_users")
         self.run(f"INSERT INTO {DIM_USERS.name} SELECT * FROM new_users ORDER BY user_key")
 
+    def rebuild_sessions(self) -> None:
+        """Every session and every person's day."""
+        values = Values()
+        self.run("DELETE FROM user_sessions")
+        self.keep("remade", sessions(self.context, values, only_since=False), values)
+        self.run(f"INSERT INTO {USER_SESSIONS.name} SELECT * FROM remade ORDER BY day, user_key, session_start")
+        self.run("DROP TABLE remade")
+        own = Values()
+        self.keep("active_days", active_days(self.rules, self.context, own, only_since=False), own)
+        self.run("DELETE FROM daily_activity")
+        self.run(f"INSERT INTO {DAILY_ACTIVITY.name} {daily_activity(only_since=False)}")
+
     def rebuild_arrivals(self) -> None:
         """Every arrival and every aggregate."""
-        values = Values()
-        text = rollups.active_days(self.rules, self.context, values, only_dirty=False)
-        self.keep("active_days", text, values)
         self.run("DELETE FROM arrivals")
         for number, rule in enumerate(self.rules):
             own = Values()
-            self.run(f"INSERT INTO {ARRIVALS.name} {rollups.all_arrivals(rule, number, own)}", own)
+            self.run(f"INSERT INTO {ARRIVALS.name} {arrivals.all_arrivals(rule, number, own)}", own)
         self.run("DELETE FROM agg_arrivals")
         rows = "FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key"
-        self.run(f"INSERT INTO {AGG_ARRIVALS.name} {rollups.histogram(self.dimensions, rows)}")
+        self.run(f"INSERT INTO {AGG_ARRIVALS.name} {arrivals.histogram(self.dimensions, rows)}")
 
     def remember_definitions(self) -> None:
         """Note which definitions the derived rows were built with."""

@@ -58,6 +58,11 @@ def _flag(name: str, context: Context, values: Values) -> str:
     return f"a.action_type IN ({values.add_all(types)})" if types else "FALSE"
 
 
+def core_condition(context: Context, values: Values) -> str:
+    """The condition that an event's action is a core action."""
+    return _flag("core", context, values)
+
+
 def weight(context: Context, values: Values) -> str:
     """The engagement weight of an event's action."""
     if "actions" not in context.stale:

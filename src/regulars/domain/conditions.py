@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from regulars.domain.properties import Property, PropertyNames, resolve
@@ -81,9 +82,10 @@ def _as_number(found: Property, value: Scalar) -> float | None:
     if isinstance(value, int | float):
         return float(value)
     try:
-        return float(value) if found.numeric else None
+        number = float(value) if found.numeric else math.nan
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _as_text(value: Scalar) -> str:

@@ -32,6 +32,16 @@ class ActivityRule:
 
 
 @dataclass(frozen=True)
+class SessionRule:
+    """When a new session begins, as the settings say."""
+
+    gap_minutes: int = 30
+    by_client: bool = False
+    passive_extends: bool = False
+    split_at_midnight: bool = False
+
+
+@dataclass(frozen=True)
 class Context:
     """The state of a workspace at one moment.
 
@@ -50,6 +60,7 @@ class Context:
     activities: Mapping[str, ActivityRule] = field(default_factory=dict)
     core_features: tuple[str, ...] = ()
     population: PopulationRule = field(default_factory=PopulationRule)
+    sessions: SessionRule = field(default_factory=SessionRule)
     fresh_activities: frozenset[str] = frozenset()
     dimensions: frozenset[str] = frozenset()
     stale: tuple[str, ...] = ()

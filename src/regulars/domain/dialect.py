@@ -138,11 +138,12 @@ def _replace_fragment(node: exp.Expr, dialect: Dialect) -> exp.Expr:
 
 def _fill(dialect: Dialect, node: exp.Anonymous, arguments: list[str]) -> str:
     template = dialect.fragments[node.name.lower()]
+    places = {str(number): argument for number, argument in enumerate(arguments)}
     if "{pointer}" in template:
-        pointer = exp.Literal.string(json_pointer(node.expressions[1].name)).sql(dialect=dialect.sqlglot)
-        return template.replace("{pointer}", pointer).replace("{0}", arguments[0])
-    # One pass, so that braces inside an argument are never taken for a place to fill.
-    return re.sub(r"\{([0-9])\}", lambda match: arguments[int(match.group(1))], template)
+        pointer = exp.Literal.string(json_pointer(node.expressions[1].name))
+        places["pointer"] = pointer.sql(dialect=dialect.sqlglot)
+    # One pass, so that braces inside an argument or a name are never taken for a place to fill.
+    return re.sub(r"\{([0-9]|pointer)\}", lambda match: places[match.group(1)], template)
 
 
 def json_pointer(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any, Literal
 
@@ -151,8 +152,30 @@ def _check_operator(condition: Filter) -> None:
     if takes_many != isinstance(value, tuple) and not takes_none:
         need = "a list" if takes_many else "one value"
         raise QueryError(f"{op} on {condition.property!r} takes {need}", code="bad_filter")
+    for one in value if isinstance(value, tuple) else (value,):
+        _check_scalar(one, condition)
     if op == "between" and isinstance(value, tuple) and len(value) != 2:  # noqa: PLR2004 -- low and high
         raise QueryError(f"between on {condition.property!r} takes two values", code="bad_filter")
+
+
+def _check_scalar(value: Scalar | None, condition: Filter) -> None:
+    """Refuse what no database can hold."""
+    try:
+        is_fit = not isinstance(value, int | float) or math.isfinite(value)
+    except OverflowError:
+        is_fit = False
+    if not is_fit:
+        raise QueryError(f"{condition.op} on {condition.property!r} takes finite numbers", code="bad_filter")
+    if isinstance(value, str) and not _is_unicode(value):
+        raise QueryError(f"the value of {condition.property!r} is not valid Unicode text", code="bad_filter")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_breakdown(breakdown: tuple[str, ...]) -> None:

@@ -297,6 +297,46 @@ FACT_EXPOSURES = Table(
     ),
 )
 
+USER_SESSIONS = Table(
+    "user_sessions",
+    "derived",
+    "session",
+    (
+        Column("session_key", "hash", "Key of the session's first event", nullable=False),
+        Column("session_id", "text", "The client's id, else the id of the first event", nullable=False),
+        _key("user_key", "The person"),
+        Column("day", "date", "Local day of the start", nullable=False),
+        Column("session_start", "timestamp", "First action, in UTC", nullable=False),
+        Column("session_end", "timestamp", "Last action, in UTC", nullable=False),
+        Column("run_start", "timestamp", "Start of the unbroken run, which is split every 24 hours", nullable=False),
+        Column("duration_seconds", "double", "From the first action to the last", nullable=False),
+        Column("actions_count", "bigint", "Actions", nullable=False),
+        Column("screens_visited", "bigint", "Distinct screens or pages", nullable=False),
+        Column("session_type", "text", "Platform, else device type, else unknown", nullable=False),
+        Column("entry_action", "text", "First action", nullable=False),
+        Column("exit_action", "text", "Last action", nullable=False),
+    ),
+    ("day", "user_key"),
+)
+
+DAILY_ACTIVITY = Table(
+    "daily_activity",
+    "derived",
+    "person x day with any action",
+    (
+        _key("user_key", "The person"),
+        Column("day", "date", "Local day", nullable=False),
+        Column("sessions_count", "bigint", "Sessions that start on it", nullable=False),
+        Column("total_session_duration", "double", "Their length in seconds", nullable=False),
+        Column("total_actions", "bigint", "Actions", nullable=False),
+        Column("core_actions", "bigint", "Core actions", nullable=False),
+        Column("unique_action_types", "bigint", "Distinct action types", nullable=False),
+        Column("engagement_score", "double", "Sum of the actions' weights", nullable=False),
+        Column("is_active_day", "boolean", "Has a core action", nullable=False),
+    ),
+    ("day", "user_key"),
+)
+
 ARRIVALS = Table(
     "arrivals",
     "derived",
@@ -392,6 +432,8 @@ TABLES: tuple[Table, ...] = (
     FACT_IDENTITY_LINKS,
     FACT_NPS_RESPONSES,
     FACT_EXPOSURES,
+    USER_SESSIONS,
+    DAILY_ACTIVITY,
     ARRIVALS,
     AGG_ARRIVALS,
     EVENT_DAYS,

@@ -12,6 +12,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from regulars.domain.query import Filter
+from regulars.domain.sql import identifier
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _condition(node: exp.Expr, text: str) -> Filter:
 
 def _function(node: exp.Expr, text: str) -> Filter:
     name = _KNOWN.get(type(node), node.name.lower())
-    arguments = node.expressions if isinstance(node, exp.Anonymous) else [node.this, node.args.get("expression")]
+    arguments = node.expressions if isinstance(node, exp.Anonymous) else [one for one in node.args.values() if one]
     if name not in _FUNCTIONS or len(arguments) != 2 or not isinstance(arguments[1], exp.Expr):  # noqa: PLR2004
         raise _refused(text)
     return Filter(property=_name(arguments[0], text), op=name, value=_value(arguments[1], text))
@@ -97,7 +98,7 @@ def _name(node: exp.Expr, text: str) -> str:
         raise _refused(text)
     parts = node.parts
     # A quoted name is literal, so its dots are no prefix.
-    return ".".join(f'"{part.name}"' if part.args.get("quoted") else part.name for part in parts)
+    return ".".join(identifier(part.name) if part.args.get("quoted") else part.name for part in parts)
 
 
 def _value(node: exp.Expr, text: str) -> Scalar:

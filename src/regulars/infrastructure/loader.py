@@ -101,7 +101,8 @@ class Loader:
         tell = progress or _silent
         try:
             tell("read", 0, None)
-            checked = self._check(source, now, (format, kind), timezone, mapping or {}, tell)
+            opened = self._open(source, format, mapping or {})
+            checked = self._check(opened, now=now, kind=kind, timezone=timezone, mapping=mapping or {}, tell=tell)
             report = self._store(checked, now, tell)
         except EngineError as exc:
             raise _blame(source, exc) from exc
@@ -133,10 +134,12 @@ class Loader:
             outline = ImportPreview(
                 opened.name, opened.format, chosen,
                 {role: item.name for role, item in columns.roles.items()},
-                tuple(item.name for item in columns.others),
+                tuple(item.name for item in opened.fields if item in columns.others),
             )  # fmt: skip
             try:
-                checked = self._check(source, now, (format, chosen), timezone, mapping or {}, _silent, opened)
+                checked = self._check(
+                    opened, now=now, kind=chosen, timezone=timezone, mapping=mapping or {}, tell=_silent
+                )
             except SourceError as exc:
                 return replace(outline, problem=exc.message)
             return self._foresee(outline, checked)
@@ -147,21 +150,19 @@ class Loader:
 
     def _check(
         self,
-        source: object,
+        opened: Source,
+        *,
         now: datetime,
-        format_and_kind: tuple[str, str],
+        kind: str,
         timezone: str | None,
         mapping: Mapping[str, str],
         tell: Progress,
-        opened: Source | None = None,
     ) -> _Checked:
-        """Read a source and judge every row."""
-        format, kind = format_and_kind
+        """Judge every row of an open source."""
         if kind not in ("auto", "events", "users"):
             raise SourceError(f"unknown kind {kind!r}; allowed: auto, events, users", code="unknown_kind", value=kind)
         if timezone is not None:
             check_timezone(timezone)
-        opened = opened or self._open(source, format, mapping)
         columns = assign(opened.fields, mapping)
         chosen = cast("Kind", decide_kind(columns) if kind == "auto" else kind)
         columns = self._required(columns, chosen, opened)
@@ -309,7 +310,9 @@ def _blame(source: object, error: EngineError) -> Exception:
     cause = error.__cause__
     if not isinstance(source, (str, os.PathLike)):
         return error
-    reading = isinstance(cause, (duckdb.InvalidInputException, duckdb.SerializationException, duckdb.ConversionException))
+    reading = isinstance(
+        cause, (duckdb.InvalidInputException, duckdb.SerializationException, duckdb.ConversionException)
+    )
     named = isinstance(cause, duckdb.IOException) and os.fspath(source) in str(cause)
     # What the Parquet library throws has no class of its own.
     if reading or named or type(cause) is duckdb.Error:

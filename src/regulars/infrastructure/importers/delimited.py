@@ -105,7 +105,7 @@ def _read_around(engine: DuckDBEngine, file: File, names: list[str], delimiter: 
     with tempfile.TemporaryDirectory(prefix="regulars-") as folder:
         clean = Path(folder) / "clean.csv"
         with clean.open("w", encoding="utf-8", newline="") as target:
-            _copy_good(engine, file, target, delimiter, len(names), header_line)
+            _copy_good(engine, file, target, delimiter=delimiter, width=len(names), header_line=header_line)
         relation = _relation(clean, [LINE, *_columns(names)], ",", header=False)
         engine.execute(
             f"CREATE OR REPLACE TEMP TABLE {STAGED} AS "
@@ -113,8 +113,10 @@ def _read_around(engine: DuckDBEngine, file: File, names: list[str], delimiter: 
         )
 
 
-def _copy_good(engine: DuckDBEngine, file: File, target: IO[str], delimiter: str, width: int, header_line: int) -> None:
-    write = csv.writer(target, lineterminator="\n").writerow
+def _copy_good(
+    engine: DuckDBEngine, file: File, target: IO[str], *, delimiter: str, width: int, header_line: int
+) -> None:
+    write = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow
     broken: list[tuple[int, str, str, str]] = []
     with file.open() as stream:
         for line, raw in _records(stream, (delimiter, width)):

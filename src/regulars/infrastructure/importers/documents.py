@@ -126,7 +126,7 @@ def _flush(engine: DuckDBEngine, lines: list[int], docs: list[str], broken: list
         engine.execute(f"INSERT INTO {_DOCS} SELECT unnest($1::BIGINT[]), unnest($2::VARCHAR[])", [lines, docs])
     add_broken(engine, broken)
     for batch in (lines, docs, broken):
-        batch.clear()  # type: ignore[attr-defined]
+        batch.clear()
 
 
 def _split(reading: Reading, name: str, format: str, fingerprint: str | None) -> Source:

@@ -7,15 +7,17 @@ import gzip
 import hashlib
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from regulars.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMATS = ("csv", "jsonl", "json", "parquet", "arrow")
 _BY_SUFFIX = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
-    ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".arrows": "arrow", ".ipc": "arrow",
+    ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
 }  # fmt: skip
 _GZIP, _PARQUET, _ARROW = b"\x1f\x8b", b"PAR1", b"ARROW1"
 _BLOCK = 1 << 22
@@ -94,7 +96,7 @@ def _decide(path: Path, head: bytes, given: str) -> str:
 def _is_binary(head: bytes) -> bool:
     """Control characters in more than a few places are no text; a stray one is a bad row at most."""
     control = sum(head.count(bytes([code])) for code in (*range(9), *range(14, 27), *range(28, 32)))
-    return control * 50 > len(head)
+    return control * 20 > len(head)
 
 
 def _fingerprint(path: Path) -> str:

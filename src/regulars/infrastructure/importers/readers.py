@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import duckdb
 
 from regulars.errors import EngineError, MissingExtraError, SourceError
 from regulars.infrastructure.importers.columns import Field
@@ -99,14 +102,17 @@ def _read_arrow(engine: DuckDBEngine, source: object, name: str, format: str, fi
     writer = engine._writer  # noqa: SLF001 -- an object can only be handed over through the driver itself
     writer.register(_ARROW_VIEW, _Stream(source))
     try:
-        engine.execute(
-            f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT row_number() OVER () AS {LINE}, * FROM {_ARROW_VIEW}"
-        )
+        # A column of nothing but missing values may have a type of its own, which DuckDB does not read from polars.
+        described = [row for row in engine.fetch(f"DESCRIBE {_ARROW_VIEW}") if row[1] != '"NULL"']
+        listed = ", ".join(quoted(row[0]) for row in described)
+        engine.execute(f"""
+            CREATE OR REPLACE TEMP TABLE {STAGED} AS
+            SELECT row_number() OVER () AS {LINE}, {listed} FROM {_ARROW_VIEW}""")
     except EngineError as exc:
         raise SourceError(f"the {name} cannot be read: {exc}", code="bad_source") from exc
     finally:
-        writer.unregister(_ARROW_VIEW)
-    described = engine.fetch(f"DESCRIBE {STAGED}")
+        with contextlib.suppress(duckdb.Error):  # after an error the transaction refuses even this
+            writer.unregister(_ARROW_VIEW)
     fields = tuple(
         Field(row[0], row[1], quoted(row[0])) for row in described if row[0] not in (LINE, "__index_level_0__")
     )

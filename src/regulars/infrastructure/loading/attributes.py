@@ -54,7 +54,7 @@ def add_inferred(engine: DuckDBEngine, source: Source, columns: Columns, load_id
 
 def _sources(source: Source, columns: Columns) -> dict[str, str]:
     """SQL of each attribute over ``fact_user_actions`` with its place and its device."""
-    sources = {}
+    sources: dict[str, str] = {}
     if has_places(columns):
         sources.update(country="place.country", region="place.region")
     if has_devices(columns):
@@ -81,7 +81,8 @@ def _find_first_events(engine: DuckDBEngine, load_id: int) -> None:
 
 
 def _earliest() -> str:
-    return "row_number() OVER (PARTITION BY fact.identity_key ORDER BY fact.action_timestamp, sequence NULLS LAST, event_id) = 1"
+    order = "fact.action_timestamp, sequence NULLS LAST, event_id"
+    return f"row_number() OVER (PARTITION BY fact.identity_key ORDER BY {order}) = 1"
 
 
 def _infer(engine: DuckDBEngine, key: str, value: str, load_id: int) -> None:

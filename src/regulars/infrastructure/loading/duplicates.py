@@ -88,8 +88,8 @@ def _hashes(engine: DuckDBEngine, sql: str) -> NDArray[np.uint64]:
 
 def _within_source() -> str:
     return f"""
-        SELECT line, (who, action_type, us) IS DISTINCT FROM first_value((who, action_type, us)) OVER earlier AS conflict
-        FROM (SELECT line, event_id, coalesce('k' || known_id, 'a' || anonymous_id) AS who, action_type, us
+        SELECT line, said IS DISTINCT FROM first_value(said) OVER earlier AS conflict
+        FROM (SELECT line, event_id, (coalesce('k' || known_id, 'a' || anonymous_id), action_type, us) AS said
               FROM {_IDENTIFIED} WHERE event_id IN
                 (SELECT event_id FROM {_IDENTIFIED} GROUP BY event_id HAVING count(*) > 1))
         WINDOW earlier AS (PARTITION BY event_id ORDER BY line)
@@ -98,8 +98,10 @@ def _within_source() -> str:
 
 def _in_history() -> str:
     return f"""
-        SELECT line, coalesce(NOT (external_id = coalesce(known_id, anonymous_id) AND dim_actions.action_type = row.action_type
-                              AND action_timestamp = make_timestamp(us)), true) AS conflict
+        SELECT line, external_id IS DISTINCT FROM coalesce(known_id, anonymous_id)
+                  OR (kind = 'known') IS DISTINCT FROM (known_id IS NOT NULL)
+                  OR dim_actions.action_type IS DISTINCT FROM row.action_type
+                  OR action_timestamp IS DISTINCT FROM make_timestamp(us) AS conflict
         FROM (SELECT line, md5_number(event_id) AS event_hash, known_id, anonymous_id, action_type, us
               FROM {_IDENTIFIED}) AS row
         JOIN fact_user_actions AS fact ON fact.event_hash = row.event_hash

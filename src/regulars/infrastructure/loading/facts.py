@@ -52,9 +52,8 @@ def _joins(columns: Columns) -> tuple[str, str]:
         joins.append("LEFT JOIN (FROM dim_identities WHERE kind = 'known') AS known ON known.external_id = known_id")
     if "anonymous_id" in columns or "previous_id" in columns:
         keys.append("anonymous.identity_key")
-        joins.append(
-            "LEFT JOIN (FROM dim_identities WHERE kind = 'anonymous') AS anonymous ON anonymous.external_id = anonymous_id"
-        )
+        strangers = "(FROM dim_identities WHERE kind = 'anonymous') AS anonymous"
+        joins.append(f"LEFT JOIN {strangers} ON anonymous.external_id = anonymous_id")
     if "feature" in columns:
         joins.append("LEFT JOIN dim_features ON feature_name = feature")
     if has_devices(columns):
@@ -70,7 +69,8 @@ def add_details(engine: DuckDBEngine, columns: Columns, load_id: int) -> None:
         return
     engine.execute(f"""
         INSERT INTO fact_activity_details
-        SELECT event_id, coalesce(json_extract_string(detail, '/type'), 'detail'), json_extract(detail, '/payload'), {load_id}
+        SELECT event_id, coalesce(json_extract_string(detail, '/type'), 'detail'),
+               json_extract(detail, '/payload'), {load_id}
         FROM (SELECT line, event_id, unnest(json_extract(details, '$[*]')) AS detail FROM {ACCEPTED}
               WHERE json_type(details) = 'ARRAY') ORDER BY line""")
 
@@ -92,7 +92,8 @@ def add_rejects(engine: DuckDBEngine, checks: tuple[Rule, ...], now: datetime, l
     """Keep the rows that could not be loaded in ``dead_letter``."""
     engine.execute(f"""
         INSERT INTO dead_letter
-        SELECT {load_id}, line, reason, {detail_cases(checks)}, left(raw, {_RAW_SHOWN}), make_timestamp({microseconds(now)})
+        SELECT {load_id}, line, reason, {detail_cases(checks)}, left(raw, {_RAW_SHOWN}),
+               make_timestamp({microseconds(now)})
         FROM {EVENTS} JOIN {RAW} USING (line) WHERE reason IS NOT NULL ORDER BY line""")
 
 
@@ -115,4 +116,5 @@ def add_conflicts(engine: DuckDBEngine, now: datetime, load_id: int) -> None:
         INSERT INTO dead_letter
         SELECT {load_id}, line, 'id_conflict', 'another event has the id ' || left(coalesce(event_id, ''), 200),
                left(raw, {_RAW_SHOWN}), make_timestamp({microseconds(now)})
-        FROM {EVENTS} JOIN {RAW} USING (line) WHERE line IN (SELECT line FROM {DUPLICATES} WHERE conflict) ORDER BY line""")
+        FROM {EVENTS} JOIN {RAW} USING (line)
+        WHERE line IN (SELECT line FROM {DUPLICATES} WHERE conflict) ORDER BY line""")

@@ -55,7 +55,7 @@ def select_fields(source: Source, columns: Columns, limits: ImportSettings) -> s
         "attributes": _json_of(columns, "user"),
         "metadata": _metadata(source, columns),
         "bad_number": _bad_number(columns),
-        "too_long": _too_long(source, columns, limits.string_bytes),
+        "too_long": _too_long(source, limits.string_bytes),
         "bad_object": _bad_object(columns),
     }
     listed = ",\n  ".join(f"{sql} AS {name}" for name, sql in values.items())
@@ -149,17 +149,16 @@ def _is_number(item: Field) -> bool:
 
 
 def _number_of(item: Field, *, whole: bool = False) -> str:
-    target = "BIGINT" if whole else "DOUBLE"
+    value, number = item.sql, f"TRY_CAST({item.sql} AS DOUBLE)"
     if not _is_number(item):
         value = trimmed(item)
         number = f"CASE WHEN regexp_matches({value}, {literal(NUMBER_PATTERN)}) THEN TRY_CAST({value} AS DOUBLE) END"
-        # A double would round whole numbers beyond 2^53.
-        return (
-            f"coalesce(CASE WHEN regexp_matches({value}, '^[+-]?[0-9]+$') THEN TRY_CAST({value} AS BIGINT) END, TRY_CAST({number} AS BIGINT))"
-            if whole
-            else number
-        )
-    return f"TRY_CAST({item.sql} AS {target})"
+    if not whole:
+        return number
+    # A double would round whole numbers beyond 2^53, and a cast would round fractions.
+    digits = f"regexp_matches(CAST({value} AS VARCHAR), '^[+-]?[0-9]+$')"
+    return f"""CASE WHEN {digits} THEN TRY_CAST({value} AS BIGINT)
+        WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS BIGINT) END"""
 
 
 def _number(columns: Columns, role: str, *, whole: bool = False) -> str:
@@ -174,12 +173,13 @@ def _duration(columns: Columns) -> str:
 def _bad_number(columns: Columns) -> str:
     """Name and value of the first number that is none."""
     roles = ("sequence", "duration_seconds", WATCH_MINUTES, *_COORDINATES)
-    cases = [
-        f"WHEN {trimmed(item)} IS NOT NULL AND NOT coalesce(isfinite(CAST({_number_of(item, whole=role == 'sequence')} AS DOUBLE)), false) "
-        f"THEN {literal(role + ' is no number: ')} || left({text(item)}, 100)"
-        for role in roles
-        if (item := columns.get(role))
-    ]
+    cases = []
+    for role in roles:
+        if item := columns.get(role):
+            number = f"CAST({_number_of(item, whole=role == 'sequence')} AS DOUBLE)"
+            given = item.sql if _is_number(item) else trimmed(item)
+            message = f"{literal(role + ' is no number: ')} || left({text(item)}, 100)"
+            cases.append(f"WHEN {given} IS NOT NULL AND NOT coalesce(isfinite({number}), false) THEN {message}")
     return f"CASE {' '.join(cases)} END" if cases else _NO_TEXT
 
 
@@ -215,14 +215,14 @@ def _json_of(columns: Columns, role: str) -> str:
 def _bad_object(columns: Columns) -> str:
     expected = {"device": "OBJECT", "geo": "OBJECT", "properties": "OBJECT", "user": "OBJECT", "details": "ARRAY"}
     cases = [
-        f"WHEN json_type({json_text(columns, role)}) NOT IN ('{type}', 'NULL') THEN {literal(f'{role} must be an {type.lower()}')}"
+        f"WHEN json_type({json_text(columns, role)}) NOT IN ('{type}', 'NULL') THEN '{role} must be an {type.lower()}'"
         for role, type in expected.items()
         if role in columns
     ]
     return f"CASE {' '.join(cases)} END" if cases else _NO_TEXT
 
 
-def _too_long(source: Source, columns: Columns, limit: int) -> str:
+def _too_long(source: Source, limit: int) -> str:
     """The first text column whose value is over the limit; documents were measured when they were read."""
     items = () if source.documents else source.fields
     cases = [f"WHEN strlen({item.sql}) > {limit} THEN {literal(item.name)}" for item in items if item.type == "VARCHAR"]

@@ -8,6 +8,7 @@ ends in Z, UTC, GMT or an offset, or is naive. 24:00 is the next midnight, secon
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from regulars.domain.calendar import day_ends_at, offsets
@@ -63,20 +64,19 @@ def _epoch_of_fraction(number: str) -> str:
 def _of_text(text: str) -> tuple[str, str]:
     parts = f"regexp_extract({text}, {literal(_ISO)}, ['wall', 'zone'])"
     wall, zone = f"replace({parts}.wall, ',', '.')", f"{parts}.zone"
-    whole, fraction = (
-        _is_match(text, r"^[+-]?\d{1,18}$"),
-        _is_match(text, r"^[+-]?(\d{1,19}\.\d*|\d(\.\d+)?[eE]\+?\d\d?)$"),
-    )
+    whole = _is_match(text, r"^[+-]?\d{1,18}$")
+    fraction = _is_match(text, r"^[+-]?(\d{19}|\d{1,19}\.\d*|\d(\.\d+)?[eE]\+?\d\d?)$")
     leap = f"substr({wall}, 17, 3) = ':60'"
     wall_us = f"""CASE
         WHEN {wall} <> '' AND {leap}
         THEN epoch_us(TRY_CAST(substr({wall}, 1, 16) || ':59' || substr({wall}, 20) AS TIMESTAMP)) + {SECOND}
         WHEN {wall} <> '' THEN epoch_us(TRY_CAST({wall} AS TIMESTAMP))
         WHEN {whole} THEN {_epoch(f"CAST({text} AS BIGINT)")}
-        WHEN {fraction} OR {_is_match(text, "^[+-]?[0-9]{19}$")} THEN {_epoch_of_fraction(f"TRY_CAST({text} AS DOUBLE)")}
+        WHEN {fraction} THEN {_epoch_of_fraction(f"TRY_CAST({text} AS DOUBLE)")}
         END"""
     digits = f"replace({zone}, ':', '')"
-    offset = f"(CAST(substr({digits}, 2, 2) AS BIGINT) * 3600 + coalesce(TRY_CAST(substr({digits}, 4, 2) AS BIGINT), 0) * 60)"
+    hours, minutes = (f"coalesce(TRY_CAST(substr({digits}, {at}, 2) AS BIGINT), 0)" for at in (2, 4))
+    offset = f"({hours} * 3600 + {minutes} * 60)"
     zone_seconds = f"""CASE
         WHEN {wall} = '' THEN 0
         WHEN {zone} = '' THEN NULL
@@ -122,7 +122,7 @@ def local_to_utc(wall: str, timezone: str, low: int, high: int) -> str:
     """
     found = offsets(timezone, instant(low) - 2 * _DAY, instant(high) + 2 * _DAY)
     steps = [(microseconds(found[0].starts_at), found[0].seconds * SECOND)]
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         # A gap belongs to the offset before it, and so does the first pass through a fold.
         begins = microseconds(after.starts_at) + max(before.seconds, after.seconds) * SECOND
         steps.append((begins, after.seconds * SECOND))

@@ -37,7 +37,7 @@ def people_columns(columns: Columns) -> Columns:
     who = columns.get("user_id") or columns.roles["event_id"]
     times = [item for item in items if plain_name(item.name) == SET_AT][:1]
     rest = tuple(item for item in items if item not in times and item is not who)
-    return Columns({"user_id": who, **{"timestamp": item for item in times}}, rest)
+    return Columns({"user_id": who} | ({"timestamp": times[0]} if times else {}), rest)
 
 
 def rules(settings: Settings, low: int, high: int) -> tuple[Rule, ...]:

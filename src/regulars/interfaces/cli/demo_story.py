@@ -7,14 +7,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from regulars.interfaces.cli.answer import (
-    complete,
-    main_column,
-    marks,
-    number,
-    slices,
-    trend,
-)
+from regulars.interfaces.cli.cells import complete, last_row, main_column, marks, number, trend
+from regulars.interfaces.cli.slices import slices
 from regulars.interfaces.cli.words import bar, count, seconds
 
 if TYPE_CHECKING:
@@ -60,11 +54,10 @@ def as_json(tour: Tour) -> bytes:
 
 
 def _made(tour: Tour, screen: Screen) -> None:
-    first, people = tour.options.start_date, count(tour.options.n_users, "user")
+    people, days = count(tour.options.n_users, "user"), count(tour.options.days, "day")
     screen.line("A product that does not exist", style="bold")
-    screen.line(
-        f"An online school, made up with seed {tour.options.seed}: {people}, {tour.options.days} days from {first}."
-    )
+    seed, first = tour.options.seed, tour.options.start_date
+    screen.line(f"An online school, made up with seed {seed}: {people}, {days} from {first}.")
     screen.line()
     for report in tour.imports:
         screen.line(
@@ -87,7 +80,7 @@ def _activity(answers: dict[str, Result], screen: Screen) -> None:
     }  # fmt: skip
     for name, meaning in words.items():
         result = answers[name]
-        column, last = main_column(result), complete(result.rows)[-1]
+        column, last = main_column(result), last_row(result.rows)
         head = "DAU/MAU" if name == "stickiness" else name.upper()
         value = number(last[column.name], column) + marks(last)
         screen.line(f"  {head:<8}{value:>7}  {trend(result.rows, column, 30):<31} {meaning}")
@@ -99,7 +92,7 @@ def _newcomers(result: Result, screen: Screen) -> None:
     top = max((row["active_users"] for row in rows), default=0)
     for row in rows:
         returning = bar(row["returning"], top, _BAR)
-        new = "░" * max(round(row["active_users"] / top * _BAR) - len(returning), int(row["new"] > 0))
+        new = "░" * max(round(row["active_users"] / (top or 1) * _BAR) - len(returning), int(row["new"] > 0))
         screen.line(
             f"  {row['date']}  {row['active_users']:>7,} = {row['returning']:>6,} returning + {row['new']:>5,} new"
             f"{marks(row):<2}  {returning}{new}"
@@ -108,6 +101,8 @@ def _newcomers(result: Result, screen: Screen) -> None:
 
 def _slices(result: Result, screen: Screen) -> None:
     found, column = slices(result), main_column(result)
+    if not found:
+        return
     top = max(one.last[column.name] for one in found)
     by = result.query.breakdown[0].replace("_", " ")
     _title(f"Active within {result.query.window} days, by {by}  on {found[0].last['date']}", screen)

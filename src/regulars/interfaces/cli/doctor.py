@@ -11,7 +11,7 @@ import click
 
 from regulars.errors import RegularsError
 from regulars.interfaces.cli.opening import find_folder, open_workspace
-from regulars.interfaces.cli.options import workspace_option
+from regulars.interfaces.cli.options import quiet_option, workspace_option
 from regulars.interfaces.cli.words import printable
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Finding:
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
     help="Text for people, JSON for programs.",
 )  # fmt: skip
-def doctor(workspace: Path | None, form: str) -> int:
+@quiet_option
+def doctor(workspace: Path | None, form: str, *, quiet: bool) -> int:
     """Check the workspace: versions, settings, lock, counts, how fresh and complete the data is.
 
     Exits with 1 when something is wrong.
@@ -49,14 +50,15 @@ def doctor(workspace: Path | None, form: str) -> int:
     """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
     folder = find_folder(workspace)
     findings = [*_versions(), *_workspace(folder)]
+    wrong = [finding for finding in findings if finding.state == "wrong"]
     if form == "json":
         click.echo(json.dumps([vars(finding) for finding in findings]))
     else:
         signs = {"ok": " ok  ", "note": " note", "wrong": "WRONG"}
         width = max(len(finding.name) for finding in findings)
-        for finding in findings:
+        for finding in wrong if quiet else findings:
             click.echo(f"{signs[finding.state]}  {finding.name:<{width}}  {printable(finding.text)}")
-    return int(any(finding.state == "wrong" for finding in findings))
+    return int(bool(wrong))
 
 
 def _versions() -> Iterator[Finding]:

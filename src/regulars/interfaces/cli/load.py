@@ -15,6 +15,7 @@ from regulars.interfaces.cli.opening import open_workspace
 from regulars.interfaces.cli.options import FILE, WORDS, quiet_option, workspace_option
 from regulars.interfaces.cli.progress import ProgressLine
 from regulars.interfaces.cli.sources import find_sources, read_mapping
+from regulars.interfaces.cli.stopping import was_interrupted
 from regulars.interfaces.cli.words import count, printable
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def _one(ws: Workspace, file: Path, mapping: dict[str, str] | None, given: dict[
             return Outcome(str(file), ws.preview(str(file), **how))
         return Outcome(str(file), ws.load(str(file), progress=line, **how))
     except RegularsError as exc:
+        if was_interrupted(exc):
+            raise
         return Outcome(str(file), error=exc)
     finally:
         line.clear()

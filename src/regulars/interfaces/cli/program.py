@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from regulars.errors import RegularsError, did_you_mean
+from regulars.interfaces.cli.stopping import BROKEN_PIPE, INTERRUPTED, ReaderGoneError, was_interrupted
 from regulars.interfaces.cli.words import printable
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ COMMANDS = {
     "doctor": (f"{_HERE}.doctor:doctor", "Check the workspace and say what is wrong."),
     "generate": ("regulars.synthetic.generate:generate_command", "Write made-up users and events to files."),
 }
-INTERRUPTED, BROKEN_PIPE, FAILED = 130, 141, 3
+FAILED = 3
 _HELP = """Exact engagement analytics on your own machine: who is active, who comes back.
 
 \b
@@ -45,10 +46,6 @@ Start here:
 Commands look for the workspace in the current folder and above it, or where -w says.
 Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 a problem with data or database.
 """
-
-
-class ReaderGoneError(Exception):
-    """Nobody reads our output any more, as after ``| head``."""
 
 
 class Program(click.Group):
@@ -146,11 +143,6 @@ def report_error(exc: Exception) -> int:
     if hint:
         click.echo(f"hint: {printable(hint)}", err=True)
     return code
-
-
-def was_interrupted(exc: BaseException) -> bool:
-    """Whether an error is the database's way of saying that Ctrl-C was pressed."""
-    return type(exc.__cause__).__name__ == "InterruptException"
 
 
 def _explain(exc: Exception) -> tuple[str, str | None, int]:

@@ -69,7 +69,7 @@ class Screen:
         self.close()
 
 
-def show_table(table: Table, screen: Screen) -> None:
+def show_table(table: Table, screen: Screen, *, quiet: bool = False) -> None:
     """Any rows: beside each other where they fit, else one column per line. A long table is cut, and says so."""
     cells = [["" if value is None else _short(str(value)) for value in row] for row in table.rows[:_ROWS_SHOWN]]
     lines = [[_short(name) for name in table.columns], *cells]
@@ -79,7 +79,7 @@ def show_table(table: Table, screen: Screen) -> None:
     else:
         shown = min(len(cells), _RECORDS_SHOWN)
         _show_records(table, shown, screen)
-    if shown < len(table.rows):
+    if shown < len(table.rows) and not quiet:
         screen.line(f"{len(table.rows) - shown:,} more rows; --format csv prints all of them", style="dim")
 
 

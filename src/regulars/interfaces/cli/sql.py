@@ -13,6 +13,7 @@ from regulars.interfaces.cli.options import (
     WORDS,
     chosen_format,
     output_options,
+    quiet_option,
     workspace_option,
 )
 from regulars.interfaces.cli.writing import emit, to_csv, to_json, write_parquet
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 @click.argument("statement", type=WORDS)
 @output_options
 @workspace_option
-def sql(statement: str, form: str | None, output: Path | None, workspace: Path | None) -> None:
+@quiet_option
+def sql(statement: str, form: str | None, output: Path | None, workspace: Path | None, *, quiet: bool) -> None:
     """Run one SELECT on the tables of the workspace; nothing can be changed.
 
     STATEMENT is the SQL, or - to read it from stdin. The dialect is DuckDB's, times are UTC.
@@ -52,7 +54,7 @@ def sql(statement: str, form: str | None, output: Path | None, workspace: Path |
         from regulars.interfaces.cli.screen import Screen, show_table  # noqa: PLC0415 -- rich is for people only
 
         with Screen(output) as screen:
-            show_table(table, screen)
+            show_table(table, screen, quiet=quiet)
 
 
 def _from_stdin() -> str:

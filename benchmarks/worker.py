@@ -1,0 +1,60 @@
+"""One task in a process of its own: ``python -m benchmarks.worker TASK JSON`` prints its result as JSON.
+
+So a peak of memory belongs to one task, and every engine is opened once per process.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.imports import copy_log, import_log
+from benchmarks.machine import describe_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def main() -> None:
+    task, given = sys.argv[1], json.loads(sys.argv[2])
+    print(json.dumps(_TASKS[task](**given)))
+
+
+def run_task(task: str, **given: Any) -> Any:
+    """Run a task in a new process and return its result."""
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "benchmarks.worker", task, json.dumps(given)]
+    done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, check=True, text=True)  # noqa: S603 -- our own
+    return json.loads(done.stdout)
+
+
+def _queries(size: str, log: str, folder: str, wanted: list[str], runs: int) -> list[dict[str, Any]]:
+    from benchmarks.dataset import ALL_SIZES  # noqa: PLC0415 -- numpy would count as the importing process's memory
+    from benchmarks.workloads import measure_queries  # noqa: PLC0415 -- same
+
+    found = measure_queries(ALL_SIZES[size], Path(log), Path(folder), wanted, runs)
+    return [one.as_json() for one in found]
+
+
+def _log(size: str, folder: str) -> dict[str, Any]:
+    import duckdb  # noqa: PLC0415 -- same
+
+    from benchmarks.dataset import ALL_SIZES, event_log  # noqa: PLC0415 -- same
+
+    path = event_log(ALL_SIZES[size], Path(folder))
+    return {"path": str(path), "events": duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall()[0][0]}
+
+
+_TASKS: Final[dict[str, Callable[..., Any]]] = {
+    "machine": describe_machine,
+    "log": _log,
+    "import": lambda log, to: import_log(Path(log), Path(to)),
+    "copy": lambda log, to: copy_log(Path(log), Path(to)),
+    "queries": _queries,
+}
+
+if __name__ == "__main__":
+    main()

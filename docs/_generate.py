@@ -1,0 +1,292 @@
+"""The reference pages that are made from the code: ``python docs/_generate.py`` writes them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+import msgspec
+
+from regulars import errors
+from regulars.domain.metrics import ALIASES, METRICS
+from regulars.domain.query import MAX_WINDOW
+from regulars.domain.schema import TABLES, Table
+from regulars.domain.views import VIEWS
+from regulars.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from regulars.domain.metrics.record import Metric, Option
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parent / "src" / "regulars"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table."""
+    lines = [list(head)]
+    lines += [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+# --- star-schema.md ---------------------------------------------------------------------------------------
+
+ROLES = {
+    "dimension": "Dimensions",
+    "fact": "Facts: appended to, never changed",
+    "derived": "Derived: follows from the facts, `regulars rebuild` makes it anew",
+    "record": "Records of the workspace itself",
+}
+
+
+def star_schema() -> str:
+    """Tables by role, then views."""
+    parts = [
+        "# Star schema",
+        "Every table and view of a workspace, for `regulars sql` and `Workspace.sql`. Times are UTC; a *day* is a "
+        "calendar day in the workspace's time zone. Keys are dense numbers that join tables; ids are what the product "
+        "sent. One row of a table is what its *grain* names.",
+    ]
+    for role, title in ROLES.items():
+        parts += [f"## {title}", *(_stored(one) for one in TABLES if one.role == role)]
+    parts.append("## Views: the same facts, written out")
+    for view in VIEWS:
+        parts += [f"### {view.name}", f"{view.description}.", f"```sql\n{view.sql}\n```"]
+    return "\n\n".join(parts)
+
+
+def _stored(one: Table) -> str:
+    rows = ((f"`{c.name}`", c.type, "" if c.nullable else "always", c.description) for c in one.columns)
+    return f"### {one.name}\n\nGrain: {one.grain}.\n\n{table(('Column', 'Type', 'Set', 'Meaning'), rows)}"
+
+
+# --- metrics.md -------------------------------------------------------------------------------------------
+
+EXAMPLES = {
+    "active_users": ("ws.active_users(window=28, by=\"country\")", "active_users --window 28 --by country"),
+    "new_vs_returning": ("ws.new_vs_returning(grain=\"week\")", "new_vs_returning --grain week"),
+    "stickiness": ("ws.stickiness(method=\"mean\", grain=\"month\")", "stickiness -o method=mean --grain month"),
+    "actions": ("ws.actions(weighted=True, by=\"action\")", "actions -o weighted=true --by action"),
+}  # fmt: skip
+
+
+def metrics() -> str:
+    """The catalogue."""
+    parts = [
+        "# Metrics",
+        "What each metric counts, its columns, and what it can be asked. [](definitions.md) holds the ideas behind "
+        "them. Every result also has the columns of its breakdown, and `flags`: `incomplete`, `warming_up`, `other`.",
+        table(("Short name", "Is"), ((f"`{n}`", f"`{m}` with a window of {w} days") for n, (m, w) in ALIASES.items())),
+        *(_metric(metric) for metric in METRICS.values()),
+    ]
+    return "\n\n".join(parts)
+
+
+def _metric(metric: Metric) -> str:
+    columns = ((f"`{c.name}`", c.type, c.unit, c.description) for c in metric.columns)
+    python, command = EXAMPLES.get(metric.name, (f'ws.metric("{metric.name}")', metric.name))
+    takes = [f"grains {', '.join(metric.grains)}"]
+    takes += [f"a `window` of 1 to {MAX_WINDOW} days"] if metric.takes_window else []
+    takes += ["a `calendar` period: week, month, quarter, year"] if metric.takes_calendar else []
+    parts = [
+        f"## {metric.name}",
+        metric.definition,
+        f"Takes {'; '.join(takes)}. Practice: {metric.source[0].lower()}{metric.source[1:]}.",
+        table(("Column", "Type", "Unit", "Meaning"), columns),
+    ]
+    if metric.options:
+        rows = ((f"`{o.name}`", _allowed(o), _word(o.default), o.description) for o in metric.options)
+        parts.append(table(("Option", "Allowed", "Default", "Meaning"), rows))
+    parts += [f"```python\n{python}\n```", f"```console\n$ regulars metric {command}\n```"]
+    return "\n\n".join(parts)
+
+
+def _allowed(option: Option) -> str:
+    return f"1 to {MAX_WINDOW}" if option.window else ", ".join(_word(choice) for choice in option.choices)
+
+
+def _word(value: object) -> str:
+    return "none" if value is None else f"`{str(value).lower()}`"
+
+
+# --- settings.md ------------------------------------------------------------------------------------------
+
+MEANINGS = {
+    "timezone": "IANA name of the zone in which days begin and end",
+    "week_start": "First day of a week",
+    "holidays": "Country whose public holidays the calendar knows",
+    "core_features": "Features that the activity `core_feature` counts",
+    "actions.NAME.category": "Group of the action",
+    "actions.NAME.weight": "Weight in weighted sums",
+    "actions.NAME.core": "Whether the action is activity by default",
+    "actions.NAME.conversion": "Whether it counts as a conversion",
+    "activity.NAME.events": "Action types that qualify; left out: every action",
+    "activity.NAME.where": "Conditions on event properties that must all hold",
+    "activity.NAME.min_events": "Qualifying events that make a person active on a day",
+    "activity.NAME.max_events": "More than this on a day, and the person is not active",
+    "sessions.gap_minutes": "A longer gap between two events begins a new session",
+    "sessions.source": "Whether sessions follow from gaps, or from the ids that the client sends",
+    "sessions.passive_extends": "Whether passive actions keep a session open",
+    "sessions.split_at_midnight": "Whether a session ends with the local day",
+    "population.test_users": "User ids that are test accounts, whatever their flags say",
+    "population.bots": "User ids that are bots",
+    "population.production_users": "User ids that are production users",
+    "rollups.dimensions": "Stored user attributes by which every activity is added up in advance",
+    "import.string_bytes": "Longest text in an event",
+    "import.name_characters": "Longest name of an event or property",
+    "import.store_ip": "Whether addresses of clients are kept",
+    "engine.memory_limit": "Memory of the database; beyond it, it spills to disk",
+    "engine.threads": "Threads of the database; left out: one per core",
+}
+EXAMPLE = """timezone = "Europe/Berlin"
+week_start = "monday"
+core_features = ["editor", "search"]
+
+[actions.lesson_done]
+category = "participation"
+weight = 3.0
+
+[actions.heartbeat]
+core = false                    # sent by the app itself, says nothing about people
+
+[activity.search]
+events = ["search"]
+min_events = 2                  # active on days with at least two searches
+
+[activity.big_purchase]
+events = ["purchase"]
+where = [{ property = "event.amount", op = ">=", value = 100 }]
+
+[population]
+test_users = ["qa-robot"]
+bots = ["crawler"]
+
+[sessions]
+gap_minutes = 20
+
+[rollups]
+dimensions = ["country", "plan"]
+
+[import]
+string_bytes = 10000
+
+[engine]
+memory_limit = "2GB"
+"""
+
+
+def settings() -> str:
+    """Every key of regulars.toml."""
+    rows = [(f"`{key}`", kind, default, MEANINGS[key]) for key, kind, default in keys()]
+    return "\n\n".join(
+        (
+            "# Settings",
+            "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
+            "the nearest. A changed definition is followed at once: until the next `regulars rebuild`, answers come from "
+            "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action or activity "
+            "that a section is about.",
+            table(("Key", "Type", "Default", "Meaning"), rows),
+            "## An example of everything",
+            f"```toml\n{EXAMPLE.rstrip()}\n```",
+        )
+    )
+
+
+def keys() -> Iterator[tuple[str, str, str]]:
+    """Every key with its type and default, single keys first, then the sections."""
+    sections = {field.encode_name: _record(field.type) for field in msgspec.structs.fields(Settings)}
+    yield from (field for field in _fields(Settings) if sections[field[0]] is None)
+    for field in msgspec.structs.fields(Settings):
+        record = sections[field.encode_name]
+        if record is not None:
+            prefix = f"{field.encode_name}.NAME" if field.type is not record else field.encode_name
+            yield from ((f"{prefix}.{name}", kind, default) for name, kind, default in _fields(record))
+
+
+def _record(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 -- an annotation
+    """The record of a section: the type itself, or what a table of named ones holds."""
+    records = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    return records[0] if records and get_origin(kind) is not tuple else None
+
+
+def _fields(record: type[msgspec.Struct]) -> Iterator[tuple[str, str, str]]:
+    for field in msgspec.structs.fields(record):
+        default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        yield field.encode_name, _type(field.type), "" if default in (None, ()) else f"`{_toml(default)}`"
+
+
+def _type(kind: Any) -> str:  # noqa: ANN401 -- an annotation
+    inner = get_args(kind)
+    words = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): ""}
+    if kind in words:
+        return words[kind]
+    if inner and all(isinstance(each, str) for each in inner):
+        return "one of " + ", ".join(inner)
+    if get_origin(kind) is tuple:
+        return "list of " + ("texts" if inner[0] is str else "conditions")
+    return next(filter(None, map(_type, inner)))
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(each) for each in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+# --- errors.md --------------------------------------------------------------------------------------------
+
+
+def error_page() -> str:
+    """The tree, its classes, and every code."""
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.RegularsError)]
+    tree = (errors.__doc__ or "").partition("::\n\n")[2].partition("\n\nEach")[0]
+    rows = ((f"`{k.__name__}`", f"`{k.default_code}`", k.exit_code, _first_line(k)) for k in classes)
+    codes = sorted({*_codes_in_source(), *(kind.default_code for kind in classes)})
+    return "\n\n".join(
+        (
+            "# Errors",
+            "Every error is a `RegularsError` and also what Python calls it. The message says what is wrong, which value, "
+            "what is allowed and what to do; `code` is stable and meant for programs, `fields` holds the values in the "
+            "message, `exit_code` is what the command line returns.",
+            "```text\n" + "\n".join(line[4:] for line in tree.splitlines()) + "\n```",
+            table(("Class", "Default code", "Exit code", "Meaning"), rows),
+            "## Codes",
+            "A case of its own has a code of its own; all others have the default code of their class.",
+            ", ".join(f"`{code}`" for code in codes) + ".",
+        )
+    )
+
+
+def _first_line(kind: type) -> str:
+    return (kind.__doc__ or "").partition("\n")[0]
+
+
+def _codes_in_source() -> set[str]:
+    # Only calls that raise have a keyword of this name.
+    texts = (path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py")))
+    return {code for text in texts for code in re.findall(r"\bcode=\"([a-z_]+)\"", text)}
+
+
+PAGES = {
+    "star-schema.md": star_schema,
+    "metrics.md": metrics,
+    "settings.md": settings,
+    "errors.md": error_page,
+}
+
+
+def page(name: str) -> str:
+    """The text of one page."""
+    return f"<!-- Made by docs/_generate.py; change the code instead. -->\n\n{PAGES[name]()}\n"
+
+
+if __name__ == "__main__":
+    for each in PAGES:
+        (HERE / each).write_text(page(each), encoding="utf-8")
+        sys.stdout.write(f"{each}\n")

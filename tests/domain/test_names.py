@@ -1,0 +1,143 @@
+"""Building blocks of SQL: values, names, fragments, tables."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regulars.domain.actions import MARKERS, SHIPPED, describe
+from regulars.domain.activity import weight
+from regulars.domain.context import Context
+from regulars.domain.dialect import CLICKHOUSE, DIALECTS, DUCKDB, create_table, json_pointer, render
+from regulars.domain.properties import PropertyNames, resolve, split_name
+from regulars.domain.schema import DIM_USERS, TABLES
+from regulars.domain.sql import Values, identifier, with_relations
+from regulars.domain.timezones import local_day_sql, local_time_key_sql
+from tests.domain.examples import LATER, workspace
+
+
+@pytest.mark.parametrize(
+    ("value", "duckdb", "clickhouse"),
+    [
+        ("it's", "'it''s'", "'it''s'"),
+        ("back\\slash", "'back\\slash'", "'back\\\\slash'"),
+        (-3, "-3", "-3"),
+        (0.1, "0.1", "0.1"),
+        (True, "TRUE", "TRUE"),
+        (date(2024, 2, 29), "CAST('2024-02-29' AS DATE)", "CAST('2024-02-29' AS Nullable(DATE))"),
+    ],
+)
+def test_a_value_is_a_literal_of_its_engine(value: object, duckdb: str, clickhouse: str) -> None:
+    """It never passes through text that is parsed."""
+    values = Values()
+    tree = values.bind(f"SELECT {values.add(value)} AS x")  # type: ignore[arg-type]
+    assert render(tree, DUCKDB, pretty=False) == f"SELECT {duckdb} AS x"
+    assert render(tree, CLICKHOUSE, pretty=False) == f"SELECT {clickhouse} AS x"
+
+
+def test_the_same_value_has_one_placeholder_per_type() -> None:
+    """1, 1.0 and true are three values."""
+    values = Values()
+    assert values.add_all(("a", "a", 1, 1.0, True)) == "$v1, $v1, $v2, $v3, $v4"
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20))
+def test_any_text_comes_back_from_the_database(text: str) -> None:
+    """As a value and as the name of a column, braces and placeholders included."""
+    values = Values()
+    body = f"SELECT {values.add(text)} AS {identifier(text or 'x')}, rg_contains({values.add(text)}, {values.add('{1}')}) AS y"
+    found = _engine().query(render(values.bind(body), DUCKDB))
+    assert found.columns[0] == (text or "x")
+    assert found.rows == [(text, "{1}" in text)]
+
+
+_OPEN = []
+
+
+def _engine():
+    if not _OPEN:
+        _OPEN.append(workspace())
+    return _OPEN[0].engine
+
+
+def test_a_key_with_braces_is_no_place_to_fill() -> None:
+    """Neither for the expression nor for the pointer itself."""
+    values = Values()
+    body = f"SELECT rg_property({values.add('{}')}, {values.add('{0}{pointer}')}) AS x"
+    assert "'/{0}{pointer}'" in render(values.bind(body), DUCKDB, pretty=False)
+    assert json_pointer("~/") == "/~0~1"
+
+
+def test_fragments_nest() -> None:
+    """An argument may hold fragments of its own."""
+    tree = Values().bind("SELECT rg_lower(rg_text(x)) AS y FROM t")
+    assert render(tree, DUCKDB, pretty=False) == "SELECT LOWER(CAST(x AS TEXT)) AS y FROM t"
+    assert render(tree, CLICKHOUSE, pretty=False) == "SELECT lowerUTF8(toString(x)) AS y FROM t"
+
+
+def test_every_engine_spells_every_type_and_fragment() -> None:
+    """Nothing is missing on one of them."""
+    assert DUCKDB.types.keys() == CLICKHOUSE.types.keys()
+    assert DUCKDB.fragments.keys() == CLICKHOUSE.fragments.keys()
+    for dialect in DIALECTS.values():
+        for table in TABLES:
+            assert f"CREATE TABLE {table.name} (" in create_table(table, dialect)
+    assert "ORDER BY (user_key)" in create_table(DIM_USERS, CLICKHOUSE)
+    assert DIM_USERS.column_names[:2] == ("user_key", "user_id")
+
+
+def test_a_statement_without_relations_is_its_body() -> None:
+    """WITH stands only where something is named."""
+    assert with_relations({}, "SELECT 1") == "SELECT 1"
+    assert with_relations({"a": " SELECT 1 "}, "FROM a") == "WITH a AS (\nSELECT 1\n)\nFROM a"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("plan", ("", "plan")), ("user.plan", ("user", "plan")), ("event.a.b", ("event", "a.b")), ("a.b", ("", "a.b")),
+        ('"geo.city"', ("", "geo.city")), ('event."geo.city"', ("event", "geo.city")), ('"say ""x"""', ("", 'say "x"')),
+        ('"', ("", '"')), ("", ("", "")), ("user.", ("user", "")),
+    ],
+)  # fmt: skip
+def test_a_name_splits_at_a_known_prefix_only(name: str, parts: tuple[str, str]) -> None:
+    """A name in double quotes is literal."""
+    assert split_name(name) == parts
+
+
+def test_a_bare_name_is_the_user_attribute_first() -> None:
+    """Only where there is none it is the event property."""
+    names = PropertyNames({"team"}, {"team", "label"})
+    found = {name: resolve(name, names, Values()).words for name in ("team", "label", "event.team", "age_band", "country")}
+    assert found == {
+        "team": "user attribute",
+        "label": "event property",
+        "event.team": "event property",
+        "age_band": "time-dependent user attribute",
+        "country": "user attribute",
+    }
+
+
+def test_every_shipped_action_is_core_unless_passive() -> None:
+    """Passive ones are those that say little; markers are never actions."""
+    passive = {name for name, action in SHIPPED.items() if not action.is_core_action and not action.is_marker}
+    assert passive == {
+        "payment_success", "payment_failed", "support_ticket", "notification_sent", "notification_received",
+        "notification_open", "notification_dismiss",
+    }  # fmt: skip
+    assert all(SHIPPED[name].is_marker and not SHIPPED[name].is_core_action for name in MARKERS)
+    assert (describe("dance").category, describe("dance").is_core_action) == ("other", True)
+    assert not describe("notification_of_mine").is_core_action
+    own = {"dance": SHIPPED["like"]}
+    assert describe("dance", own).category == "social"
+
+
+def test_an_empty_workspace_has_no_offsets_to_render() -> None:
+    """A changed time zone needs events to matter."""
+    context = Context("Europe/Berlin", 1, LATER.replace(tzinfo=None), stale=("timezone", "actions"))
+    assert local_day_sql("x", context) == "e.day"
+    assert local_time_key_sql("x", context) == "e.time_key"
+    assert weight(context, Values()) == "1.0"

@@ -1,0 +1,120 @@
+"""Changed settings over the same database: exact at once from raw events, fast again after a rebuild."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from regulars.domain.query import Filter
+from regulars.settings import ActionSettings, Activity, PopulationSettings, RollupSettings
+from tests.domain.examples import did, under, workspace
+
+if TYPE_CHECKING:
+    from regulars.workspace import Workspace
+
+EVENTS = [
+    did(user, at, kind, country=country, feature=feature)
+    for user, at, kind, country, feature in (
+        ("a", "2026-03-28T23:30:00", "like", "DE", "editor"),
+        ("a", "2026-03-29T00:30:00", "dance", "DE", None),
+        ("a", "2026-03-29T22:30:00", "purchase", "FR", None),
+        ("b", "2026-03-29T05:00:00", "payment_success", "FR", "search"),
+        ("b", "2026-03-30T21:59:00", "like", "FR", None),
+        ("b", "2026-03-31T22:30:00", "like", "DE", "search"),
+        ("c", "2026-04-02T03:00:00", "dance", None, None),
+        ("qa", "2026-04-02T03:00:00", "like", None, None),
+    )
+]
+QUESTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("active_users", {"window": 1}),
+    ("active_users", {"window": 3, "by": "country"}),
+    ("active_users", {"window": 7, "by": "action", "population": "all"}),
+    ("active_users", {"calendar": "month", "activity": "any"}),
+    ("active_users", {"grain": "hour", "start": "2026-03-29", "end": "2026-03-30"}),
+    ("new_vs_returning", {"where": "country = 'DE'"}),
+    ("stickiness", {"window": 7, "activity": "conversion"}),
+    ("actions", {"weighted": True, "by": "category"}),
+    ("actions", {"activity": "core_feature"}),
+]
+QUESTIONS = [(name, {"start": "2026-03-28", **question}) for name, question in QUESTIONS]
+CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "core actions": ({}, {"actions": {"dance": ActionSettings(core=False, weight=2.5, conversion=True)}}),
+    "no conversions": ({}, {"actions": {
+        name: ActionSettings(conversion=False, core=False) for name in ("purchase", "payment_success", "subscribe", "like",
+                                                                        "dance")}}),
+    "population": ({}, {"population": PopulationSettings(test_users=("qa",), bots=("a",))}),
+    "population undone": ({"population": PopulationSettings(test_users=("b",))}, {}),
+    "timezone": ({}, {"timezone": "Europe/Berlin"}),
+    "timezone undone": ({"timezone": "Australia/Lord_Howe"}, {"timezone": "Africa/Cairo"}),
+    "everything": ({"timezone": "Asia/Kathmandu"}, {
+        "timezone": "Pacific/Pago_Pago",
+        "core_features": ("search",),
+        "actions": {"like": ActionSettings(core=False, category="taste")},
+        "population": PopulationSettings(bots=("c",))}),
+}  # fmt: skip
+
+
+def answers(ws: Workspace) -> list[list[dict[str, Any]]]:
+    return [ws.metric(name, **question).rows for name, question in QUESTIONS]
+
+
+def is_stale(ws: Workspace) -> list[bool]:
+    results = [ws.metric(name, **question) for name, question in QUESTIONS]
+    return [any(text.startswith("stale_rollups") for text in result.warnings) for result in results]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_definition_is_answered_from_raw_events_until_a_rebuild(change: str) -> None:
+    """With the warning stale_rollups, and with the rows of a workspace that always had it."""
+    before, after = CHANGES[change]
+    with workspace(*EVENTS, **before) as ws, workspace(*EVENTS, **after) as fresh:
+        changed = under(ws, **after)
+        expected = answers(fresh)
+        assert answers(changed) == expected
+        assert all(is_stale(changed))
+        changed.rebuild()
+        assert answers(changed) == expected
+        assert not any(is_stale(changed))
+        assert all(is_stale(under(ws, **before)))
+
+
+def test_a_load_under_changed_settings_rebuilds() -> None:
+    """The rows that were there follow as well."""
+    rule = {"dance": ActionSettings(core=False)}
+    with workspace(*EVENTS[:5]) as ws, workspace(*EVENTS, actions=rule) as fresh:
+        changed = under(ws, actions=rule)
+        changed.load(EVENTS[5:])
+        assert not any(is_stale(changed))
+        assert answers(changed) == answers(fresh)
+
+
+def test_a_changed_activity_is_stale_alone() -> None:
+    """The others keep their stored rows; one that was added is answered at once."""
+    liked = Activity(events=("like",))
+    filtered = Activity(where=(Filter(property="event.country", value="FR"),))
+    question = {"window": 7, "start": "2026-03-28"}
+    with workspace(*EVENTS, activity={"mine": liked}) as ws:
+        changed = under(ws, activity={"mine": filtered, "other": liked})
+        liked_rows = ws.active_users(activity="mine", **question).rows
+        other = changed.active_users(activity="other", **question)
+        mine = changed.active_users(activity="mine", **question)
+        core = changed.active_users(**question)
+        assert (other.source, mine.source, core.source) == ("events", "events", "aggregates")
+        assert [bool(result.warnings) for result in (other, mine, core)] == [True, True, False]
+        assert other.rows == liked_rows
+        changed.rebuild()
+        again = changed.active_users(activity="mine", **question)
+        assert (again.source, again.rows, again.warnings) == ("aggregates", mine.rows, ())
+
+
+def test_another_choice_of_aggregates_is_no_change_of_meaning() -> None:
+    """What is not aggregated is answered from single arrivals."""
+    with workspace(*EVENTS) as ws:
+        expected = answers(ws)
+        changed = under(ws, rollups=RollupSettings(dimensions=("gender",)))
+        assert answers(changed) == expected
+        assert not any(is_stale(changed))
+        changed.rebuild()
+        assert answers(changed) == expected
+        assert changed.active_users(window=3, by="country").source == "arrivals"

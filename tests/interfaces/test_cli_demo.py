@@ -1,0 +1,137 @@
+"""``regulars demo``: what it prints is what another computation finds in the same files."""
+
+import time
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+import pytest
+
+from tests.interfaces.cli import call, spawn
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "shop"
+    done = call("demo", folder, "--users", 300, "--days", 75, "--format", "json")
+    assert done.code == 0, done.err
+    return done.json
+
+
+@pytest.fixture(scope="module")
+def frames(tour):
+    raw = Path(tour["workspace"]) / "data" / "raw"
+    return pd.read_parquet(raw / "users.parquet"), pd.read_parquet(raw / "events.parquet")
+
+
+@pytest.fixture(scope="module")
+def active(tour, frames):
+    """Days on which people were active: what counts is read from the table of actions, the rest is pandas."""
+    told = call(
+        "sql", "SELECT action_type FROM dim_actions WHERE is_core_action", "--format", "json", "-w", tour["workspace"]
+    )
+    core = {row["action_type"] for row in told.json}
+    users, events = frames
+    events = events[events.event_type.isin(core)]
+    days = pd.DataFrame(
+        {"user_id": events.user_id, "day": events.event_time.dt.tz_convert("UTC").dt.tz_localize(None).dt.normalize()}
+    )
+    return days.drop_duplicates().merge(users, on="user_id")
+
+
+def within(active, day, window):
+    end = pd.Timestamp(day)
+    return active[(active.day <= end) & (active.day > end - pd.Timedelta(days=window))]
+
+
+def test_everything_that_was_made_was_loaded(tour, frames):
+    """The generator's own counts, the files, and the import agree."""
+    users, events = frames
+    assert tour["generated"] == {"users": len(users), "events": len(events)} == {
+        "users": tour["imports"][0]["loaded"], "events": tour["imports"][1]["loaded"],
+    }  # fmt: skip
+    for report in tour["imports"]:
+        assert report["rows_read"] == report["loaded"] + report["duplicates"] + report["rejected"]
+
+
+@pytest.mark.parametrize(("name", "window"), [("dau", 1), ("wau", 7), ("mau", 30)])
+def test_active_users_are_those_that_pandas_counts(name, window, tour, active):
+    """Every day of the last 30, by looking at every event again."""
+    rows = tour["answers"][name]["rows"]
+    assert len(rows) == 30
+    for row in rows:
+        assert row["active_users"] == within(active, row["date"], window).user_id.nunique(), row
+
+
+def test_stickiness_is_the_ratio_of_the_two(tour):
+    """DAU over MAU, day by day."""
+    answers = tour["answers"]
+    for ratio, dau, mau in zip(*(answers[name]["rows"] for name in ("stickiness", "dau", "mau")), strict=True):
+        assert ratio["stickiness"] == pytest.approx(dau["active_users"] / mau["active_users"])
+
+
+def test_new_people_are_those_seen_for_the_first_time(tour, active):
+    """Per week, against each person's first day in pandas."""
+    first = active.groupby("user_id").day.min()
+    for row in tour["answers"]["new_vs_returning"]["rows"]:
+        monday = pd.Timestamp(row["date"])
+        week = active[(active.day >= monday) & (active.day < monday + pd.Timedelta(days=7))]
+        assert row["active_users"] == week.user_id.nunique()
+        assert row["new"] == ((first >= monday) & (first < monday + pd.Timedelta(days=7))).sum()
+        assert row["new"] + row["returning"] == row["active_users"]
+
+
+@pytest.mark.parametrize(("name", "attribute"), [("mau_by_country", "country"), ("mau_by_plan", "plan")])
+def test_slices_are_those_that_pandas_groups(name, attribute, tour, active):
+    """On the last day, by the attribute in the users file."""
+    rows = tour["answers"][name]["rows"]
+    last = rows[-1]["date"]
+    told = {row[attribute]: row["active_users"] for row in rows if row["date"] == last and row["active_users"]}
+    assert told == within(active, last, 30).groupby(attribute).user_id.nunique().to_dict()
+
+
+def test_the_text_fits_a_screen_and_shows_the_same_numbers(tmp_path):
+    """About sixty lines; the commands at its end can be pasted."""
+    done = call("demo", tmp_path / "my shop", "--users", 300, "--days", 75)
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) <= 60
+    told = call("metric", "mau", "--format", "json", "-w", tmp_path / "my shop").json
+    assert f"MAU{told['rows'][-1]['active_users']:>12,}" in done.out
+    assert f"-w '{tmp_path / 'my shop'}'" in done.out
+
+
+def test_the_same_seed_tells_the_same_story(tour, tmp_path):
+    """For talks, tutorials and bug reports."""
+    again = call("demo", tmp_path / "again", "--users", 300, "--days", 75, "--format", "json").json
+    assert again["answers"] == tour["answers"]
+
+
+def test_a_product_too_small_for_a_story_is_no_error(tmp_path):
+    """One user, one day."""
+    done = call("demo", tmp_path / "tiny", "--users", 1, "--days", 1)
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(("option", "value"), [("--users", "0"), ("--days", "0"), ("--seed", "-1"), ("--users", "x")])
+def test_a_product_that_cannot_be_made_is_exit_code_two(option, value, tmp_path):
+    """And no folder is left behind."""
+    done = call("demo", tmp_path / "x", option, value)
+    assert done.code == 2
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_demo_never_touches_a_workspace_that_is_there(tour):
+    """The second demo in one folder is refused."""
+    done = call("demo", tour["workspace"])
+    assert done.code == 3
+    assert "already" in done.err
+
+
+def test_the_default_demo_takes_less_than_twenty_seconds(tmp_path):
+    """A process of its own, 2,000 users, 120 days, in a temporary folder that is kept."""
+    begun = time.perf_counter()
+    done = spawn("demo", "--format", "json", TMPDIR=str(tmp_path))
+    assert time.perf_counter() - begun < 20
+    told = msgspec.json.decode(done.out)
+    assert told["generated"]["users"] == 2000
+    assert Path(told["workspace"]).parent == tmp_path

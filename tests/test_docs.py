@@ -1,0 +1,87 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import regulars
+from regulars.domain.metrics import METRICS
+from regulars.settings import Settings
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def generator() -> ModuleType:
+    """The script that writes the pages, as a module."""
+    spec = importlib.util.spec_from_file_location("generate_docs", DOCS / "_generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATE = generator()
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("name", sorted(GENERATE.PAGES))
+def test_a_generated_page_is_up_to_date(name: str) -> None:
+    """Run: python docs/_generate.py."""
+    assert (DOCS / name).read_text(encoding="utf-8") == GENERATE.page(name)
+
+
+def test_every_setting_has_its_meaning_and_none_is_explained_twice() -> None:
+    """A new key cannot be left out of the page."""
+    assert {key for key, _, _ in GENERATE.keys()} == set(GENERATE.MEANINGS)
+    assert set(GENERATE.EXAMPLES) <= set(METRICS)
+
+
+def test_the_example_of_settings_can_be_read() -> None:
+    """Every section of it does something."""
+    settings = Settings.from_toml(*blocks("settings.md", "toml"))
+    plain = Settings()
+    same = [name for name in ("population", "rollups", "imports", "engine", "actions", "activity") if
+            getattr(settings, name) == getattr(plain, name)]  # fmt: skip
+    assert same == []
+    with regulars.open(settings=settings) as ws:
+        event = {"user_id": "a", "event_type": "purchase", "timestamp": "2026-03-02T08:15:00Z", "amount": 120}
+        ws.load([event])
+        assert ws.active_users(activity="big_purchase").rows[-1]["active_users"] == 1
+
+
+def test_the_python_examples_of_metrics_run() -> None:
+    """On a workspace with one event."""
+    with regulars.open() as ws:
+        ws.load([{"user_id": "a", "event_type": "like", "timestamp": "2026-03-02T08:15:00Z"}])
+        for example in blocks("metrics.md", "python"):
+            assert eval(example, {"ws": ws}).rows  # noqa: S307 -- our own page
+
+
+def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its settings are read, its file is loaded, its Python is executed."""
+    monkeypatch.chdir(tmp_path)
+    Settings.from_toml(*blocks("getting-started.md", "toml"))
+    Path("events.csv").write_text(*blocks("getting-started.md", "text"), encoding="utf-8")
+    regulars.init("shop", timezone="Europe/Berlin")
+    names: dict[str, Any] = {}
+    for example in blocks("getting-started.md", "python"):
+        exec(example, names)  # noqa: S102 -- our own page
+        if "result" in names:
+            result = names.pop("result")
+            shown = {(row["date"].isoformat(), row["country"]): row["active_users"] for row in result.rows}
+            assert shown["2026-03-06", "DE"] == 2
+            assert shown["2026-03-06", "FR"] == 1
+        names["ws"].close()
