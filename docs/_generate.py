@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 -- a script, not a package
 """The reference pages that are made from the code: ``python docs/_generate.py`` writes them."""
 
 from __future__ import annotations
@@ -24,6 +25,27 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "regulars"
 
+SCHEMA_HEAD = (
+    "Every table and view of a workspace, for `regulars sql` and `Workspace.sql`. Times are UTC; a *day* is a "
+    "calendar day in the workspace's time zone. Keys are dense numbers that join tables; ids are what the product "
+    "sent. One row of a table is what its *grain* names."
+)
+METRICS_HEAD = (
+    "What each metric counts, its columns, and what it can be asked. [](definitions.md) holds the ideas behind "
+    "them. Every result also has the columns of its breakdown, and `flags`: `incomplete`, `warming_up`, `other`."
+)
+SETTINGS_HEAD = (
+    "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
+    "the nearest. A changed definition is followed at once: until the next `regulars rebuild`, answers come from "
+    "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action or activity "
+    "that a section is about."
+)
+ERRORS_HEAD = (
+    "Every error is a `RegularsError` and also what Python calls it. The message says what is wrong, which value, "
+    "what is allowed and what to do; `code` is stable and meant for programs, `fields` holds the values in the "
+    "message, `exit_code` is what the command line returns."
+)
+
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """A Markdown table."""
@@ -47,9 +69,7 @@ def star_schema() -> str:
     """Tables by role, then views."""
     parts = [
         "# Star schema",
-        "Every table and view of a workspace, for `regulars sql` and `Workspace.sql`. Times are UTC; a *day* is a "
-        "calendar day in the workspace's time zone. Keys are dense numbers that join tables; ids are what the product "
-        "sent. One row of a table is what its *grain* names.",
+        SCHEMA_HEAD,
     ]
     for role, title in ROLES.items():
         parts += [f"## {title}", *(_stored(one) for one in TABLES if one.role == role)]
@@ -67,20 +87,22 @@ def _stored(one: Table) -> str:
 # --- metrics.md -------------------------------------------------------------------------------------------
 
 EXAMPLES = {
-    "active_users": ("ws.active_users(window=28, by=\"country\")", "active_users --window 28 --by country"),
-    "new_vs_returning": ("ws.new_vs_returning(grain=\"week\")", "new_vs_returning --grain week"),
-    "stickiness": ("ws.stickiness(method=\"mean\", grain=\"month\")", "stickiness -o method=mean --grain month"),
-    "actions": ("ws.actions(weighted=True, by=\"action\")", "actions -o weighted=true --by action"),
-}  # fmt: skip
+    "active_users": ('ws.active_users(window=28, by="country")', "active_users --window 28 --by country"),
+    "new_vs_returning": ('ws.new_vs_returning(grain="week")', "new_vs_returning --grain week"),
+    "stickiness": ('ws.stickiness(method="mean", grain="month")', "stickiness -o method=mean --grain month"),
+    "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
+}
 
 
 def metrics() -> str:
     """The catalogue."""
     parts = [
         "# Metrics",
-        "What each metric counts, its columns, and what it can be asked. [](definitions.md) holds the ideas behind "
-        "them. Every result also has the columns of its breakdown, and `flags`: `incomplete`, `warming_up`, `other`.",
-        table(("Short name", "Is"), ((f"`{n}`", f"`{m}` with a window of {w} days") for n, (m, w) in ALIASES.items())),
+        METRICS_HEAD,
+        table(
+            ("Short name", "Is"),
+            ((f"`{n}`", f"`{m}` with a window of {w} day{'s' if w > 1 else ''}") for n, (m, w) in ALIASES.items()),
+        ),
         *(_metric(metric) for metric in METRICS.values()),
     ]
     return "\n\n".join(parts)
@@ -181,14 +203,11 @@ memory_limit = "2GB"
 
 def settings() -> str:
     """Every key of regulars.toml."""
-    rows = [(f"`{key}`", kind, default, MEANINGS[key]) for key, kind, default in keys()]
+    rows = [(f"`{key}`", kind, default, MEANINGS[key]) for key, kind, default in settings_keys()]
     return "\n\n".join(
         (
             "# Settings",
-            "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
-            "the nearest. A changed definition is followed at once: until the next `regulars rebuild`, answers come from "
-            "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action or activity "
-            "that a section is about.",
+            SETTINGS_HEAD,
             table(("Key", "Type", "Default", "Meaning"), rows),
             "## An example of everything",
             f"```toml\n{EXAMPLE.rstrip()}\n```",
@@ -196,7 +215,7 @@ def settings() -> str:
     )
 
 
-def keys() -> Iterator[tuple[str, str, str]]:
+def settings_keys() -> Iterator[tuple[str, str, str]]:
     """Every key with its type and default, single keys first, then the sections."""
     sections = {field.encode_name: _record(field.type) for field in msgspec.structs.fields(Settings)}
     yield from (field for field in _fields(Settings) if sections[field[0]] is None)
@@ -207,7 +226,7 @@ def keys() -> Iterator[tuple[str, str, str]]:
             yield from ((f"{prefix}.{name}", kind, default) for name, kind, default in _fields(record))
 
 
-def _record(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 -- an annotation
+def _record(kind: Any) -> type[msgspec.Struct] | None:
     """The record of a section: the type itself, or what a table of named ones holds."""
     records = [one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, msgspec.Struct)]
     return records[0] if records and get_origin(kind) is not tuple else None
@@ -219,7 +238,7 @@ def _fields(record: type[msgspec.Struct]) -> Iterator[tuple[str, str, str]]:
         yield field.encode_name, _type(field.type), "" if default in (None, ()) else f"`{_toml(default)}`"
 
 
-def _type(kind: Any) -> str:  # noqa: ANN401 -- an annotation
+def _type(kind: Any) -> str:
     inner = get_args(kind)
     words = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): ""}
     if kind in words:
@@ -228,7 +247,7 @@ def _type(kind: Any) -> str:  # noqa: ANN401 -- an annotation
         return "one of " + ", ".join(inner)
     if get_origin(kind) is tuple:
         return "list of " + ("texts" if inner[0] is str else "conditions")
-    return next(filter(None, map(_type, inner)))
+    return next(filter(None, map(_type, inner)), "section")
 
 
 def _toml(value: object) -> str:
@@ -244,16 +263,16 @@ def _toml(value: object) -> str:
 
 def error_page() -> str:
     """The tree, its classes, and every code."""
-    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.RegularsError)]
+    classes = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.RegularsError)
+    ]
     tree = (errors.__doc__ or "").partition("::\n\n")[2].partition("\n\nEach")[0]
     rows = ((f"`{k.__name__}`", f"`{k.default_code}`", k.exit_code, _first_line(k)) for k in classes)
     codes = sorted({*_codes_in_source(), *(kind.default_code for kind in classes)})
     return "\n\n".join(
         (
             "# Errors",
-            "Every error is a `RegularsError` and also what Python calls it. The message says what is wrong, which value, "
-            "what is allowed and what to do; `code` is stable and meant for programs, `fields` holds the values in the "
-            "message, `exit_code` is what the command line returns.",
+            ERRORS_HEAD,
             "```text\n" + "\n".join(line[4:] for line in tree.splitlines()) + "\n```",
             table(("Class", "Default code", "Exit code", "Meaning"), rows),
             "## Codes",

@@ -146,15 +146,11 @@ def user(draw: DrawFn, user_id: str, days: list[date]) -> User:
         "account_status": st.sampled_from(("active", "closed")),
     }
     day = draw(st.sampled_from(days))
-    ages = st.sampled_from(
-        [day.replace(year=day.year - n, day=min(day.day, 28)) for n in (0, 17, 18, 25, 65)]
-    )
+    ages = st.sampled_from([day.replace(year=day.year - n, day=min(day.day, 28)) for n in (0, 17, 18, 25, 65)])
     return User(
         user_id,
         draw(st.fixed_dictionaries({}, optional=optional)),
-        draw(
-            st.none() | st.sampled_from((-3, 0, 6, 7, 29, 30, 89, 90, 364, 365)).map(lambda n: day - n * DAY)
-        ),
+        draw(st.none() | st.sampled_from((-3, 0, 6, 7, 29, 30, 89, 90, 364, 365)).map(lambda n: day - n * DAY)),
         draw(st.none() | ages | st.sampled_from((date(2004, 2, 29), date(2008, 2, 29), date(2008, 3, 1)))),
         draw(st.sampled_from(("production",) * 6 + ("test", "bot"))),
     )
@@ -164,9 +160,7 @@ def user(draw: DrawFn, user_id: str, days: list[date]) -> User:
 def settings(draw: DrawFn) -> Settings:
     """Settings in which every definition that a query uses may differ from the default."""
     premium = Filter(property="event.plan", op="in", value=("paid", "it's"))
-    scored = Filter(
-        any=(Filter(property="event.score", op=">=", value=1), Filter(property="geo.country", value="DE"))
-    )
+    scored = Filter(any=(Filter(property="event.score", op=">=", value=1), Filter(property="geo.country", value="DE")))
     activity = {
         "busy": Activity(min_events=2),
         "once": Activity(events=("like", "session_start", "dance"), max_events=1),

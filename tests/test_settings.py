@@ -28,7 +28,10 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
         ("timezone = 1", "Expected `str`, got `int` at `timezone`"),
         ('timezon = "UTC"', "unknown setting 'timezon'; did you mean 'timezone'"),
         ('week_start = "noon"', "Invalid enum value 'noon' at `week_start`"),
-        ("[population]\ntest_user = []", "unknown setting 'population.test_user'; did you mean 'population.test_users'"),
+        (
+            "[population]\ntest_user = []",
+            "unknown setting 'population.test_user'; did you mean 'population.test_users'",
+        ),
         ("[import]\nstring_byte = 1", "did you mean 'import.string_bytes'"),
         ("[rollups]\ndimension = []", "did you mean 'rollups.dimensions'"),
         ("[actions.like]\nweigth = 2", "weight"),
@@ -68,7 +71,12 @@ def test_an_action_keeps_what_settings_leave_out() -> None:
     settings = Settings(actions=own)
     like, dance = settings.action("like"), settings.action("dance")
     assert (like.category, like.engagement_weight, like.is_core_action) == ("social", 5, True)
-    assert (dance.category, dance.engagement_weight, dance.is_core_action, dance.is_conversion_event) == ("art", 1, False, True)
+    assert (dance.category, dance.engagement_weight, dance.is_core_action, dance.is_conversion_event) == (
+        "art",
+        1,
+        False,
+        True,
+    )
     assert settings.action("identify").is_marker
     assert not settings.action("identify").is_core_action
     assert settings.action("purchase").is_conversion_event

@@ -210,8 +210,8 @@ def _explain(exc: Exception) -> str:
 
 def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
-        "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings, "import": ImportSettings,
-        "activity": Activity, "actions": ActionSettings,
+        "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings,
+        "import": ImportSettings, "engine": EngineSettings, "activity": Activity, "actions": ActionSettings,
     }  # fmt: skip
     kind = kinds.get(place.partition("[")[0].partition(".")[0])
     return [f"{place}.{n}".lstrip(".") for n in (kind.__struct_encode_fields__ if kind else ())]

@@ -18,7 +18,6 @@ from regulars.domain.query import Calendar, Filter, Grain, Population, Query, Ra
 from regulars.domain.where import parse_where
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
-from regulars.infrastructure.loader import Loader
 from regulars.infrastructure.lock import WorkspaceLock
 from regulars.settings import Settings
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from regulars.application.ports import Table
     from regulars.domain.report import ImportPreview, ImportReport
     from regulars.domain.result import Result
+    from regulars.infrastructure.loader import Loader
 
 SETTINGS_NAME = "regulars.toml"
 DATABASE_NAME = "regulars.duckdb"
@@ -35,7 +35,7 @@ Day = date | str
 
 
 class Question(TypedDict, total=False):
-    """Keywords that every metric takes; :meth:`Workspace.metric` explains them."""
+    """Keywords that every metric takes; :meth:`Workspace.question` explains them."""
 
     by: str | Sequence[str]
     start: Day | None
@@ -189,7 +189,7 @@ class Workspace:
         if self.read_only:
             raise UnsupportedError("this workspace was opened read-only; open it without read_only to load")
         now = self.now()
-        loader = Loader(self.engine, self.settings)
+        loader = self._loader()
 
         def facts() -> ImportReport:
             return loader.load(
@@ -208,9 +208,15 @@ class Workspace:
         mapping: Mapping[str, str] | None = None,
     ) -> ImportPreview:
         """What :meth:`load` would do with a source: its columns, counts and rejected rows. Changes nothing."""
-        return Loader(self.engine, self.settings).preview(
+        return self._loader().preview(
             source, now=self.now(), format=format, kind=kind, timezone=timezone, mapping=mapping
         )
+
+    def _loader(self) -> Loader:
+        # Only loading needs it, and it brings numpy along.
+        from regulars.infrastructure.loader import Loader  # noqa: PLC0415
+
+        return Loader(self.engine, self.settings)
 
     def query(self, query: Query) -> Result:
         """Answer one question; every other face comes through here."""
@@ -222,7 +228,7 @@ class Workspace:
             raise UnknownNameError("engine", engine, DIALECTS, code="unknown_engine")
         return render_query(self.engine, self.settings, query, self.now(), DIALECTS[engine])
 
-    def metric(
+    def question(
         self,
         name: str,
         *,
@@ -238,8 +244,8 @@ class Workspace:
         limit: int = 12,
         as_of: Day | None = None,
         **options: Any,
-    ) -> Result:
-        """Any metric of the catalogue by name.
+    ) -> Query:
+        """The question that keywords ask, ready for :meth:`query` or :meth:`render_sql`.
 
         Args:
             name: A metric, see :data:`regulars.domain.metrics.METRICS`, or ``dau``, ``wau``, ``mau``.
@@ -264,21 +270,28 @@ class Workspace:
         filters = tuple(f for one in conditions for f in (parse_where(one) if isinstance(one, str) else (one,)))
         if name in ALIASES and window is None and calendar is None:
             window = ALIASES[name][1]
-        return self.query(
-            Query(
-                metric=name,
-                window=window,
-                calendar=calendar,
-                range=Range(start=_day(start, "start"), end=_day(end, "end"), grain=grain),
-                activity=activity,
-                population=population,
-                breakdown=(by,) if isinstance(by, str) else tuple(by),
-                filters=filters,
-                options=options,
-                limit=limit,
-                as_of=_day(as_of, "as_of"),
-            )
+        return Query(
+            metric=name,
+            window=window,
+            calendar=calendar,
+            range=Range(start=_day(start, "start"), end=_day(end, "end"), grain=grain),
+            activity=activity,
+            population=population,
+            breakdown=(by,) if isinstance(by, str) else tuple(by),
+            filters=filters,
+            options=options,
+            limit=limit,
+            as_of=_day(as_of, "as_of"),
         )
+
+    def metric(self, name: str, **keywords: Any) -> Result:
+        """Any metric of the catalogue by name; the keywords are those of :meth:`question`.
+
+        Example:
+            >>> open().metric("stickiness", window=28, grain="week").rows
+            []
+        """
+        return self.query(self.question(name, **keywords))
 
     def active_users(
         self, window: int | None = None, *, calendar: Calendar | None = None, **question: Unpack[Question]
@@ -286,7 +299,7 @@ class Workspace:
         """People active in a rolling window, a calendar period, or the bucket.
 
         A person counts at day d when active on at least one day of the closed window [d - window + 1, d]. Other
-        keywords are those of :meth:`metric`.
+        keywords are those of :meth:`question`.
 
         Returns:
             Columns ``date``, the breakdown, ``active_users`` (distinct people), ``flags``; one row per bucket and

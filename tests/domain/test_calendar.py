@@ -23,12 +23,14 @@ def changes(timezone: str, start: str, end: str) -> list[tuple[str, float]]:
         ("Europe/Berlin", [("2026-01-01T00:00:00", 1), ("2026-03-29T01:00:00", 2), ("2026-10-25T01:00:00", 1)]),
         ("Asia/Kathmandu", [("2026-01-01T00:00:00", 5.75)]),
         ("Pacific/Pago_Pago", [("2026-01-01T00:00:00", -11)]),
-        ("Australia/Lord_Howe",
-         [("2026-01-01T00:00:00", 11), ("2026-04-04T15:00:00", 10.5), ("2026-10-03T15:30:00", 11)]),
+        (
+            "Australia/Lord_Howe",
+            [("2026-01-01T00:00:00", 11), ("2026-04-04T15:00:00", 10.5), ("2026-10-03T15:30:00", 11)],
+        ),
         ("Africa/Cairo", [("2026-01-01T00:00:00", 2), ("2026-04-23T22:00:00", 3), ("2026-10-29T21:00:00", 2)]),
         ("UTC", [("2026-01-01T00:00:00", 0)]),
     ],
-)  # fmt: skip
+)
 def test_every_change_of_the_clock_in_a_year_is_found(timezone: str, expected: list[tuple[str, float]]) -> None:
     """To the second, with the offset that holds from then on."""
     assert changes(timezone, "2026-01-01", "2026-12-31") == expected

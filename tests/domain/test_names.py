@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,18 @@ from regulars.domain.schema import DIM_USERS, TABLES
 from regulars.domain.sql import Values, identifier, with_relations
 from regulars.domain.timezones import local_day_sql, local_time_key_sql
 from tests.domain.examples import LATER, workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from regulars.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def ws() -> Iterator[Workspace]:
+    """Any database will do."""
+    with workspace() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(
@@ -45,22 +58,14 @@ def test_the_same_value_has_one_placeholder_per_type() -> None:
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20))
-def test_any_text_comes_back_from_the_database(text: str) -> None:
+def test_any_text_comes_back_from_the_database(ws: Workspace, text: str) -> None:
     """As a value and as the name of a column, braces and placeholders included."""
     values = Values()
-    body = f"SELECT {values.add(text)} AS {identifier(text or 'x')}, rg_contains({values.add(text)}, {values.add('{1}')}) AS y"
-    found = _engine().query(render(values.bind(body), DUCKDB))
+    value, brace = values.add(text), values.add("{1}")
+    body = f"SELECT {value} AS {identifier(text or 'x')}, rg_contains({value}, {brace}) AS y"
+    found = ws.engine.query(render(values.bind(body), DUCKDB))
     assert found.columns[0] == (text or "x")
     assert found.rows == [(text, "{1}" in text)]
-
-
-_OPEN = []
-
-
-def _engine():
-    if not _OPEN:
-        _OPEN.append(workspace())
-    return _OPEN[0].engine
 
 
 def test_a_key_with_braces_is_no_place_to_fill() -> None:
@@ -98,11 +103,18 @@ def test_a_statement_without_relations_is_its_body() -> None:
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("plan", ("", "plan")), ("user.plan", ("user", "plan")), ("event.a.b", ("event", "a.b")), ("a.b", ("", "a.b")),
-        ('"geo.city"', ("", "geo.city")), ('event."geo.city"', ("event", "geo.city")), ('"say ""x"""', ("", 'say "x"')),
-        ('"', ("", '"')), ("", ("", "")), ("user.", ("user", "")),
+        ("plan", ("", "plan")),
+        ("user.plan", ("user", "plan")),
+        ("event.a.b", ("event", "a.b")),
+        ("a.b", ("", "a.b")),
+        ('"geo.city"', ("", "geo.city")),
+        ('event."geo.city"', ("event", "geo.city")),
+        ('"say ""x"""', ("", 'say "x"')),
+        ('"', ("", '"')),
+        ("", ("", "")),
+        ("user.", ("user", "")),
     ],
-)  # fmt: skip
+)
 def test_a_name_splits_at_a_known_prefix_only(name: str, parts: tuple[str, str]) -> None:
     """A name in double quotes is literal."""
     assert split_name(name) == parts
@@ -111,7 +123,9 @@ def test_a_name_splits_at_a_known_prefix_only(name: str, parts: tuple[str, str])
 def test_a_bare_name_is_the_user_attribute_first() -> None:
     """Only where there is none it is the event property."""
     names = PropertyNames({"team"}, {"team", "label"})
-    found = {name: resolve(name, names, Values()).words for name in ("team", "label", "event.team", "age_band", "country")}
+    found = {
+        name: resolve(name, names, Values()).words for name in ("team", "label", "event.team", "age_band", "country")
+    }
     assert found == {
         "team": "user attribute",
         "label": "event property",
@@ -125,9 +139,14 @@ def test_every_shipped_action_is_core_unless_passive() -> None:
     """Passive ones are those that say little; markers are never actions."""
     passive = {name for name, action in SHIPPED.items() if not action.is_core_action and not action.is_marker}
     assert passive == {
-        "payment_success", "payment_failed", "support_ticket", "notification_sent", "notification_received",
-        "notification_open", "notification_dismiss",
-    }  # fmt: skip
+        "payment_success",
+        "payment_failed",
+        "support_ticket",
+        "notification_sent",
+        "notification_received",
+        "notification_open",
+        "notification_dismiss",
+    }
     assert all(SHIPPED[name].is_marker and not SHIPPED[name].is_core_action for name in MARKERS)
     assert (describe("dance").category, describe("dance").is_core_action) == ("other", True)
     assert not describe("notification_of_mine").is_core_action

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +39,7 @@ from regulars.errors import QueryError
         ("not not plan = 'a'", Filter(property="plan", op="=", value="a")),
         ("geo.city = 'Bonn'", Filter(property="geo.city", op="=", value="Bonn")),
         ("\"geo.city\" = 'Bonn'", Filter(property='"geo.city"', op="=", value="Bonn")),
-        ("event.\"a b\" = 1", Filter(property='event."a b"', op="=", value=1)),
+        ('event."a b" = 1', Filter(property='event."a b"', op="=", value=1)),
         ('"say ""x""" = 1', Filter(property='"say ""x"""', op="=", value=1)),
     ],
 )
@@ -60,13 +62,40 @@ def test_and_or_not_make_groups() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "plan", "plan =", "= 'x'", "plan = plan", "1 = 1", "'a' = 'a'", "plan = (select 1)", "plan in (select 1)",
-        "plan in country", "plan is true", "lower(plan) = 'a'", "contains(plan)", "contains(plan, plan)", "length(plan)",
-        "contains(plan, 'a', 'b')", "contains('a', 'b')", "plan like 'a%'", "plan = 'a'; drop table x", "exists(select 1)",
-        "plan = $v1", "plan = ?", "plan = 1 + 1", "plan = null", "plan = -'a'", "case when true then 1 end", "plan =  '",
-        "read_csv('x')", "plan = read_text('x')", "plan::int = 1", "x between (select 1) and 2", "* = 1",
+        "",
+        "plan",
+        "plan =",
+        "= 'x'",
+        "plan = plan",
+        "1 = 1",
+        "'a' = 'a'",
+        "plan = (select 1)",
+        "plan in (select 1)",
+        "plan in country",
+        "plan is true",
+        "lower(plan) = 'a'",
+        "contains(plan)",
+        "contains(plan, plan)",
+        "length(plan)",
+        "contains(plan, 'a', 'b')",
+        "contains('a', 'b')",
+        "plan like 'a%'",
+        "plan = 'a'; drop table x",
+        "exists(select 1)",
+        "plan = $v1",
+        "plan = ?",
+        "plan = 1 + 1",
+        "plan = null",
+        "plan = -'a'",
+        "case when true then 1 end",
+        "plan =  '",
+        "read_csv('x')",
+        "plan = read_text('x')",
+        "plan::int = 1",
+        "x between (select 1) and 2",
+        "* = 1",
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_refused_with_the_forms(text: str) -> None:
     """No part of the text reaches a statement."""
     with pytest.raises(QueryError, match="forms: plan = 'paid'") as error:
@@ -84,10 +113,8 @@ def test_not_is_refused_where_missing_values_would_decide(text: str) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_filters_or_our_error(text: str) -> None:
     """Nothing typed makes another error."""
-    try:
+    with contextlib.suppress(QueryError):
         assert parse_where(text)
-    except QueryError:
-        pass
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20))

@@ -21,9 +21,7 @@ def world(*events: Event, now: str = "2030-01-01", users: tuple[User, ...] = (),
     return World(list(events), known, Settings(**settings), datetime.fromisoformat(now))
 
 
-def ask(
-    where: World, metric: str, start: str, end: str, grain: str = "day", **more: Any
-) -> list[dict[str, Any]]:
+def ask(where: World, metric: str, start: str, end: str, grain: str = "day", **more: Any) -> list[dict[str, Any]]:
     """The rows of a question about some days."""
     days = Range(start=date.fromisoformat(start), end=date.fromisoformat(end), grain=grain)  # type: ignore[arg-type]
     return answer(where, Query(metric=metric, range=days, **more))

@@ -50,9 +50,7 @@ def queries(draw: DrawFn, world: World) -> Query:
     by_hour = metric in ("active_users", "actions") and draw(st.integers(0, 5)) == 0
     grain = "hour" if by_hour else draw(st.sampled_from(("day", "day", "week", "month")))
     shape = {} if by_hour else draw(_shapes(metric, grain))
-    breakdown = draw(
-        st.lists(st.sampled_from(names(world)), max_size=draw(st.sampled_from((0, 1, 2))), unique=True)
-    )
+    breakdown = draw(st.lists(st.sampled_from(names(world)), max_size=draw(st.sampled_from((0, 1, 2))), unique=True))
     return Query(
         metric=metric,
         range=draw(ranges(world, grain)),
@@ -86,9 +84,7 @@ def _options(draw: DrawFn, metric: str, window: int | None) -> dict[str, Any]:
     elif metric == "actions":
         found["weighted"] = draw(st.sampled_from((None, True)))
     elif metric == "stickiness":
-        found["method"] = draw(
-            st.sampled_from((None, "ratio", "return", "mean" if (window or 30) <= 30 else None))
-        )
+        found["method"] = draw(st.sampled_from((None, "ratio", "return", "mean" if (window or 30) <= 30 else None)))
         found["summary"] = draw(st.sampled_from((None, None, "mean", "min", "max", "median")))
         short = [days for days in WINDOWS[:4] if days <= (window or 30)]
         found["numerator"] = None if found["method"] == "return" else draw(st.none() | st.sampled_from(short))
@@ -126,9 +122,7 @@ def values(world: World, name: str) -> tuple[str, ...]:
     """The values of an event property or stored attribute in this world."""
     prop = resolve(world, name)
     found = {event_value(world, event, prop) for event in world.events} if prop.level == "event" else set()
-    found |= (
-        {user_value(world, user, prop.name) for user in world.people()} if prop.level == "user" else set()
-    )
+    found |= {user_value(world, user, prop.name) for user in world.people()} if prop.level == "user" else set()
     return tuple(sorted(value for value in found if value is not None))
 
 
@@ -158,9 +152,7 @@ def conditions(draw: DrawFn, world: World) -> Filter:
 def filters(world: World) -> SearchStrategy[Filter]:
     """A condition, or a group of them that may stand together."""
     members = st.lists(conditions(world), min_size=1, max_size=3).map(tuple)
-    grouped = st.builds(lambda each: Filter(all=each), members) | st.builds(
-        lambda each: Filter(any=each), members
-    )
+    grouped = st.builds(lambda each: Filter(all=each), members) | st.builds(lambda each: Filter(any=each), members)
     nested = st.builds(lambda one, two: Filter(any=(one, two)), grouped, conditions(world))
     return (conditions(world) | grouped | nested).filter(lambda each: _is_allowed(world, each))
 

@@ -125,8 +125,7 @@ class Scope:
 
     def _event_part(self, event: Event) -> Slice:
         return tuple(
-            shown(event_value(self.world, event, prop)) if prop.level == "event" else None
-            for prop in self.breakdown
+            shown(event_value(self.world, event, prop)) if prop.level == "event" else None for prop in self.breakdown
         )
 
     # --- activity ---------------------------------------------------------------------------------------

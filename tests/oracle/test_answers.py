@@ -91,9 +91,7 @@ def test_half_an_hour_of_summer_time_cuts_an_hour_in_two() -> None:
 def test_weeks_follow_the_setting_and_are_widened() -> None:
     """2021-01-03 is a Sunday: the last day of ISO week 53, or the first of a week."""
     monday, sunday = world(event("a", "2021-01-03")), world(event("a", "2021-01-03"), week_start="sunday")
-    assert column(ask(monday, "active_users", "2021-01-03", "2021-01-03", "week"), "date") == [
-        date(2020, 12, 28)
-    ]
+    assert column(ask(monday, "active_users", "2021-01-03", "2021-01-03", "week"), "date") == [date(2020, 12, 28)]
     rows = ask(sunday, "active_users", "2021-01-03", "2021-01-03", "week")
     assert [(row["date"], row["flags"]) for row in rows] == [(date(2021, 1, 3), ["incomplete"])]
 

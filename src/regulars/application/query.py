@@ -137,6 +137,7 @@ def read_context(
         fresh_activities=fresh,
         dimensions=frozenset(filter(None, dimensions.split(","))),
         stale=stale,
+        stale_sessions=bool(stored) and stored.get("sessions") != wanted["sessions"],
         first_instant=first_instant,
         last_instant=last_instant,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from regulars.domain.properties import Property, PropertyNames, resolve
@@ -34,27 +35,34 @@ def scopes(filter_: Filter, names: PropertyNames, values: Values) -> set[str]:
     return {resolve(leaf.property or "", names, values).scope for leaf in filter_.leaves()}
 
 
-def split(
-    filters: Iterable[Filter], names: PropertyNames, values: Values
-) -> tuple[list[Filter], list[Filter], list[Filter]]:
-    """Sort filters into those that select events, users, and users on a day.
+@dataclass(frozen=True)
+class SortedFilters:
+    """Filters by what they select: events, people, people on a day, or sessions."""
 
-    A group that mixes events and stored attributes selects events. Mixed with a time-dependent attribute it has
-    no single meaning and is refused.
+    event: list[Filter] = field(default_factory=list)
+    user: list[Filter] = field(default_factory=list)
+    moment: list[Filter] = field(default_factory=list)
+    session: list[Filter] = field(default_factory=list)
+
+
+def sort_filters(filters: Iterable[Filter], names: PropertyNames, values: Values) -> SortedFilters:
+    """Sort filters by what they select.
+
+    A group that mixes events and stored attributes selects events, one with a session property selects sessions.
+    Events mixed with a time-dependent attribute, or with sessions, have no single meaning and are refused.
     """
-    events: list[Filter] = []
-    users: list[Filter] = []
-    moments: list[Filter] = []
+    found = SortedFilters()
     for filter_ in filters:
-        found = scopes(filter_, names, values)
-        if {"event", "moment"} <= found:
+        read = scopes(filter_, names, values)
+        if "event" in read and read & {"moment", "session"}:
             raise QueryError(
-                "a filter group cannot mix event properties with tenure_band or age_band; "
+                "a filter group cannot mix event properties with tenure_band, age_band or session properties; "
                 "put them side by side instead of in one any/all group",
                 code="mixed_filter",
             )
-        (events if "event" in found else moments if "moment" in found else users).append(filter_)
-    return events, users, moments
+        kind = next((kind for kind in ("event", "session", "moment") if kind in read), "user")
+        getattr(found, kind).append(filter_)
+    return found
 
 
 def _test(op: str, found: Property, value: object, values: Values) -> str:

@@ -64,6 +64,7 @@ class Context:
     fresh_activities: frozenset[str] = frozenset()
     dimensions: frozenset[str] = frozenset()
     stale: tuple[str, ...] = ()
+    stale_sessions: bool = False
     first_instant: datetime | None = None
     last_instant: datetime | None = None
 

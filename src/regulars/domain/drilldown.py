@@ -37,7 +37,7 @@ def plan_people(
         return None
     measure, *without = shape.people[_column(query, shape, column, row)]
     cell = Cell(measure, tuple(without), _instant(statement, row.get("date")), _slice(query, row))
-    return statement.values.bind(statement.people(source or choose_source(statement), cell))
+    return statement.values.bind(statement.people(source or choose_source(statement), cell, row))
 
 
 def _column(query: Query, shape: Shape, column: str | None, row: Mapping[str, Any]) -> str:

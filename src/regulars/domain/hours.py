@@ -10,11 +10,11 @@ import re
 from typing import TYPE_CHECKING
 
 from regulars.domain.context import CLOCK_TOLERANCE
-from regulars.domain.relations import moments, rows
-from regulars.domain.relations.cells import slice_tests
+from regulars.domain.relations import moments, rows, slices
+from regulars.domain.relations.cells import segment_join, slice_tests
 from regulars.domain.relations.rows import event_tables
 from regulars.domain.relations.scope import day_number, where
-from regulars.domain.sql import identifier, with_relations
+from regulars.domain.sql import with_relations
 from regulars.domain.timezones import HOUR, epoch_second, hour_segments
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def people(scope: Scope, frame: Frame, values: Values, context: Context, cell: C
     tests = where([f"h.hour = {cell.at}", *slice_tests(scope, cell, values)])
     body = f"""
 SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT h.user_key FROM hits h {_slice_join(scope)} {tests})
+WHERE u.user_key IN (SELECT h.user_key FROM hits h {segment_join(scope, "h")} {tests})
 ORDER BY u.user_id"""
     return with_relations(named, body)
 
@@ -54,7 +54,7 @@ def _hits_and_slices(scope: Scope, frame: Frame, values: Values, segments: list[
         named["user_days"] = rows.user_days(scope, values.add(frame.first), values.add(frame.last))
     named["hits"] = _hits(scope, frame, values, segments)
     if scope.breakdown:
-        named["slices"] = _slices(scope)
+        named["slices"] = slices.ranked(scope, "count(DISTINCT user_key)", "1", "hits")
     return named
 
 
@@ -83,8 +83,7 @@ def _hour_of(seconds: str, segments: list[Segment]) -> str:
 
 def _hits(scope: Scope, frame: Frame, values: Values, segments: list[Segment]) -> str:
     """Qualifying events with their hour and segments."""
-    pairs = list(zip(scope.segments, scope.breakdown, strict=True))
-    labels = {name: f"{p.key}.value" if p.scope == "moment" else p.label for name, p in pairs}
+    labels = scope.labels()
     listed = "".join(f"{label} AS {name}, " for name, label in labels.items())
     conditions = [
         scope.qualifies,
@@ -111,32 +110,13 @@ SELECT i.user_key, {listed}{hour} AS hour, {scope.weight} AS weight
 WHERE {tests}"""
 
 
-def _slices(scope: Scope) -> str:
-    names = ", ".join(scope.segments)
-    top = f"place <= {scope.limit}"
-    shown = "".join(f"CASE WHEN {top} THEN {name} END AS shown_{name}, " for name in scope.segments)
-    return f"""
-SELECT {names}, {shown}CASE WHEN {top} THEN place ELSE {scope.limit + 1} END AS slice
-FROM (
-  SELECT {names}, row_number() OVER (ORDER BY count(DISTINCT user_key) DESC, {names}) AS place
-  FROM hits GROUP BY {names}
-) ranked"""
-
-
 def _counts(scope: Scope) -> str:
     slice_ = "k.slice" if scope.breakdown else "1"
-    join = _slice_join(scope)
+    join = segment_join(scope, "h")
     return f"""
 SELECT {slice_} AS slice, h.hour, count(DISTINCT h.user_key) AS users, count(*) AS actions, sum(h.weight) AS weight
 FROM hits h {join}
 GROUP BY {"k.slice, " if scope.breakdown else ""}h.hour"""
-
-
-def _slice_join(scope: Scope) -> str:
-    """The join of hits, which always know their segments, with the ranked slices."""
-    if not scope.breakdown:
-        return ""
-    return f"JOIN slices k ON {' AND '.join(f'k.{name} = h.{name}' for name in scope.segments)}"
 
 
 def _rows(scope: Scope, shape: Shape) -> str:
@@ -146,17 +126,8 @@ def _rows(scope: Scope, shape: Shape) -> str:
         count = f"coalesce(c.{read[measure.rule]}, 0)"
         columns = {name: re.sub(rf"\b{measure.name}\b", count, text) for name, text in columns.items()}
     listed = ", ".join(f"{text} AS {name}" for name, text in columns.items())
-    if not scope.breakdown:
-        return f"""
-SELECT h.hour AS date, {listed}, FALSE AS is_other
-FROM hours h LEFT JOIN counts c ON c.hour = h.hour
-ORDER BY h.hour"""
-    names = ", ".join(f"shown_{name}" for name in scope.segments)
-    shown = "".join(
-        f"k.shown_{name} AS {identifier(p.name)}, " for name, p in zip(scope.segments, scope.breakdown, strict=True)
-    )
     return f"""
-SELECT h.hour AS date, {shown}{listed}, k.slice > {scope.limit} AS is_other
-FROM hours h CROSS JOIN (SELECT DISTINCT slice, {names} FROM slices) k
+SELECT h.hour AS date, {slices.shown_columns(scope)}{listed}, {slices.is_other(scope)} AS is_other
+FROM hours h CROSS JOIN ({slices.axis(scope)}) k
 LEFT JOIN counts c ON c.hour = h.hour AND c.slice = k.slice
 ORDER BY h.hour, k.slice"""

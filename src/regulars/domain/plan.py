@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from regulars.domain.activity import find_activity, qualifies, weight
-from regulars.domain.conditions import condition, split
+from regulars.domain.conditions import condition, sort_filters
 from regulars.domain.frame import Frame, frame_of
 from regulars.domain.metrics import ALIASES, find_metric
 from regulars.domain.population import population_of
@@ -23,9 +23,10 @@ from regulars.errors import QueryError
 if TYPE_CHECKING:
     from sqlglot import exp
 
+    from regulars.domain.conditions import SortedFilters
     from regulars.domain.context import Context
     from regulars.domain.metrics.record import Metric, Shape
-    from regulars.domain.query import Filter, Query
+    from regulars.domain.query import Query
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ def resolve_question(
     metric.check(query)
     shape = metric.shape(query)
     values = Values()
-    scope = replace(_scope(query, context, values), keep_people=keep_people)
+    scope = replace(_scope(query, metric, context, values), keep_people=keep_people)
     frame = frame_of(query, shape, context)
-    statement = None if frame is None else Statement(query, shape, frame, scope, values, context)
+    statement = None if frame is None else Statement(query, metric, shape, frame, scope, values, context)
     return statement, scope, shape
 
 
@@ -106,25 +107,22 @@ def without_alias(query: Query) -> Query:
     return msgspec.structs.replace(query, metric=name, window=window)
 
 
-def _scope(query: Query, context: Context, values: Values) -> Scope:
+def _scope(query: Query, metric: Metric, context: Context, values: Values) -> Scope:
     rule = find_activity(query.activity, context)
     breakdown = tuple(resolve(name, context.names, values) for name in query.breakdown)
-    events, users, moments = split(query.filters, context.names, values)
-    used = [*(p.key for p in breakdown if p.scope == "moment"), *_moment_keys(moments, context, values)]
-    if any(p.scope == "event" for p in breakdown) and any(p.scope == "moment" for p in breakdown):
-        raise QueryError(
-            "a breakdown cannot combine an event property with tenure_band or age_band; filter by one of them",
-            code="mixed_breakdown",
-        )
+    filters = sort_filters(query.filters, context.names, values)
+    used = [*(p.key for p in breakdown if p.scope == "moment"), *_moment_keys(query, context, values)]
+    _check_scopes(metric, breakdown, filters)
     say = partial(condition, names=context.names, values=values)
     stale_population = "population" in context.stale
     return Scope(
         activity=rule.name,
         population=query.population,
         breakdown=breakdown,
-        event_conditions=tuple(say(f) for f in events),
-        user_conditions=tuple(say(f) for f in users),
-        moment_conditions=tuple(say(f) for f in moments),
+        event_conditions=tuple(say(f) for f in filters.event),
+        user_conditions=tuple(say(f) for f in filters.user),
+        moment_conditions=tuple(say(f) for f in filters.moment),
+        session_conditions=tuple(say(f) for f in filters.session),
         moments=tuple(name for name in TIME_DEPENDENT if name in used),
         limit=query.limit,
         min_events=rule.min_events,
@@ -136,8 +134,25 @@ def _scope(query: Query, context: Context, values: Values) -> Scope:
     )
 
 
-def _moment_keys(filters: list[Filter], context: Context, values: Values) -> list[str]:
-    leaves = [leaf for filter_ in filters for leaf in filter_.leaves()]
+def _check_scopes(metric: Metric, breakdown: tuple[Property, ...], filters: SortedFilters) -> None:
+    read = {p.scope for p in breakdown}
+    if {"event", "moment"} <= read:
+        raise QueryError(
+            "a breakdown cannot combine an event property with tenure_band or age_band; filter by one of them",
+            code="mixed_breakdown",
+        )
+    read |= {kind for kind in ("event", "session") if getattr(filters, kind)}
+    for kind in sorted(read - set(metric.scopes)):
+        words = {"event": "event properties", "session": "session properties"}.get(kind, kind)
+        raise QueryError(
+            f"{metric.name} cannot be sliced or filtered by {words}; use user attributes"
+            + (" or session.type, session.entry_action, session.exit_action" if "session" in metric.scopes else ""),
+            code="wrong_scope",
+        )
+
+
+def _moment_keys(query: Query, context: Context, values: Values) -> list[str]:
+    leaves = [leaf for filter_ in query.filters for leaf in filter_.leaves()]
     found = [resolve(leaf.property or "", context.names, values) for leaf in leaves]
     return [p.key for p in found if p.scope == "moment"]
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from regulars.domain.sql import Values
 
-Scope = Literal["user", "moment", "event"]
-PREFIXES = ("user", "event", "device", "geo", "feature")
+Scope = Literal["user", "moment", "event", "session"]
+PREFIXES = ("user", "event", "device", "geo", "feature", "session")
 
 _USER_DATES = ("registration_date", "birth_date")
 _USER_COLUMNS = ("user_id", "population", *STORED_USER_ATTRIBUTES)
@@ -37,6 +37,7 @@ _EVENT_COLUMNS = {
     **{name: f"v.{name}" for name in DEVICE_COLUMNS},
 }
 _NUMERIC_COLUMNS = {"duration_seconds": "e.duration_seconds"}
+_SESSION_COLUMNS = {"type": "x.session_type", "entry_action": "x.entry_action", "exit_action": "x.exit_action"}
 _FEATURE_COLUMNS = {"name": "f.feature_name", "category": "f.category", "owner": "f.owner"}
 BUILT_IN_EVENT_PROPERTIES = (*_EVENT_COLUMNS, *_NUMERIC_COLUMNS)
 
@@ -90,8 +91,12 @@ class Property:
     @property
     def words(self) -> str:
         """Which kind of property the name turned out to be."""
-        kinds = {"user": "user attribute", "moment": "time-dependent user attribute", "event": "event property"}
-        return kinds[self.scope]
+        return {
+            "user": "user attribute",
+            "moment": "time-dependent user attribute",
+            "event": "event property",
+            "session": "session property",
+        }[self.scope]
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,8 @@ def resolve(name: str, names: PropertyNames, values: Values) -> Property:
         return Property(name, "event", key, f"g.{key}")
     if prefix == "feature" and key in _FEATURE_COLUMNS:
         return Property(name, "event", key, _FEATURE_COLUMNS[key])
+    if prefix == "session" and key in _SESSION_COLUMNS:
+        return Property(name, "session", key, _SESSION_COLUMNS[key])
     if prefix in ("user", "") and key in names.user():
         return _user_property(name, key, values)
     if prefix in ("event", "") and key in names.event():
@@ -165,5 +172,6 @@ def _allowed(prefix: str, names: PropertyNames) -> list[str]:
         "device": [f"device.{key}" for key in DEVICE_COLUMNS],
         "geo": [f"geo.{key}" for key in GEOGRAPHY_COLUMNS],
         "feature": [f"feature.{key}" for key in _FEATURE_COLUMNS],
+        "session": [f"session.{key}" for key in _SESSION_COLUMNS],
     }
     return known.get(prefix) or sorted(names.user() | names.event())

@@ -244,17 +244,16 @@ def _check_table(table: exp.Table) -> None:
 
 def _visible_relations(table: exp.Expr) -> Iterator[str]:
     """Relations of WITH that a table name can mean where it stands; any other name could be that of a file."""
-    node = table
-    while node.parent is not None:
-        below, node = node, node.parent
+    below = table
+    while (node := below.parent) is not None:
         if isinstance(node, exp.With):
             # An entry sees those before it, and itself only in the second part of a recursive union.
             yield from (cte.alias.lower() for cte in node.expressions[: node.expressions.index(below)])
             if node.recursive and _is_in_second_part(table, below):
                 yield below.alias.lower()
-            node = node.parent
-        elif isinstance(node, exp.Query) and (own := node.args.get("with_")):
+        elif isinstance(node, exp.Query) and (own := node.args.get("with_")) and own is not below:
             yield from (cte.alias.lower() for cte in own.expressions)
+        below = node
 
 
 def _is_in_second_part(table: exp.Expr, entry: exp.Expr) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regulars.domain import hours
 from regulars.domain.calendar import epoch_day
 from regulars.domain.properties import resolve, split_name
 from regulars.domain.relations import cells, counts, moments, rows, slices, spans
 from regulars.domain.schema import GAP_CAP, MISSING
-from regulars.domain.sql import Values, identifier, with_relations
+from regulars.domain.sql import Values, with_relations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from regulars.domain.context import Context
     from regulars.domain.frame import Frame
-    from regulars.domain.metrics.record import Shape
+    from regulars.domain.metrics.record import Metric, Shape
     from regulars.domain.query import Query
     from regulars.domain.relations.cells import Cell
     from regulars.domain.relations.scope import Scope, Source
@@ -26,6 +28,7 @@ class Statement:
     """The SQL of one question: its relations put together for one source of rows."""
 
     query: Query
+    metric: Metric
     shape: Shape
     frame: Frame
     scope: Scope
@@ -47,6 +50,8 @@ class Statement:
         scope = self.scope
         if source == "events" or self.hourly:
             return source == "events"
+        if source == "sessions" or (self.metric.composition and self.metric.composition.reads == "sessions"):
+            return source == "sessions" and self._sessions_are_fresh()
         rules = {measure.rule for measure in self.shape.measures}
         by_event = scope.by_event or bool(scope.event_conditions)
         if by_event or self.context.stale or scope.activity not in self.context.fresh_activities or "weight" in rules:
@@ -54,8 +59,13 @@ class Statement:
         if source == "arrivals":
             return True
         # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
-        single_people = rules & {"actions", "registered"} or scope.per_person
+        single_people = rules & {"actions", "registered"} or scope.per_person or self.metric.composition
         return not single_people and self.frame.days <= GAP_CAP and self._dimension() is not None
+
+    def _sessions_are_fresh(self) -> bool:
+        composition = self.metric.composition
+        reads = composition is not None and composition.reads == "sessions"
+        return reads and not self.context.stale and not self.context.stale_sessions
 
     def _dimension(self) -> str | None:
         """The one stored attribute that breakdown and filters read, ``overall`` for none, None for any more."""
@@ -73,6 +83,8 @@ class Statement:
 
     def select(self, source: Source) -> str:
         """The whole SELECT for the rows of the result."""
+        if self.metric.composition:
+            return self.metric.composition.select(self, source)
         if self.hourly:
             return hours.statement(self.scope, self.shape, self.frame, self.values, self.context)
         scope, shape, frame = self.scope, self.shape, self.frame
@@ -82,8 +94,10 @@ class Statement:
         named["daily"] = self._daily()
         return with_relations(named, self._rows())
 
-    def people(self, source: Source, cell: Cell) -> str:
+    def people(self, source: Source, cell: Cell, row: Mapping[str, Any]) -> str:
         """The SELECT for the ids of the people whom one cell counts; the scope must keep people."""
+        if self.metric.composition:
+            return self.metric.composition.people(self, source, cell, row)
         if self.hourly:
             return hours.people(self.scope, self.frame, self.values, self.context, cell)
         return with_relations(self.spans(source), cells.people(self.scope, cell, self.values))
@@ -132,6 +146,7 @@ class Statement:
 
     def ledger(self, source: Source) -> str:
         """People with a qualifying event in the range, by population."""
+        source = "arrivals" if source == "sessions" else source
         stored = self._stored_slice() if source == "aggregates" else rows.StoredSlice()
         return rows.ledger(self.scope, self.frame, self.values, source, stored)
 
@@ -143,34 +158,25 @@ class Statement:
         return text.replace(":last_day", str(epoch_day(self.frame.last)))
 
     def _rows(self) -> str:
-        scope, frame = self.scope, self.frame
-        first = epoch_day(frame.first)
-        shown = "".join(
-            f"k.shown_{name} AS {identifier(p.name)}, " for name, p in zip(scope.segments, scope.breakdown, strict=True)
-        )
-        other = f"r.slice > {scope.limit}" if scope.breakdown else "FALSE"
-        join = ""
-        if scope.breakdown:
-            listed = ", ".join(f"shown_{name}" for name in scope.segments)
-            join = f"JOIN (SELECT DISTINCT slice, {listed} FROM slices WHERE seen = 1) k ON k.slice = r.slice"
-        if self.shape.summarised:
-            return self._summary(shown, other, join)
+        scope = self.scope
+        shown, other = slices.shown_columns(scope), slices.is_other(scope)
+        body = f"FROM daily r JOIN ({slices.axis(scope)}) k ON k.slice = r.slice"
+        first = epoch_day(self.frame.first)
+        if self.shape.summary is not None:
+            return self._summary(f"r.date, {shown}", other, f"{body}\nWHERE r.day >= {first}", self.shape.summary)
         columns = ", ".join(f"r.{name}" for name in self.shape.columns)
         return f"""
 SELECT r.date, {shown}{columns}, {other} AS is_other
-FROM daily r {join}
+{body}
 WHERE r.day = r.last_day AND r.day >= {first}
 ORDER BY r.date, r.slice"""
 
-    def _summary(self, shown: str, other: str, join: str) -> str:
-        complete = epoch_day(self.frame.complete_through)
-        ratio = f"CASE WHEN r.day <= {complete} THEN r.stickiness END"
-        total = (self.shape.summary or "").format(ratio)
-        named = ", ".join(f"k.shown_{name}" for name in self.scope.segments)
+    def _summary(self, shown: str, other: str, body: str, summary: str) -> str:
+        ratio = f"CASE WHEN r.day <= {epoch_day(self.frame.complete_through)} THEN r.stickiness END"
+        named = "".join(f", k.shown_{name}" for name in self.scope.segments)
         return f"""
-SELECT r.date, {shown}CAST(NULL AS BIGINT) AS numerator, CAST(NULL AS BIGINT) AS denominator,
-  {total} AS stickiness, {other} AS is_other
-FROM daily r {join}
-WHERE r.day >= {epoch_day(self.frame.first)}
-GROUP BY r.date, r.slice{", " + named if named else ""}
+SELECT {shown}CAST(NULL AS BIGINT) AS numerator, CAST(NULL AS BIGINT) AS denominator,
+  {summary.format(ratio)} AS stickiness, {other} AS is_other
+{body}
+GROUP BY r.date, r.slice, k.slice{named}
 ORDER BY r.date, r.slice"""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
 from regulars.domain.metrics.depth import ACTIONS
+from regulars.domain.metrics.sessions import SESSIONS
 from regulars.domain.metrics.stickiness import STICKINESS
 from regulars.errors import UnknownNameError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from regulars.domain.metrics.record import Metric
 
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (ACTIVE_USERS, NEW_VS_RETURNING, STICKINESS, ACTIONS)
+    metric.name: metric for metric in (ACTIVE_USERS, NEW_VS_RETURNING, STICKINESS, ACTIONS, SESSIONS)
 }
 ALIASES: Mapping[str, tuple[str, int]] = {
     "dau": ("active_users", 1),

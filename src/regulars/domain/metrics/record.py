@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from regulars.domain.query import check_window
 from regulars.errors import QueryError, UnknownNameError
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from regulars.domain.query import Query
+    from regulars.domain.relations.cells import Cell
+    from regulars.domain.relations.scope import Source
+    from regulars.domain.statement import Statement
 
 Rule = Literal["rolling", "period", "new", "registered", "next_day", "actions", "weight"]
 
@@ -103,6 +106,19 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Composition:
+    """How a metric that is no running count is put together.
+
+    ``select`` gives the SELECT for the rows of the result: its columns, then ``is_other``. ``people`` gives the one
+    for the ids of the people behind a row's cell. ``reads`` names the stored rows it needs.
+    """
+
+    select: Callable[[Statement, Source], str]
+    people: Callable[[Statement, Source, Cell, Mapping[str, Any]], str]
+    reads: Source
+
+
+@dataclass(frozen=True)
 class Metric:
     """One metric: name, words, unit, options, columns and how it is computed."""
 
@@ -116,6 +132,9 @@ class Metric:
     options: tuple[Option, ...] = ()
     takes_window: bool = False
     takes_calendar: bool = False
+    takes_activity: bool = True
+    scopes: tuple[str, ...] = ("user", "moment", "event")
+    composition: Composition | None = None
 
     def check(self, query: Query) -> None:
         """Refuse what this metric cannot answer, with what it can."""
@@ -127,6 +146,8 @@ class Metric:
             raise QueryError(f"{self.name} takes no window", code="bad_window")
         if query.calendar is not None and not self.takes_calendar:
             raise QueryError(f"{self.name} takes no calendar; use a grain instead", code="bad_calendar")
+        if query.activity != "core" and not self.takes_activity:
+            raise QueryError(f"{self.name} takes no activity: a session is one of core actions", code="bad_activity")
         for name, value in query.options.items():
             self._check_option(name, value)
 

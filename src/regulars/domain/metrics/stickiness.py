@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from regulars.domain.query import Query
 
 _RATIO = "CAST(numerator AS DOUBLE) / nullif(denominator, 0)"
-_SUMMARIES = {"mean": "avg({})", "min": "min({})", "max": "max({})", "median": "rg_median({})"}
+_SUMMARIES = {"mean": "avg({})", "min": "min({})", "max": "max({})", "median": "rg_quantile({}, 0.5)"}
 
 
 def _stickiness(query: Query) -> Shape:

@@ -42,6 +42,13 @@ def slice_join(scope: Scope, alias: str) -> str:
     if scope.by_event:
         shown = ", ".join(f"shown_{name}" for name in scope.segments)
         return f"JOIN (SELECT DISTINCT slice, {shown} FROM slices) k ON k.slice = {alias}.slice"
+    return segment_join(scope, alias)
+
+
+def segment_join(scope: Scope, alias: str) -> str:
+    """The join of rows that know their segments with the ranked slices; nothing without a breakdown."""
+    if not scope.breakdown:
+        return ""
     return f"JOIN slices k ON {' AND '.join(f'k.{name} = {alias}.{name}' for name in scope.segments)}"
 
 

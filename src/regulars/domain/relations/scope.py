@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from regulars.domain.properties import Property
 
-Source = Literal["aggregates", "arrivals", "events"]
-SOURCES: tuple[Source, ...] = ("aggregates", "arrivals", "events")  # from the cheapest to the one that always can
+Source = Literal["aggregates", "arrivals", "sessions", "events"]
+SOURCES: tuple[Source, ...] = (
+    "aggregates",
+    "arrivals",
+    "sessions",
+    "events",
+)  # from the cheapest to the one that always can
 EPOCH = "CAST('1970-01-01' AS DATE)"
 
 
@@ -29,6 +34,7 @@ class Scope:
     user_conditions: tuple[str, ...]
     moment_conditions: tuple[str, ...]
     moments: tuple[str, ...]
+    session_conditions: tuple[str, ...]
     limit: int
     min_events: int = 1
     max_events: int | None = None
@@ -57,6 +63,11 @@ class Scope:
         """The breakdown columns that do not depend on the day."""
         pairs = zip(self.segments, self.breakdown, strict=True)
         return [(name, found) for name, found in pairs if found.scope != "moment"]
+
+    def labels(self) -> dict[str, str]:
+        """Every breakdown column with its expression, where time-dependent values are joined by their name."""
+        pairs = zip(self.segments, self.breakdown, strict=True)
+        return {name: f"{p.key}.value" if p.scope == "moment" else p.label for name, p in pairs}
 
     def users_condition(self) -> list[str]:
         """Conditions on a person (alias ``u``): population and stored attributes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.calendar import epoch_day
+from regulars.domain.sql import identifier
 
 if TYPE_CHECKING:
     from regulars.domain.frame import Frame
@@ -19,7 +20,6 @@ def slices(scope: Scope, shape: Shape, frame: Frame, table: str) -> str:
     change with time: who counts in a bucket). Values that were only met before the days that matter belong to
     ``other`` and are not shown on their own.
     """
-    names = ", ".join(scope.segments)
     first, last = epoch_day(frame.first), epoch_day(frame.last)
     source = table
     if table == "chain":
@@ -32,6 +32,12 @@ def slices(scope: Scope, shape: Shape, frame: Frame, table: str) -> str:
         source = f"""held h JOIN days d ON d.day = greatest(h.first_day, {first})
     AND {"d.day" if shape.summarised else "d.last_day"} <= h.last_day AND h.measure = '{shape.counted}'"""
         reach, seen = "count(DISTINCT h.user_key)", "1"
+    return ranked(scope, reach, seen, source)
+
+
+def ranked(scope: Scope, reach: str, seen: str, source: str) -> str:
+    """Segments with the slice they are shown in, by an expression that counts their people."""
+    names = ", ".join(scope.segments)
     top = f"seen = 1 AND place <= {scope.limit}"
     shown = "".join(f"CASE WHEN {top} THEN {name} END AS shown_{name}, " for name in scope.segments)
     return f"""
@@ -39,4 +45,22 @@ SELECT {names}, {shown}seen, CASE WHEN {top} THEN place ELSE {scope.limit + 1} E
 FROM (
   SELECT {names}, seen, row_number() OVER (ORDER BY seen DESC, reach DESC, {names}) AS place
   FROM (SELECT {names}, {reach} AS reach, {seen} AS seen FROM {source} GROUP BY {names}) reached
-) ranked"""
+) placed"""
+
+
+def axis(scope: Scope) -> str:
+    """The slices that have rows, one row each, with the values they show."""
+    if not scope.breakdown:
+        return "SELECT 1 AS slice"
+    return f"SELECT DISTINCT slice, {', '.join(f'shown_{name}' for name in scope.segments)} FROM slices WHERE seen = 1"
+
+
+def shown_columns(scope: Scope) -> str:
+    """The breakdown columns of a result, from slices as ``k``, each followed by a comma."""
+    pairs = zip(scope.segments, scope.breakdown, strict=True)
+    return "".join(f"k.shown_{name} AS {identifier(p.name)}, " for name, p in pairs)
+
+
+def is_other(scope: Scope) -> str:
+    """Whether a slice (``k``) holds everything beyond the limit."""
+    return f"k.slice > {scope.limit}" if scope.breakdown else "FALSE"

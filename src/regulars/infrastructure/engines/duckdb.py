@@ -18,7 +18,7 @@ from regulars.application.ports import Table
 from regulars.domain.dialect import DUCKDB, Dialect, create_table
 from regulars.domain.schema import FIRST_DATE, LAST_DATE, TABLES
 from regulars.domain.views import VIEWS
-from regulars.errors import EngineError
+from regulars.errors import EngineError, RegularsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -121,6 +121,9 @@ class DuckDBEngine:
 def _driver_errors(doing: str, sql: str | None = None) -> Iterator[None]:
     try:
         yield
-    except duckdb.Error as exc:
+    except (duckdb.Error, RuntimeError) as exc:
+        if isinstance(exc, RegularsError):
+            raise
+        # An interrupted query is a bare RuntimeError.
         first_line = str(exc).partition("\n")[0]
         raise EngineError(f"DuckDB could not {doing}: {first_line}", sql=sql) from exc
