@@ -63,6 +63,8 @@ def _instant(statement: Statement, shown: object) -> int:
         except ValueError:
             raise QueryError(f"{shown!r} is no hour of this result", code="no_such_row") from None
     frame = statement.frame
+    if not statement.shape.dated:
+        return epoch_day(frame.last)
     try:
         day = shown if isinstance(shown, date) else date.fromisoformat(str(shown))
     except ValueError:

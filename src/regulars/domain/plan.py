@@ -83,7 +83,7 @@ def resolve_question(
     metric.check(query)
     shape = metric.shape(query)
     values = Values()
-    scope = replace(_scope(query, metric, context, values), keep_people=keep_people)
+    scope = replace(_scope(query, metric, context, values), keep_people=keep_people or metric.composition is not None)
     frame = frame_of(query, shape, context)
     statement = None if frame is None else Statement(query, metric, shape, frame, scope, values, context)
     return statement, scope, shape

@@ -168,12 +168,13 @@ def _cell(value: object) -> str:
 
 def result_columns(plan: Plan) -> tuple[ResultColumn, ...]:
     """The columns of a result: date, breakdown, values."""
-    shown = {"date", *plan.shape.columns}
-    own = [column for column in plan.metric.columns if column.name in shown]
+    own = [column for column in plan.metric.columns if column.name in plan.shape.columns]
+    date_column = next((column for column in plan.metric.columns if column.name == "date"), None)
     if plan.query.grain == "hour" and plan.query.calendar is None:
-        own[0] = ResultColumn("date", "text", "hour", "Local start of the hour with its UTC offset")
+        date_column = ResultColumn("date", "text", "hour", "Local start of the hour with its UTC offset")
     breakdown = [ResultColumn(p.name, "text", p.words, f"Value of the {p.words} {p.name}") for p in plan.breakdown]
-    return (own[0], *breakdown, *own[1:])
+    dated = (date_column,) if plan.shape.dated and date_column else ()
+    return (*dated, *breakdown, *own)
 
 
 def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[dict[str, Any]]:
@@ -183,12 +184,20 @@ def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[
         return []
     names = [column.name for column in result_columns(plan)]
     hourly = plan.query.grain == "hour" and plan.query.calendar is None
+    # A SELECT may say on which date its window ends; a result without a time axis leaves that out.
+    extra = len(rows[0]) - 1 - len(names) if rows else 0
+    only_date = frame.bucket_start(frame.last)
+    flags: dict[tuple[date | str, bool], list[str]] = {}
     found = []
     for *cells, is_other in rows:
-        row = dict(zip(names, cells, strict=True))
+        row = dict(zip(names, cells[extra:], strict=True))
         if hourly:
             row["date"] = hour_text(int(row["date"]), timezone)
-        row["flags"] = _flags(plan, frame, row["date"], other=bool(is_other))
+        # Many slices share a date, and its flags are worked out once.
+        key = row.get("date", only_date), bool(is_other)
+        if key not in flags:
+            flags[key] = _flags(plan, frame, key[0], other=key[1])
+        row["flags"] = flags[key].copy()
         found.append(row)
     return found
 

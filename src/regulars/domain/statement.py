@@ -43,7 +43,7 @@ class Statement:
     @property
     def whole_history(self) -> bool:
         """Whether a measure asks for the first day ever, so that days before the range matter."""
-        return any(measure.rule == "new" for measure in self.shape.measures)
+        return self.shape.needs_history or any(measure.rule == "new" for measure in self.shape.measures)
 
     def can_read(self, source: Source) -> bool:
         """Whether a source gives exact rows for this question."""
@@ -123,14 +123,20 @@ class Statement:
         if source == "aggregates":
             return {"chain": rows.chain_from_aggregates(scope, frame, self.values, self._stored_slice())}
         if source == "arrivals":
-            return {"chain": rows.chain_from_arrivals(scope, frame, self.values, registered=self.registered)}
+            return {
+                "chain": rows.chain_from_arrivals(
+                    scope, frame, self.values, registered=self.registered, firsts=self.shape.needs_history
+                )
+            }
         first = "" if self.whole_history else self.values.add(frame.scan_from)
         last = self.values.add(frame.scan_to)
         named = {"user_days": rows.user_days(scope, first, last, registered=self.registered)}
         if scope.by_event:
             named["slices"] = slices.slices(scope, shape, frame, "user_days")
             named["sliced_days"] = rows.sliced_days(scope, registered=self.registered)
-        named["chain"] = rows.chain_from_events(scope, frame, registered=self.registered)
+        named["chain"] = rows.chain_from_events(
+            scope, frame, registered=self.registered, firsts=self.shape.needs_history
+        )
         return named
 
     def _stored_slice(self) -> rows.StoredSlice:

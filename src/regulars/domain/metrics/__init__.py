@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
 from regulars.domain.metrics.depth import ACTIONS
+from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.sessions import SESSIONS
 from regulars.domain.metrics.stickiness import STICKINESS
+from regulars.domain.metrics.tiers import TIER_TRANSITIONS, TIERS_METRIC
 from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -19,9 +21,17 @@ if TYPE_CHECKING:
 
     from regulars.domain.metrics.record import Metric
 
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (ACTIVE_USERS, NEW_VS_RETURNING, STICKINESS, ACTIONS, SESSIONS)
-}
+_CATALOGUE = (
+    ACTIVE_USERS,
+    NEW_VS_RETURNING,
+    STICKINESS,
+    ACTIVE_DAYS,
+    TIERS_METRIC,
+    TIER_TRANSITIONS,
+    SESSIONS,
+    ACTIONS,
+)
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {
     "dau": ("active_users", 1),
     "wau": ("active_users", 7),

@@ -72,6 +72,7 @@ class Shape:
     """How a query on a metric is computed: its measures, and the SELECT list over their daily counts.
 
     ``people`` names, per column that counts people, the measure whose people they are and those to leave out.
+    ``needs_history`` asks for first days before the range too; a result that is not ``dated`` has no time axis.
     """
 
     measures: tuple[Measure, ...]
@@ -82,6 +83,8 @@ class Shape:
     window: int | None = None
     notes: tuple[str, ...] = ()
     people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dated: bool = True
+    needs_history: bool = False
 
     @property
     def lookback(self) -> int:

@@ -62,7 +62,7 @@ def _registered(wanted: bool) -> str:  # noqa: FBT001 -- private, one caller
     return f",\n  {day_number('u.registration_date')} AS registered" if wanted else ""
 
 
-def chain_from_events(scope: Scope, frame: Frame, *, registered: bool = False) -> str:
+def chain_from_events(scope: Scope, frame: Frame, *, registered: bool = False, firsts: bool = False) -> str:
     """Gaps on the fly: the active day before, per person and slice."""
     own = ["slice"] if scope.by_event else list(dict(scope.stored_segments()))
     partition = "user_key, slice" if scope.by_event else "user_key"
@@ -74,7 +74,7 @@ FROM (
     day - lag(day) OVER (PARTITION BY {partition} ORDER BY day) AS gap
   FROM {table}
 ) active_days
-WHERE day >= {epoch_day(frame.scan_from)}"""
+WHERE day >= {epoch_day(frame.scan_from)}{" OR gap IS NULL" if firsts else ""}"""
 
 
 def sliced_days(scope: Scope, *, registered: bool = False) -> str:
@@ -87,13 +87,15 @@ FROM user_days d JOIN slices k ON {matches}
 GROUP BY d.user_key, k.slice, d.day{extra}"""
 
 
-def chain_from_arrivals(scope: Scope, frame: Frame, values: Values, *, registered: bool = False) -> str:
+def chain_from_arrivals(
+    scope: Scope, frame: Frame, values: Values, *, registered: bool = False, firsts: bool = False
+) -> str:
     """Stored gaps, as a histogram unless an attribute that changes with time asks for single people."""
     segments = [(name, found.label) for name, found in scope.stored_segments()]
     listed = "".join(f"{label} AS {name}, " for name, label in segments)
     conditions = [
         f"r.activity = {values.add(scope.activity)}",
-        f"r.day >= {values.add(frame.scan_from)}",
+        f"(r.day >= {values.add(frame.scan_from)}{' OR r.days_since_prior IS NULL' if firsts else ''})",
         f"r.day <= {values.add(frame.scan_to)}",
         *scope.users_condition(),
     ]
