@@ -128,7 +128,7 @@ def _metric(metric: Metric) -> str:
 
 
 def _allowed(option: Option) -> str:
-    return f"1 to {MAX_WINDOW}" if option.window else ", ".join(_word(choice) for choice in option.choices)
+    return f"1 to {option.largest}" if option.largest else ", ".join(_word(choice) for choice in option.choices)
 
 
 def _word(value: object) -> str:

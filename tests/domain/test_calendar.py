@@ -141,3 +141,9 @@ def test_a_change_at_midnight_leaves_no_empty_stretch() -> None:
     """Cairo's day of 23 hours has one offset, because its change is its beginning."""
     segments = hour_segments("Africa/Cairo", date(2026, 4, 24), date(2026, 4, 24))
     assert [(end - start, offset) for start, end, _, offset in segments] == [(23 * HOUR, 3 * HOUR)]
+
+
+def test_a_change_at_the_end_of_a_day_belongs_to_the_next() -> None:
+    """The day before it has one offset and 24 hours."""
+    segments = hour_segments("Africa/Cairo", date(2026, 4, 23), date(2026, 4, 23))
+    assert [(end - start, offset) for start, end, _, offset in segments] == [(24 * HOUR, 2 * HOUR)]

@@ -125,11 +125,7 @@ class Result:
             import polars as pl  # noqa: PLC0415 -- optional
         except ImportError as exc:
             raise MissingExtraError("polars", "polars", "a polars frame") from exc
-        frame = pl.from_arrow(self.to_arrow())
-        if not isinstance(frame, pl.DataFrame):  # from_arrow gives a Series only for arrays
-            msg = "a table became a series"
-            raise TypeError(msg)
-        return frame
+        return pl.DataFrame(self.to_arrow())
 
     def explain(self) -> str:
         """The number in words: definition, window, time zone, population, completeness, and its SQL."""
@@ -215,6 +211,8 @@ def _flags(plan: Plan, frame: Frame, start: date | str, *, other: bool) -> list[
     day = date.fromisoformat(start[:10]) if isinstance(start, str) else start
     end = frame.bucket_end(day)
     shown_end = min(end, frame.last)
+    if not plan.shape.dated:
+        end = max(end, frame.bucket_end(frame.bucket_start(frame.asked_end)))
     ahead = timedelta(days=plan.shape.ahead_days)
     flags = ["incomplete"] if end + ahead > frame.complete_through else []
     if other:

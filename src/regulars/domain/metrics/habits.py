@@ -35,12 +35,14 @@ def _shape(query: Query) -> Shape:
 def _people_by_count(statement: Statement, source: Source) -> dict[str, str]:
     """Per tick, person and slice: the number of active days or weeks."""
     query, scope, frame = statement.query, statement.scope, statement.frame
-    named = habits.ticks(statement, source, every_bucket=bool(ACTIVE_DAYS.option(query, "over_time")))
+    # Slices are those that active_users shows for the same window, so that both metrics tell one story.
+    named = statement.spans(source) if scope.breakdown else {}
+    named |= habits.ticks(statement, source, every_bucket=bool(ACTIVE_DAYS.option(query, "over_time")))
     unit = str(ACTIVE_DAYS.option(query, "unit"))
     window = query.window or DEFAULT_WINDOW
     named["habits"] = habits.habits(scope, window, unit, 70_004 - frame.week_start)
     named["counted"] = habits.judged(scope, "habits", "h.active")
-    return named | habits.rank(scope, "counted")
+    return named
 
 
 def _select(statement: Statement, source: Source) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from regulars.domain.query import check_window
 from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -32,13 +31,13 @@ class ResultColumn:
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a metric: its allowed values (or ``window`` = 1..366 days), default and meaning."""
+    """One option of a metric: its allowed values (or ``largest`` = any whole number from 1 to it), default, meaning."""
 
     name: str
     description: str
     default: object
     choices: tuple[object, ...] = ()
-    window: bool = False
+    largest: int = 0
 
 
 @dataclass(frozen=True)
@@ -163,10 +162,11 @@ class Metric:
         if found is None:
             allowed = [option.name for option in self.options]
             raise UnknownNameError(f"option of {self.name}", name, allowed, code="unknown_option")
-        if found.window:
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise QueryError(f"option {name} must be a number of days, not {value!r}", code="bad_option")
-            check_window(value, f"option {name}")
+        if found.largest:
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= found.largest:
+                raise QueryError(
+                    f"option {name} must be a whole number from 1 to {found.largest}, not {value!r}", code="bad_option"
+                )
         elif not any(value is choice or (value == choice and type(value) is type(choice)) for choice in found.choices):
             allowed_text = ", ".join(str(choice).lower() for choice in found.choices if choice is not None)
             raise QueryError(f"option {name} must be one of {allowed_text}; not {value!r}", code="bad_option")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import DATE
 from regulars.domain.metrics.record import Measure, Metric, Option, ResultColumn, Shape
+from regulars.domain.query import MAX_WINDOW
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ STICKINESS = Metric(
     ),
     shape=_stickiness,
     options=(
-        Option("numerator", "Window of the numerator, in days", 1, window=True),
+        Option("numerator", "Window of the numerator, in days", 1, largest=MAX_WINDOW),
         Option("method", "How the two counts are put together", "ratio", ("ratio", "mean", "return")),
         Option("summary", "Summarise the daily ratio per bucket", None, (None, "mean", "min", "max", "median")),
     ),

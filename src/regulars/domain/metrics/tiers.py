@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 TIERS = ("casual", "regular", "core", "power", "at_risk", "dormant")
 NOT_YET_SEEN = "not_yet_seen"
 RISK_DAYS = 7
-_DEPTH_ACTIONS = 10
 _OPTIONS = (
     Option("scheme", "Tiers by active days alone, or with depth for power", "days", ("days", "depth")),
+    Option("depth_threshold", "Actions per active day from which on a person is power", 10, largest=1000),
     Option("with_risk", "Put people without a visit in the last 7 days apart", default=False, choices=(False, True)),
 )
 
@@ -34,13 +34,13 @@ def _option(statement: Statement, name: str) -> object:
     return statement.metric.option(statement.query, name)
 
 
-def tier_of(scheme: str, *, with_risk: bool) -> str:
+def tier_of(scheme: str, depth_threshold: int, *, with_risk: bool) -> str:
     """The tier of a person (alias ``h``: active days, actions, latest day; NULL when not active in the window)."""
     cases = ["WHEN h.active IS NULL THEN 'dormant'"]
     if with_risk:
         cases.append(f"WHEN h.latest < e.last_day - {RISK_DAYS} THEN 'at_risk'")
     if scheme == "depth":
-        cases.append(f"WHEN CAST(h.actions AS DOUBLE) / h.active >= {_DEPTH_ACTIONS} THEN 'power'")
+        cases.append(f"WHEN CAST(h.actions AS DOUBLE) / h.active >= {depth_threshold} THEN 'power'")
     else:
         cases.append("WHEN h.active >= 20 THEN 'power'")
     cases += ["WHEN h.active >= 16 THEN 'core'", "WHEN h.active >= 6 THEN 'regular'"]
@@ -65,7 +65,11 @@ def _members(statement: Statement, source: Source) -> dict[str, str]:
     named = habits.ticks(statement, source, every_bucket=True)
     named["habits"] = habits.habits(scope, query.window or DEFAULT_WINDOW)
     named["ever"] = habits.ever(scope)
-    tier = tier_of(str(_option(statement, "scheme")), with_risk=bool(_option(statement, "with_risk")))
+    tier = tier_of(
+        str(_option(statement, "scheme")),
+        int(str(_option(statement, "depth_threshold"))),
+        with_risk=bool(_option(statement, "with_risk")),
+    )
     own = habits.own_columns(scope)
     same = "".join(f" AND h.{name} = e.{name}" for name in own)
     named["placed"] = f"""
@@ -123,7 +127,7 @@ TIERS_METRIC = Metric(
     definition=(
         "People by active days in the window (30 days) that ends on the bucket's last day: casual 1-5, regular 6-15, "
         "core 16-19, power 20 or more, dormant none but active before. scheme=depth: power are those with at least "
-        f"{_DEPTH_ACTIONS} actions per active day, core those with 16 or more active days who are not power. "
+        "depth_threshold (10) actions per active day, core those with 16 or more active days who are not power. "
         "with_risk=true puts those whose last active day lies more than 7 days back into at_risk first."
     ),
     source="Two practices exist, so both ship; days is the default because it needs no tuning",
