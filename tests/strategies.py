@@ -183,7 +183,7 @@ def settings(draw: DrawFn) -> Settings:
 def clocks(draw: DrawFn, instants: list[datetime]) -> datetime:
     """Now: around the newest event, well after it, or while some events still lie ahead."""
     if not instants:
-        return datetime(2026, 1, 1, 12)  # noqa: DTZ001 -- every instant here is naive UTC
+        return datetime(2026, 1, 1, 12)
     near = draw(st.sampled_from((*[max(instants)] * 4, sorted(instants)[len(instants) // 2])))
     minutes = draw(st.sampled_from((-6, -5, -4, 0, 1, 60, 24 * 60, 3 * 24 * 60)))
     return near + timedelta(minutes=minutes)

@@ -8,8 +8,11 @@ import sys
 def main() -> int:
     """Run the command line and return its exit code."""
     try:
-        from regulars.interfaces.cli.program import run  # noqa: PLC0415 -- an interrupt while this loads is quiet too
+        # Imported here, so that an interrupt while they load is quiet too.
+        from regulars.interfaces.cli.program import run  # noqa: PLC0415
+        from regulars.interfaces.cli.stopping import end_soon_after_ctrl_c  # noqa: PLC0415
 
+        end_soon_after_ctrl_c()
         return run()
     except KeyboardInterrupt:
         return 130

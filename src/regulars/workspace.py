@@ -18,6 +18,7 @@ from regulars.domain.query import Calendar, Filter, Grain, Population, Query, Ra
 from regulars.domain.where import parse_where
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
+from regulars.infrastructure.holidays import fill_holidays
 from regulars.infrastructure.lock import WorkspaceLock
 from regulars.settings import Settings
 
@@ -43,7 +44,7 @@ class Question(TypedDict, total=False):
     grain: Grain
     activity: str
     population: Population
-    where: str | Sequence[str | Filter]
+    where: str | Filter | Sequence[str | Filter]
     limit: int
     as_of: Day | None
 
@@ -153,6 +154,7 @@ class Workspace:
         self._clock = clock or (lambda: datetime.now(UTC))
         if not read_only:
             engine.create_schema()
+            fill_holidays(engine, settings.holidays)
 
     def load(
         self,
@@ -240,7 +242,7 @@ class Workspace:
         calendar: Calendar | None = None,
         activity: str = "core",
         population: Population = "production",
-        where: str | Sequence[str | Filter] = (),
+        where: str | Filter | Sequence[str | Filter] = (),
         limit: int = 12,
         as_of: Day | None = None,
         **options: Any,
@@ -266,7 +268,7 @@ class Workspace:
             UnknownNameError: No such metric, activity, property or option; the message suggests the nearest.
             QueryError: The question has no meaning like this; the message says why and what does.
         """
-        conditions = [where] if isinstance(where, str) else where
+        conditions = [where] if isinstance(where, str | Filter) else where
         filters = tuple(f for one in conditions for f in (parse_where(one) if isinstance(one, str) else (one,)))
         if name in ALIASES and window is None and calendar is None:
             window = ALIASES[name][1]
@@ -338,6 +340,69 @@ class Workspace:
         """
         own: dict[str, Any] = {"numerator": numerator} if numerator != 1 else {}
         return self.metric("stickiness", window=window, **question, method=method, summary=summary, **own)
+
+    def active_days(
+        self,
+        window: int | None = None,
+        *,
+        unit: str = "day",
+        at_least: bool = False,
+        over_time: bool = False,
+        **question: Unpack[Question],
+    ) -> Result:
+        """The power-user curve: people by number of active days (or weeks) in the window, 30 days by default.
+
+        Returns:
+            Columns ``date`` (with ``over_time`` only), the breakdown, ``active_days``, ``users``, ``share`` (of the
+            people active in the window), ``flags``; one row per number, zeros included.
+        """
+        options: dict[str, Any] = {"unit": unit, "at_least": at_least, "over_time": over_time}
+        return self.metric("active_days", window=window, **question, **options)
+
+    def tiers(
+        self,
+        window: int | None = None,
+        *,
+        scheme: str = "days",
+        depth_threshold: int = 10,
+        with_risk: bool = False,
+        **question: Unpack[Question],
+    ) -> Result:
+        """People by engagement tier: casual, regular, core, power, dormant, and at_risk on request.
+
+        Returns:
+            Columns ``date``, the breakdown, ``tier``, ``users``, ``sessions_per_active_day``,
+            ``actions_per_active_day``, ``flags``; one row per bucket and tier, zeros included.
+        """
+        options: dict[str, Any] = {"scheme": scheme, "depth_threshold": depth_threshold, "with_risk": with_risk}
+        return self.metric("tiers", window=window, **question, **options)
+
+    def tier_transitions(
+        self,
+        window: int | None = None,
+        *,
+        scheme: str = "days",
+        depth_threshold: int = 10,
+        with_risk: bool = False,
+        **question: Unpack[Question],
+    ) -> Result:
+        """People by tier on ``start`` and on ``end``; :meth:`Result.users` lists those who moved one way.
+
+        Returns:
+            Columns ``from_tier``, ``to_tier``, ``users``, ``flags``.
+        """
+        options: dict[str, Any] = {"scheme": scheme, "depth_threshold": depth_threshold, "with_risk": with_risk}
+        return self.metric("tier_transitions", window=window, **question, **options)
+
+    def sessions(self, **question: Unpack[Question]) -> Result:
+        """Sessions per bucket of their start: how many, how long (seconds), how deep.
+
+        Returns:
+            Columns ``date``, the breakdown, ``sessions``, ``users``, ``sessions_per_user``, ``duration_mean``,
+            ``duration_median``, ``duration_p90``, ``actions_per_session``, ``screens_per_session``,
+            ``bounce_share``, ``flags``.
+        """
+        return self.metric("sessions", **question)
 
     def actions(self, *, weighted: bool = False, **question: Unpack[Question]) -> Result:
         """Actions per bucket, the people who did them, and actions per person.

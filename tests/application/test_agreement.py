@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,7 +40,7 @@ def workspace_of(world: World, cuts: tuple[int, ...] = ()) -> Workspace:
         ws.load(user_rows(world), kind="users")
     rows = event_rows(world)
     edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(rows)), len(rows)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if rows[start:end]:
             ws.load(rows[start:end], kind="events")
     return ws

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
+import regulars
 from regulars.domain.query import Query, Range
 from regulars.settings import SessionSettings
 from tests.application.test_agreement import comparable, workspace_of
 from tests.oracle import RefusedError
+from tests.oracle.clock import local_day
 from tests.oracle.daily import active_days_cells, active_days_rows, daily
 from tests.oracle.session_metric import session_cells, session_rows
 from tests.oracle.sessions import sessions
@@ -159,7 +161,8 @@ def test_tiers_are_the_oracles(ruled: tuple[World, dict[str, Any]], data: st.Dat
 @given(world=worlds(), data=st.data())
 def test_tier_transitions_are_the_oracles(world: World, data: st.DataObject) -> None:
     """Who stood in which tier on two days; rows of one tier add up to its size on the first day."""
-    days = sorted({event.at.date() for event in world.events})
+    timezone = world.settings.timezone
+    days = sorted({local_day(event.at, timezone) for event in world.events if event.at <= world.now})
     assume(days)
     start, end = sorted(data.draw(st.tuples(st.sampled_from(days), st.sampled_from(days))))
     query = Query(metric="tier_transitions", range=Range(start=start, end=end))
@@ -183,8 +186,6 @@ def test_tier_transitions_are_the_oracles(world: World, data: st.DataObject) -> 
 @pytest.mark.parametrize("days", [1, 5, 6, 15, 16, 19, 20, 30])
 def test_tier_boundaries_are_those_of_the_definition(days: int) -> None:
     """5/6, 15/16 and 19/20 active days of 30 divide casual, regular, core and power."""
-    import regulars
-
     with regulars.open() as ws:
         ws.load(
             [

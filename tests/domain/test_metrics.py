@@ -90,7 +90,7 @@ def test_an_unknown_metric_is_answered_with_the_nearest(name: str, nearest: str)
         ("new_vs_returning", {"new_by": "birth"}, "bad_option"),
         ("actions", {"weighted": 1}, "bad_option"),
         ("actions", {"weighted": "true"}, "bad_option"),
-        ("stickiness", {"numerator": 0}, "bad_window"),
+        ("stickiness", {"numerator": 0}, "bad_option"),
         ("stickiness", {"numerator": True}, "bad_option"),
         ("stickiness", {"numerator": "7"}, "bad_option"),
         ("stickiness", {"numerator": 8, "window": 7}, "bad_window"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import Phase, assume, given, note, settings
 from hypothesis import strategies as st
 
+import regulars
 from regulars.application.mirror import mirror
 from regulars.application.query import names_in, read_context
 from regulars.domain.dialect import CLICKHOUSE, render
@@ -44,8 +45,6 @@ def clickhouse() -> Iterator[ClickHouseEngine]:
 
 def workspace_of_nothing() -> Workspace:
     """An empty workspace, for its calendar."""
-    import regulars
-
     return regulars.open()
 
 

@@ -10,7 +10,7 @@ from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.loader import Loader
 from regulars.settings import Settings
 
-NOW = datetime(2026, 3, 1, 12)  # noqa: DTZ001 -- naive UTC
+NOW = datetime(2026, 3, 1, 12)
 T = "2026-01-05T10:00:00Z"
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: DTZ001 -- times in the warehouse are naive UTC
 import gzip
 import hashlib
 import json

@@ -1,4 +1,3 @@
-# ruff: noqa: DTZ001 -- times in the warehouse are naive UTC
 import csv
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -222,10 +223,15 @@ def test_ctrl_c_ends_a_long_question_quietly(shop):
     process = subprocess.Popen(
         [sys.executable, "-m", "regulars", "sql", endless, "-w", shop],
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A runner started in the background ignores Ctrl-C, and its children would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- no threads here
     )  # fmt: skip
-    _wait_until_in_use(shop)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    try:
+        _wait_until_in_use(shop)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert (process.returncode, out, err.strip()) == (130, b"", b"")
 
 

@@ -147,11 +147,6 @@ TIERS_METRIC = Metric(
 
 
 def _transition_shape(query: Query) -> Shape:
-    if query.range.start is None:
-        raise QueryError(
-            "tier_transitions compares two days; give start and end (end is the last day with data by default)",
-            code="needs_start",
-        )
     if query.breakdown:
         raise QueryError("tier_transitions takes no breakdown; filter instead", code="bad_breakdown")
     return Shape(

@@ -8,9 +8,11 @@ from regulars.domain.metrics import METRICS
 from regulars.interfaces.cli.cells import (
     BAR,
     MARKS,
+    cell,
     complete,
     drawn_head,
     head,
+    last_row,
     main_column,
     marks,
     number,
@@ -36,7 +38,9 @@ def show(result: Result, screen: Screen, *, every_row: bool = False, quiet: bool
     if not result.rows:
         screen.line("no rows: " + ("; ".join(result.warnings) or "nothing lies in this range"))
         return
-    if result.query.breakdown:
+    if not is_series(result):
+        show_rows(result, screen, every_row=every_row)
+    elif result.query.breakdown:
         show_slices(result, screen)
     else:
         show_series(result, screen, every_row=every_row)
@@ -55,8 +59,9 @@ def heading(result: Result) -> list[str]:
         parts.append(f"calendar {query.calendar}")
     if query.breakdown:
         parts.append(f"by {', '.join(query.breakdown)}")
-    parts.append(f"per {query.grain}")
-    if rows:
+    if not result.rows or "date" in result.rows[0]:
+        parts.append(f"per {query.grain}")
+    if rows and "date" in rows[0]:
         parts.append(f"{rows[0]['date']} to {rows[-1]['date']}")
     return [" · ".join(parts), f"Days are calendar days in {result.timezone}; {completeness(result)}."]
 
@@ -78,6 +83,33 @@ def footing(result: Result) -> list[str]:
     if excluded:
         lines.append("not counted: " + ", ".join(f"{people:,} {name}" for name, people in excluded.items()))
     return [*lines, *result.warnings]
+
+
+def is_series(result: Result) -> bool:
+    """Whether each slice has one row per date."""
+    own = [column.name for column in result.columns if column.type == "text"]
+    names = ["date", *result.query.breakdown]
+    if "date" not in result.rows[0] or set(own) - set(names):
+        return False
+    return len({tuple(row[name] for name in names) for row in result.rows}) == len(result.rows)
+
+
+def show_rows(result: Result, screen: Screen, *, every_row: bool) -> None:
+    """Every column as it is, with a bar for the people; of many dates the last one."""
+    shown = result.rows
+    if "date" in shown[0] and not every_row:
+        shown = [row for row in shown if row["date"] == last_row(shown)["date"]]
+    drawn = result.people_columns[0]
+    top = max(row[drawn] or 0 for row in shown)
+    heads: list[tuple[str, Side]] = [
+        (head(c), "left" if c.type in ("date", "text") else "right") for c in result.columns
+    ]
+    screen.grid(
+        [*heads, ("", "left"), (drawn, "left")],
+        ([*(cell(row, c) for c in result.columns), marks(row), bar(row[drawn], top, BAR)] for row in shown),
+    )
+    if len(shown) < len(result.rows):
+        screen.line(f"the last {len(shown)} of {len(result.rows)} rows; --all shows every row", style="dim")
 
 
 def show_series(result: Result, screen: Screen, *, every_row: bool) -> None:

@@ -62,7 +62,7 @@ def describe(metric: Metric) -> dict[str, Any]:
         "options": [
             {
                 "name": option.name, "description": option.description, "default": option.default,
-                "choices": list(option.choices), "window": option.window,
+                "choices": list(option.choices), "largest": option.largest or None,
             }
             for option in metric.options
         ],
@@ -93,4 +93,4 @@ def _page(metric: Metric) -> list[str]:
 def _allowed(option: Option) -> str:
     choices = [str(choice).lower() for choice in option.choices if choice is not None]
     default = "" if option.default is None else f" (default {str(option.default).lower()})"
-    return ("days" if option.window else "|".join(choices)) + default
+    return (f"1..{option.largest}" if option.largest else "|".join(choices)) + default

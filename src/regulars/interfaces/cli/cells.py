@@ -50,6 +50,14 @@ def number(value: float | None, column: ResultColumn) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
+def cell(row: Row, column: ResultColumn) -> str:
+    """Any cell: numbers in their unit, everything else as text; an empty breakdown value is the rest."""
+    value = row[column.name]
+    if column.type in ("integer", "number"):
+        return number(value, column)
+    return "other (all the rest)" if value is None else str(value)
+
+
 def marks(row: Row) -> str:
     """The marks of a row's flags."""
     return "".join(MARKS[flag][0] for flag in row["flags"] if flag in MARKS)

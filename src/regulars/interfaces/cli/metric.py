@@ -192,7 +192,7 @@ def _option_value(record: Metric, key: str, value: str) -> object:
     if option is None:
         allowed = [option.name for option in record.options]
         raise UnknownNameError(f"option of {record.name}", key, allowed, code="unknown_option")
-    if option.window and re.fullmatch(r"[+-]?[0-9]{1,9}", value):
+    if option.largest and re.fullmatch(r"[+-]?[0-9]{1,9}", value):
         return int(value)
     return next((choice for choice in option.choices if str(choice).lower() == value.lower()), value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal, Self
 
 from rich import box
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 100  # of a file or a pipe
 _ROWS_SHOWN, _RECORDS_SHOWN, _CELL = 100, 20, 48
+_WORD = 8  # a folded head is at least as wide as this
 Side = Literal["left", "right"]
 
 
@@ -47,14 +49,27 @@ class Screen:
         self._console.print(Text(printable(text), style=style), soft_wrap=True)
 
     def grid(self, heads: Sequence[tuple[str, Side]], rows: Iterable[Sequence[str]]) -> None:
-        """Rows under their heads, each column to its side; a column without head and cells is left out."""
-        lines = list(rows)
+        """Rows under their heads, each column to its side; a column without head and cells is left out.
+
+        What is too wide folds its heads first, and then does without the last column, the drawing.
+        """
+        lines = [[printable(cell) for cell in row] for row in rows]
+        heads = [(printable(head), side) for head, side in heads]
         used = [i for i, (head, _) in enumerate(heads) if head or any(line[i] for line in lines)]
-        table = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+        room = {i: max((len(line[i]) for line in lines), default=0) for i in used}
+        if _width(heads, room) > self.width:
+            heads = [
+                (fill(head, max(room.get(i, 1), _WORD), break_long_words=False), side)
+                for i, (head, side) in enumerate(heads)
+            ]
+        if _width(heads, room) > self.width:
+            used = used[:-1]
+        air = 2 if _width(heads, {i: room[i] for i in used}) <= self.width else 1
+        table = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", padding=(0, air, 0, 0))
         for head, side in (heads[i] for i in used):
-            table.add_column(Text(printable(head)), justify=side, no_wrap=True, overflow="ellipsis")
+            table.add_column(Text(head), justify=side, no_wrap=True, overflow="ellipsis")
         for line in lines:
-            table.add_row(*(Text(printable(line[i])) for i in used))
+            table.add_row(*(Text(line[i]) for i in used))
         self._console.print(table)
 
     def close(self) -> None:
@@ -67,6 +82,11 @@ class Screen:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _width(heads: Sequence[tuple[str, Side]], room: dict[int, int]) -> int:
+    lines = {i: max((len(line) for line in heads[i][0].splitlines()), default=0) for i in room}
+    return sum(max(room[i], lines[i]) + GAP for i in room)
 
 
 def show_table(table: Table, screen: Screen, *, quiet: bool = False) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
+
+GRACE_SECONDS = 2.0
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
@@ -19,3 +25,22 @@ def was_interrupted(exc: BaseException | None) -> bool:
             return True
         exc = exc.__cause__
     return False
+
+
+def end_soon_after_ctrl_c() -> None:
+    """End the process soon after Ctrl-C, also while the database does not look at signals.
+
+    Most statements stop at once. One that does not would keep a person waiting for minutes; nothing is lost when it
+    is left behind, because a transaction that was not committed is none.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_wait_for_ctrl_c, args=(reader,), daemon=True).start()
+
+
+def _wait_for_ctrl_c(reader: int) -> None:
+    while os.read(reader, 1) != bytes([signal.SIGINT]):
+        pass
+    time.sleep(GRACE_SECONDS)
+    os._exit(INTERRUPTED)

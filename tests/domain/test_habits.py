@@ -1,0 +1,81 @@
+"""Sessions, tiers and active days: what they refuse, and what they read when the settings changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+import regulars
+from regulars.errors import QueryError
+from regulars.settings import SessionSettings, Settings
+from regulars.workspace import Workspace
+
+ROWS = [
+    {"user_id": user, "event_type": "like", "timestamp": f"2026-03-0{day}T12:{minute:02}:00Z", "country": country}
+    for user, country, day, minute in (
+        ("ada", "DE", 1, 0), ("ada", "DE", 1, 20), ("ada", "DE", 2, 0), ("ben", "FR", 2, 5), ("ben", "FR", 3, 0),
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "code"),
+    [
+        ("sessions", {"activity": "any"}, "bad_activity"),
+        ("sessions", {"by": "action"}, "wrong_scope"),
+        ("sessions", {"where": "event.context = 'home'"}, "wrong_scope"),
+        ("active_users", {"by": "session.type"}, "wrong_scope"),
+        ("tiers", {"by": "device.platform"}, "wrong_scope"),
+        ("tiers", {"depth_threshold": 0}, "bad_option"),
+        ("tier_transitions", {"by": "country"}, "bad_breakdown"),
+        ("tier_transitions", {"grain": "week"}, "bad_grain"),
+        ("active_days", {"calendar": "month"}, "bad_calendar"),
+    ],
+)
+def test_what_they_cannot_answer_is_refused_with_a_code(name: str, question: dict[str, Any], code: str) -> None:
+    """The message says what can be asked instead."""
+    with regulars.open() as ws, pytest.raises(QueryError) as error:
+        ws.metric(name, **question)
+    assert error.value.code == code
+
+
+def test_changed_session_rules_are_answered_from_events() -> None:
+    """Sessions follow the settings at once, before anybody rebuilds, and the same after a rebuild."""
+    with regulars.open() as ws:
+        ws.load(ROWS)
+        shorter = msgspec.structs.replace(ws.settings, sessions=SessionSettings(gap_minutes=10))
+        changed = Workspace(ws.engine, shorter)
+        before, after = ws.sessions(start="2026-03-01").rows, changed.sessions(start="2026-03-01")
+        assert [row["sessions"] for row in before] == [1, 2, 1]
+        assert [row["sessions"] for row in after.rows] == [2, 2, 1]
+        assert after.source == "events"
+        assert any("stale_rollups" in warning for warning in after.warnings)
+        assert changed.active_users().warnings == ()
+        changed.rebuild()
+        again = changed.sessions(start="2026-03-01")
+        assert (again.source, again.rows) == ("sessions", after.rows)
+
+
+def test_a_group_may_put_a_stored_attribute_beside_one_that_changes_with_time() -> None:
+    """People are judged on the tick, each by the part that fits."""
+    where = "country = 'FR' or tenure_band = '0-6 days'"
+    with regulars.open() as ws:
+        ws.load(ROWS)
+        tiers = ws.tiers(start="2026-03-03", where=where).rows
+        curve = ws.active_days(window=3, where=where)
+    assert [(row["tier"], row["users"]) for row in tiers if row["users"]] == [("casual", 1)]
+    assert [row["users"] for row in curve.rows] == [0, 1, 0]
+
+
+def test_with_risk_the_people_without_a_recent_visit_stand_apart() -> None:
+    """Eight days after the last active day, not seven."""
+    with regulars.open(settings=Settings()) as ws:
+        ws.load([*ROWS, {"user_id": "cem", "event_type": "like", "timestamp": "2026-03-11T12:00:00Z"}])
+        rows = ws.tiers(with_risk=True, start="2026-03-10", end="2026-03-11").rows
+    found = {(str(row["date"]), row["tier"]): row["users"] for row in rows if row["users"]}
+    assert found == {
+        ("2026-03-10", "casual"): 1, ("2026-03-10", "at_risk"): 1,
+        ("2026-03-11", "casual"): 1, ("2026-03-11", "at_risk"): 2,
+    }  # fmt: skip
