@@ -25,14 +25,10 @@ def frames(tour):
 
 
 @pytest.fixture(scope="module")
-def active(tour, frames):
-    """Days on which people were active: what counts is read from the table of actions, the rest is pandas."""
-    told = call(
-        "sql", "SELECT action_type FROM dim_actions WHERE is_core_action", "--format", "json", "-w", tour["workspace"]
-    )
-    core = {row["action_type"] for row in told.json}
+def active(frames):
+    """Days on which people were active: payments and support tickets are passive, everything else counts."""
     users, events = frames
-    events = events[events.event_type.isin(core)]
+    events = events[~events.event_type.isin({"payment_success", "payment_failed", "support_ticket"})]
     days = pd.DataFrame(
         {"user_id": events.user_id, "day": events.event_time.dt.tz_convert("UTC").dt.tz_localize(None).dt.normalize()}
     )
@@ -88,6 +84,18 @@ def test_slices_are_those_that_pandas_groups(name, attribute, tour, active):
     last = rows[-1]["date"]
     told = {row[attribute]: row["active_users"] for row in rows if row["date"] == last and row["active_users"]}
     assert told == within(active, last, 30).groupby(attribute).user_id.nunique().to_dict()
+
+
+def test_tiers_are_those_that_pandas_counts(tour, active):
+    """By active days of the last 30; whoever was not there in the last 7 days is at risk."""
+    rows = tour["answers"]["tiers"]["rows"]
+    last = rows[-1]["date"]
+    mine = within(active, last, 30).groupby("user_id").day.agg(["count", "max"])
+    tiers = pd.cut(mine["count"], [0, 5, 15, 19, 30], labels=["casual", "regular", "core", "power"]).astype(str)
+    tiers[mine["max"] < pd.Timestamp(last) - pd.Timedelta(days=7)] = "at_risk"
+    told = {row["tier"]: row["users"] for row in rows if row["users"]}
+    dormant = active[active.day <= pd.Timestamp(last)].user_id.nunique() - len(mine)
+    assert told == tiers.value_counts().to_dict() | ({"dormant": dormant} if dormant else {})
 
 
 def test_the_text_fits_a_screen_and_shows_the_same_numbers(tmp_path):

@@ -13,8 +13,8 @@ from regulars.interfaces.cli.words import bar, count, seconds
 
 if TYPE_CHECKING:
     from regulars.domain.result import Result
-    from regulars.interfaces.cli.demo import Tour
     from regulars.interfaces.cli.screen import Screen
+    from regulars.interfaces.cli.tour import Tour
 
 _BAR = 28
 
@@ -29,6 +29,7 @@ def tell(tour: Tour, screen: Screen) -> None:
     _newcomers(tour.answers["new_vs_returning"], screen)
     for name in ("mau_by_country", "mau_by_plan", "mau_by_tenure"):
         _slices(tour.answers[name], screen)
+    _tiers(tour.answers["tiers"], screen)
     _next_steps(tour, screen)
 
 
@@ -112,12 +113,20 @@ def _slices(result: Result, screen: Screen) -> None:
         screen.line(f"  {one.name:<21}{value:>7}  {drawn:<{_BAR}}  {trend(one.rows, column, 30)}")
 
 
+def _tiers(result: Result, screen: Screen) -> None:
+    top = max(row["users"] for row in result.rows)
+    _title(f"How engaged are they?  Tiers by active days of the last 30, on {result.rows[-1]['date']}", screen)
+    for row in result.rows:
+        screen.line(f"  {row['tier']:<21}{row['users']:>7,}  {bar(row['users'], top, _BAR)}")
+
+
 def _next_steps(tour: Tour, screen: Screen) -> None:
     program, folder = program_name(), shlex.quote(str(tour.folder))
     _title(f"Your turn: it is all in {tour.folder}", screen)
     for step in (
         f"{program} metric active_users --window 28 --by country -w {folder}",
         f"{program} metric stickiness --where \"plan = 'paid'\" --grain week -w {folder}",
+        f"{program} metric tier_transitions -w {folder}",
         f"{program} metric mau --sql -w {folder}",
         f'{program} sql "SELECT action_type, count(*) AS n FROM fact_user_activity GROUP BY ALL" -w {folder}',
     ):
