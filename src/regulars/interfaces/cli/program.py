@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": (f"{_HERE}.demo:demo", "Make up a product, load it, and show its numbers."),
     "import": (f"{_HERE}.load:import_", "Load events and users from files."),
     "metric": (f"{_HERE}.metric:metric", "Answer a question: any metric, window, slice."),
+    "users": (f"{_HERE}.users:users", "List the people behind a number."),
     "metrics": (f"{_HERE}.catalogue:metrics", "List the metrics, or describe one."),
     "sql": (f"{_HERE}.sql:sql", "Run one SELECT on the tables."),
     "rebuild": (f"{_HERE}.rebuild:rebuild", "Compute everything derived from the events anew."),

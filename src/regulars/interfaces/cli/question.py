@@ -1,0 +1,136 @@
+"""A question on the command line: the options that every metric takes, and what they mean together."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from regulars.domain.metrics import ALIASES, find_metric
+from regulars.domain.query import Calendar, Grain, Population, query_from_json
+from regulars.errors import UnknownNameError
+from regulars.interfaces.cli.options import WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from regulars.domain.metrics.record import Metric
+    from regulars.domain.query import Query
+    from regulars.workspace import Workspace
+
+_QUESTION: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--by",
+        multiple=True,
+        type=WORDS,
+        metavar="PROPERTY",
+        help="Break down by a property, e.g. country; repeat it or separate by commas.",
+    ),
+    click.option(
+        "--where",
+        multiple=True,
+        type=WORDS,
+        metavar="CONDITION",
+        help="Only where this holds, e.g. \"plan = 'paid'\"; several must all hold.",
+    ),
+    click.option("--start", type=WORDS, metavar="DAY", help="First day, as 2026-01-31.  [default: 90 days]"),
+    click.option("--end", type=WORDS, metavar="DAY", help="Last day.  [default: last day with data]"),
+    click.option(
+        "--grain",
+        type=click.Choice(get_args(Grain)),
+        default="day",
+        show_default=True,
+        help="One row per hour, day, week or month.",
+    ),
+    click.option("--window", type=int, metavar="DAYS", help="Rolling window: active within so many days."),
+    click.option("--calendar", type=click.Choice(get_args(Calendar)), help="Calendar period instead of a window."),
+    click.option(
+        "--activity",
+        type=WORDS,
+        default="core",
+        show_default=True,
+        help="What counts as active: core, any, conversion, core_feature, or your own.",
+    ),
+    click.option(
+        "--population",
+        type=click.Choice(get_args(Population)),
+        default="production",
+        show_default=True,
+        help="Who is counted.",
+    ),
+    click.option(
+        "--limit", type=int, default=12, show_default=True, help="Slices of a breakdown; the rest is 'other'."
+    ),
+    click.option("--as-of", type=WORDS, metavar="DAY", help="Answer as if this were the last day with data."),
+    click.option(
+        "-o",
+        "--option",
+        "options",
+        multiple=True,
+        type=WORDS,
+        metavar="KEY=VALUE",
+        help="Option of the metric; 'regulars metrics NAME' lists them.",
+    ),
+)
+
+
+def question_options(command: Any) -> Any:
+    """The options of a question, for a command that asks one."""
+    for option in reversed(_QUESTION):
+        command = option(command)
+    return command
+
+
+def asked(ws: Workspace, given: dict[str, Any]) -> Query:
+    """The question that the options ask."""
+    if given.get("query_file") is not None:
+        return query_from_json(given["query_file"].read())
+    name = given["name"]
+    record = find_metric(ALIASES[name][0] if name in ALIASES else name)
+    options: dict[str, Any] = metric_options(record, given["options"])
+    return ws.question(
+        name,
+        by=[one for text in given["by"] for one in split_names(text)],
+        where=given["where"],
+        start=given["start"],
+        end=given["end"],
+        grain=given["grain"],
+        window=given["window"],
+        calendar=given["calendar"],
+        activity=given["activity"],
+        population=given["population"],
+        limit=given["limit"],
+        as_of=given["as_of"],
+        **options,
+    )
+
+
+def split_names(text: str) -> list[str]:
+    """Names separated by commas, which inside double quotes are part of a name.
+
+    >>> split_names('country, "a,b"')
+    ['country', '"a,b"']
+    """
+    return [part.strip() for part in re.findall(r'(?:"[^"]*"|[^,])+', text)] or [text]
+
+
+def metric_options(record: Metric, texts: Sequence[str]) -> dict[str, object]:
+    """``key=value`` texts as the values that the metric's record declares; it checks them itself."""
+    found: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r} must look like key=value", param_hint="'--option'")
+        found[key] = _option_value(record, key, value)
+    return found
+
+
+def _option_value(record: Metric, key: str, value: str) -> object:
+    option = next((option for option in record.options if option.name == key), None)
+    if option is None:
+        allowed = [option.name for option in record.options]
+        raise UnknownNameError(f"option of {record.name}", key, allowed, code="unknown_option")
+    if option.largest and re.fullmatch(r"[+-]?[0-9]{1,9}", value):
+        return int(value)
+    return next((choice for choice in option.choices if str(choice).lower() == value.lower()), value)
