@@ -21,7 +21,7 @@ CORE_STAMP := $(VENV)/.regulars-core-$(call checksum,$(CORE_LOCKS))
 DEV_STAMP := $(VENV)/.regulars-dev-$(call checksum,$(DEV_LOCKS))
 PACKAGE_STAMP := $(VENV)/.regulars-package-$(call checksum,pyproject.toml)
 
-.PHONY: help setup setup-dev demo test check format-check lint types imports spelling dependencies \
+.PHONY: help setup setup-dev demo test torture check format-check lint types imports spelling dependencies \
         format bench bench-full docs clean venv core dev package
 
 help: ## List the targets
@@ -45,6 +45,9 @@ test: setup-dev ## Run the whole suite; the domain must be covered to the last b
 	@$(RUN) coverage report --include='src/regulars/application/*'
 	@echo "== coverage: domain, 100 % required =="
 	@$(RUN) coverage report --include='src/regulars/domain/*' --fail-under=100
+
+torture: setup-dev ## New random examples, many more of them
+	$(RUN) pytest -n $(WORKERS) --hypothesis-profile=torture tests/application tests/soundness tests/engines $(PYTEST_ARGS)
 
 check: format-check lint types imports spelling dependencies ## Formatting, lint, types, architecture, spelling, dependencies
 

@@ -6,12 +6,14 @@ from datetime import date
 
 import pytest
 
+import regulars
 from regulars.domain.dialect import CLICKHOUSE, DUCKDB, render
 from regulars.domain.query import Filter
 from regulars.domain.readonly import check_select
 from regulars.domain.sql import Values
 from regulars.domain.where import parse_where
 from regulars.errors import QueryError, UnknownNameError
+from regulars.settings import SessionSettings, Settings
 from tests.domain.examples import column, did, workspace
 
 
@@ -101,3 +103,24 @@ def test_a_name_of_with_is_no_key_to_a_file_of_that_name() -> None:
         check_select('WITH "x.csv" AS (SELECT * FROM "x.csv") SELECT * FROM "x.csv"')
     with pytest.raises(QueryError):
         check_select("SELECT * FROM (SUMMARIZE 'x.csv')")
+
+
+def test_people_without_a_registration_date_are_the_ones_whose_tenure_is_not_set() -> None:
+    """The member (none) of a time-dependent attribute is missing, not a value of that name."""
+    with workspace() as ws:
+        ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-03-02T12:00:00Z"}])
+        assert ws.active_users(where="tenure_band is null").rows[-1]["active_users"] == 1
+        assert ws.active_users(where="tenure_band = '(none)'").rows[-1]["active_users"] == 0
+
+
+def test_a_marker_that_carries_a_client_id_still_cuts_the_stream_without_ids() -> None:
+    """A session_start between two actions begins a new session, whatever id the client put on it."""
+    rows = [
+        {"user_id": "ada", "event_type": "like", "timestamp": "2026-03-02T12:00:00Z"},
+        {"user_id": "ada", "event_type": "session_start", "timestamp": "2026-03-02T12:10:00Z", "session_id": "c1"},
+        {"user_id": "ada", "event_type": "like", "timestamp": "2026-03-02T12:20:00Z"},
+    ]
+    settings = Settings(sessions=SessionSettings(source="client"))
+    with regulars.open(settings=settings) as ws:
+        ws.load(rows)
+        assert ws.sessions(start="2026-03-02").rows[-1]["sessions"] == 2

@@ -7,6 +7,7 @@ inserted, and the aggregates follow by the difference. Both roads give the same 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from regulars.domain.dialect import render
@@ -21,6 +22,7 @@ from regulars.domain.timezones import local_day_sql, local_time_key_sql
 if TYPE_CHECKING:
     from regulars.application.ports import Engine
     from regulars.domain.context import ActivityRule, Context
+    from regulars.domain.dialect import Dialect
     from regulars.settings import Settings
 
 _TEMPORARY = (
@@ -64,6 +66,12 @@ def rebuild_event_days(engine: Engine) -> None:
     engine.execute(f"INSERT INTO {EVENT_DAYS.name} {arrivals.EVENT_DAYS_ALL} ORDER BY day")
 
 
+@lru_cache(maxsize=256)
+def _rendered(text: str, values: Values, dialect: Dialect) -> str:
+    # A workspace that loads often repeats the same few statements, and spelling one costs milliseconds.
+    return render(values.bind(text), dialect, pretty=False)
+
+
 class _Refresh:
     """The steps of a refresh; what changed is kept in temporary tables between them."""
 
@@ -77,8 +85,7 @@ class _Refresh:
 
     def run(self, text: str, values: Values | None = None) -> None:
         """Execute one canonical statement in the engine's dialect."""
-        tree = (values or Values()).bind(text)
-        self.engine.execute(render(tree, self.engine.dialect, pretty=False))
+        self.engine.execute(_rendered(text, values or Values(), self.engine.dialect))
 
     def keep(self, name: str, text: str, values: Values | None = None) -> None:
         """Keep the rows of a SELECT in a temporary table."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NUMBER_PATTERN = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """One engine's spellings. ``fragments`` maps a fragment's name to a template over its arguments."""
 

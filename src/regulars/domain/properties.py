@@ -149,7 +149,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 def _user_property(name: str, key: str, values: Values) -> Property:
     if key in TIME_DEPENDENT:
-        return Property(name, "moment", key, f"{key}.value")
+        return Property(name, "moment", key, f"nullif({key}.value, '{MISSING}')")
     if key in _USER_DATES:
         return Property(name, "user", key, f"rg_text(u.{key})")
     if key in _USER_COLUMNS:

@@ -62,7 +62,8 @@ FROM parts GROUP BY user_key, client_session, run_us, part"""
 def _stream(context: Context, values: Values, *, only_since: bool) -> str:
     rule = context.sessions
     member = "NOT a.is_marker" if rule.passive_extends else core_condition(context, values)
-    client = "e.client_session_id" if rule.by_client else "CAST(NULL AS VARCHAR)"
+    # Markers cut the stream without ids; a client's session needs none, its id says where it begins and ends.
+    client = "CASE WHEN NOT a.is_marker THEN e.client_session_id END" if rule.by_client else "CAST(NULL AS VARCHAR)"
     tables = event_tables("v.platform")
     dirty = ""
     if only_since:
