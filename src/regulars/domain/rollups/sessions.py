@@ -18,25 +18,29 @@ if TYPE_CHECKING:
 _ORDER = "at, sequence NULLS LAST, place, event_id"
 _RUN = f"PARTITION BY user_key, client_session ORDER BY {_ORDER}"
 _SECONDS_PER_DAY = 86_400
+_MARKERS = ("session_start", "session_end")
 
 
 def sessions(context: Context, values: Values, *, only_since: bool) -> str:
     """Rows of user_sessions; ``only_since`` makes those of dirty people anew from their instant on."""
     rule = context.sessions
+    # Most products never mark their sessions, and counting marks costs a sort of every event.
+    marked = any(name in context.actions for name in _MARKERS)
+    marks = f"sum(CASE WHEN place = 1 THEN 0 ELSE 1 END) OVER ({_RUN} ROWS UNBOUNDED PRECEDING)" if marked else "0"
     boundary = [
         "prior_at IS NULL",
         f"at_us - prior_at > {rule.gap_minutes * 60_000_000}",
-        "marks <> prior_marks",
+        *(["marks <> prior_marks"] if marked else []),
         *(["day <> prior_day"] if rule.split_at_midnight else []),
     ]
     return f"""
 WITH stream AS (
 {_stream(context, values, only_since=only_since)}
 ), marked AS (
-  SELECT *, sum(CASE WHEN place = 1 THEN 0 ELSE 1 END) OVER ({_RUN} ROWS UNBOUNDED PRECEDING) AS marks FROM stream
+  SELECT *, {marks} AS marks FROM stream
 ), members AS (
-  SELECT *, lag(at_us) OVER ({_RUN}) AS prior_at, lag(marks) OVER ({_RUN}) AS prior_marks,
-    lag(day) OVER ({_RUN}) AS prior_day
+  SELECT *, lag(at_us) OVER ({_RUN}) AS prior_at, lag(day) OVER ({_RUN}) AS prior_day,
+    {f"lag(marks) OVER ({_RUN})" if marked else "0"} AS prior_marks
   FROM marked WHERE place = 1
 ), runs AS (
   SELECT *, CASE WHEN client_session IS NOT NULL THEN 0 ELSE max(CASE WHEN {" OR ".join(boundary)} THEN at_us END)
