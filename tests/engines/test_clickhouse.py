@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from hypothesis import Phase, assume, given, note, settings
 from hypothesis import strategies as st
@@ -18,12 +19,15 @@ from regulars.domain.result import result_rows
 from regulars.domain.schema import DIM_DATES, TABLES
 from regulars.errors import EngineError, QueryError, UnsupportedError
 from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
+from regulars.synthetic.generate import GeneratorOptions, generate
 from tests.application.test_agreement import comparable, workspace_of
+from tests.interfaces.cli import call
 from tests.oracle import RefusedError, answer
 from tests.strategies import queries, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from regulars.domain.query import Query
     from regulars.domain.relations.scope import Source
@@ -89,3 +93,27 @@ def test_a_transaction_is_refused_rather_than_half_done(clickhouse: ClickHouseEn
     """Nothing pretends to be atomic on an engine that cannot be."""
     with pytest.raises(UnsupportedError, match="mirror"):
         clickhouse.transaction()
+
+
+def test_one_question_has_one_answer_by_every_road(clickhouse: ClickHouseEngine, tmp_path: Path) -> None:
+    """Command line, Python, and the printed SQL run by hand on DuckDB and on ClickHouse give the same rows."""
+    shop = tmp_path / "shop"
+    made = generate(GeneratorOptions(n_users=150, days=60, signups="growing"), tmp_path / "raw", "parquet")
+    question = ["metric", "active_users", "--window", "28", "--by", "country", "-w", str(shop)]
+    assert call("init", shop).code == 0
+    assert call("import", made.users, made.events, "-w", shop).code == 0
+
+    told = call(*question, "--format", "json").json["rows"]
+    with regulars.open(shop, read_only=True) as ws:
+        python = [{**row, "date": str(row["date"])} for row in ws.active_users(window=28, by="country").to_dicts()]
+        mirror(ws.engine, clickhouse, COPIED)
+    printed = call(*question, "--sql").out
+    with duckdb.connect(str(shop / "regulars.duckdb"), read_only=True) as hand:
+        by_hand = hand.execute(printed).fetchall()
+    served = clickhouse.query(call(*question, "--sql", "--engine", "clickhouse").out).rows
+
+    assert told == python
+    bare = [(row["date"], row["country"], row["active_users"]) for row in told]
+    assert [(str(date), country, count) for date, country, count, _ in by_hand] == bare
+    assert [(str(date), country, count) for date, country, count, _ in served] == bare
+    assert sum(count for _, _, count in bare) > 0
