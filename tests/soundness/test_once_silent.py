@@ -124,3 +124,16 @@ def test_a_marker_that_carries_a_client_id_still_cuts_the_stream_without_ids() -
     with regulars.open(settings=settings) as ws:
         ws.load(rows)
         assert ws.sessions(start="2026-03-02").rows[-1]["sessions"] == 2
+
+
+def test_two_sessions_may_begin_at_the_same_instant() -> None:
+    """A session_start between two actions of one instant parts them, although both runs start at the same time."""
+    at = "2026-03-02T12:00:00Z"
+    rows = [
+        {"event_id": "b", "user_id": "ada", "event_type": "like", "timestamp": at, "sequence": 0},
+        {"event_id": "c", "user_id": "ada", "event_type": "session_start", "timestamp": at},
+        {"event_id": "a", "user_id": "ada", "event_type": "like", "timestamp": at},
+    ]
+    with regulars.open() as ws:
+        ws.load(rows)
+        assert ws.sessions(start="2026-03-02").rows[-1]["sessions"] == 2

@@ -195,6 +195,7 @@ generate_command = click.Command(
     "generate",
     callback=_run,
     params=[*_product_options(), *_OUTPUT_OPTIONS],
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="""Make up a product: its users, their events, and the truth about both.
 
     The data is synthetic: engagement_score, which drives everything, does not exist in real data. The same

@@ -40,13 +40,16 @@ WITH stream AS (
   SELECT *, {marks} AS marks FROM stream
 ), members AS (
   SELECT *, lag(at_us) OVER ({_RUN}) AS prior_at, lag(day) OVER ({_RUN}) AS prior_day,
-    {f"lag(marks) OVER ({_RUN})" if marked else "0"} AS prior_marks
+    {f"lag(marks) OVER ({_RUN})" if marked else "0"} AS prior_marks, row_number() OVER ({_RUN}) AS place_in_stream
   FROM marked WHERE place = 1
+), begun AS (
+  SELECT *, {" OR ".join(boundary)} AS begins FROM members
 ), runs AS (
-  SELECT *, CASE WHEN client_session IS NOT NULL THEN 0 ELSE max(CASE WHEN {" OR ".join(boundary)} THEN at_us END)
-    OVER ({_RUN} ROWS UNBOUNDED PRECEDING) END AS run_us,
-    row_number() OVER ({_RUN}) AS place_in_stream
-  FROM members
+  SELECT *, CASE WHEN client_session IS NOT NULL THEN 0
+    ELSE max(CASE WHEN begins THEN at_us END) OVER ({_RUN} ROWS UNBOUNDED PRECEDING) END AS run_us,
+    CASE WHEN client_session IS NOT NULL THEN 0
+    ELSE max(CASE WHEN begins THEN place_in_stream END) OVER ({_RUN} ROWS UNBOUNDED PRECEDING) END AS run_place
+  FROM begun
 ), parts AS (
   SELECT *, CASE WHEN client_session IS NOT NULL THEN 0
     ELSE floor((at_us - run_us) / {_SECONDS_PER_DAY * 1_000_000}.0) END AS part
@@ -60,7 +63,7 @@ SELECT arg_min(event_hash, place_in_stream) AS session_key,
   count(DISTINCT screen) AS screens_visited,
   coalesce(arg_min(platform, place_in_stream), arg_min(device_type, place_in_stream), 'unknown') AS session_type,
   arg_min(action_type, place_in_stream) AS entry_action, arg_max(action_type, place_in_stream) AS exit_action
-FROM parts GROUP BY user_key, client_session, run_us, part"""
+FROM parts GROUP BY user_key, client_session, run_place, run_us, part"""
 
 
 def _stream(context: Context, values: Values, *, only_since: bool) -> str:
