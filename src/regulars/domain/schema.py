@@ -367,6 +367,34 @@ AGG_ARRIVALS = Table(
     ("activity", "population", "dimension", "day"),
 )
 
+AGG_RETENTION = Table(
+    "agg_retention",
+    "derived",
+    "activity x population x first day x days later",
+    (
+        Column("activity", "text", "Name of the activity", nullable=False),
+        Column("population", "text", "production, test or bot", nullable=False),
+        Column("cohort_day", "date", "First active day of the people ever", nullable=False),
+        Column("days_later", "integer", "Days from it to another active day; 0 is the first day", nullable=False),
+        Column("users", "bigint", "People of the cohort who were active then", nullable=False),
+    ),
+    ("activity", "population", "cohort_day"),
+)
+
+AGG_TIER_CHANGES = Table(
+    "agg_tier_changes",
+    "derived",
+    "activity x population x day x tier",
+    (
+        Column("activity", "text", "Name of the activity", nullable=False),
+        Column("population", "text", "production, test or bot", nullable=False),
+        Column("day", "date", "Day on which people change their tier; may lie ahead", nullable=False),
+        Column("tier", "text", "Tier by active days of the last 30, or dormant", nullable=False),
+        Column("users", "bigint", "People who enter it less people who leave it", nullable=False),
+    ),
+    ("activity", "population", "day"),
+)
+
 EVENT_DAYS = Table(
     "event_days",
     "derived",
@@ -436,6 +464,8 @@ TABLES: tuple[Table, ...] = (
     DAILY_ACTIVITY,
     ARRIVALS,
     AGG_ARRIVALS,
+    AGG_RETENTION,
+    AGG_TIER_CHANGES,
     EVENT_DAYS,
     LOADS,
     DEAD_LETTER,

@@ -1,14 +1,10 @@
-"""Active days with their gaps, and the histograms of those gaps."""
+"""Active days with their gaps."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regulars.domain.schema import GAP_CAP, MISSING
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from regulars.domain.context import ActivityRule
     from regulars.domain.sql import Values
 
@@ -43,19 +39,3 @@ SELECT {name} AS activity, t.user_key, t.day,
     AS days_since_prior, t.n{number} AS actions
 FROM active_days t LEFT JOIN last_before b ON b.user_key = t.user_key
 WHERE {_within(rule, number)}"""
-
-
-def histogram(dimensions: Sequence[str], rows: str) -> str:
-    """Rows of agg_arrivals: how many people arrived after which gap, per day and slice.
-
-    ``rows`` is a FROM clause that gives arrivals as ``r`` and their people as ``u``.
-    """
-    # least() would turn a missing gap (first ever) into the cap.
-    gap = f"CASE WHEN r.days_since_prior > {GAP_CAP} THEN {GAP_CAP} ELSE r.days_since_prior END"
-    slices = [("overall", "''"), *((name, f"coalesce(u.{name}, '{MISSING}')") for name in dimensions)]
-    return "\nUNION ALL\n".join(
-        f"""SELECT r.activity, u.population, '{name}' AS dimension, {value} AS value, r.day,
-  {gap} AS gap, count(*) AS users
-{rows} GROUP BY r.activity, u.population, {value}, r.day, {gap}"""
-        for name, value in slices
-    )

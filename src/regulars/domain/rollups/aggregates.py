@@ -1,0 +1,120 @@
+"""What is counted ahead of time, as data: each aggregate is a sum over arrivals, so a change is a difference.
+
+An aggregate says what given arrivals add to it. A refresh takes that sum over the arrivals that may change, before
+and after, and adds the difference; a rebuild takes it over all arrivals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from regulars.domain.relations.scope import day_number
+from regulars.domain.rules import TIER_WINDOW, TIERS_BY_DAYS
+from regulars.domain.schema import AGG_ARRIVALS, AGG_RETENTION, AGG_TIER_CHANGES, GAP_CAP, MISSING
+
+if TYPE_CHECKING:
+    from regulars.domain.schema import Table
+
+Sums = Callable[[str, Sequence[str]], str]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One table of sums. ``sums`` gives the SELECT of its rows over the arrivals in a named table.
+
+    That table has ``activity``, ``user_key``, ``day``, ``days_since_prior``, and ``counts``: arrivals that do not count
+    are there for those who do to look back on, up to :data:`LOOK_BACK` days.
+    """
+
+    table: Table
+    sums: Sums
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that tell rows apart; the last column, ``users``, is the sum."""
+        return self.table.column_names[:-1]
+
+    @property
+    def before(self) -> str:
+        """The temporary table that keeps what the affected arrivals added before they changed."""
+        return f"before_{self.table.name}"
+
+    def matches(self, left: str, right: str) -> str:
+        """SQL that two rows have the same key."""
+        nullable = {column.name for column in self.table.columns if column.nullable}
+        pairs = ((f"{left}.{name}", f"{right}.{name}", name in nullable) for name in self.key)
+        # A join on equal values is far cheaper than one on IS NOT DISTINCT FROM; no key column is ever negative.
+        return " AND ".join(f"coalesce({a}, -1) = coalesce({b}, -1)" if null else f"{a} = {b}" for a, b, null in pairs)
+
+
+LOOK_BACK = TIER_WINDOW
+
+
+def _arrivals(rows: str, dimensions: Sequence[str]) -> str:
+    """How many people arrived after which gap, per day and slice."""
+    # least() would turn a missing gap (first ever) into the cap.
+    gap = f"CASE WHEN r.days_since_prior > {GAP_CAP} THEN {GAP_CAP} ELSE r.days_since_prior END"
+    slices = [("overall", "''"), *((name, f"coalesce(u.{name}, '{MISSING}')") for name in dimensions)]
+    return "\nUNION ALL\n".join(
+        f"""SELECT r.activity, u.population, '{name}' AS dimension, {value} AS value, r.day,
+  {gap} AS gap, count(*) AS users
+FROM {rows} r JOIN dim_users u ON u.user_key = r.user_key WHERE r.counts
+GROUP BY r.activity, u.population, {value}, r.day, {gap}"""
+        for name, value in slices
+    )
+
+
+def _retention(rows: str, _: Sequence[str]) -> str:
+    """How many people of each first day were active how many days later."""
+    offset = f"{day_number('r.day')} - {day_number('b.day')}"
+    return f"""
+SELECT r.activity, u.population, b.day AS cohort_day, {offset} AS days_later, count(*) AS users
+FROM {rows} r JOIN dim_users u ON u.user_key = r.user_key
+JOIN (SELECT activity, user_key, day FROM arrivals WHERE days_since_prior IS NULL) b
+  ON b.user_key = r.user_key AND b.activity = r.activity
+WHERE r.counts GROUP BY r.activity, u.population, b.day, {offset}"""
+
+
+def _tier_changes(rows: str, _: Sequence[str]) -> str:
+    """How many people enter a tier on a day, less those who leave it.
+
+    A person has at least k active days in the window from the day of an arrival on, if the arrival k - 1 before it lies
+    in the window too, until that one leaves the window. The arrival k before it, where there is one in the window, has
+    told so already: the stretch that this arrival adds begins when that one leaves. So each arrival adds one stretch
+    per k at most, and the stretches of a person never overlap.
+    """
+    day = day_number("r.day")
+    lags = sorted({lag for _, least in TIERS_BY_DAYS for lag in (least - 1, least)} - {0})
+    looks = "".join(f",\n    {day} - lag({day}, {lag}) OVER ordered AS back_{lag}" for lag in lags)
+    stretches = []
+    for number, (tier, least) in enumerate(TIERS_BY_DAYS):
+        below = TIERS_BY_DAYS[number - 1][0] if number else "dormant"
+        span = f"back_{least - 1}" if least > 1 else "0"
+        begins = f"day + CASE WHEN back_{least} < {TIER_WINDOW} THEN {TIER_WINDOW} - back_{least} ELSE 0 END"
+        ends = f"day - {span} + {TIER_WINDOW}"
+        for at, sign in ((begins, 1), (ends, -1)):
+            for name, change in ((tier, sign), (below, -sign)):
+                stretches.append(f"SELECT activity, population, {at} AS day, '{name}' AS tier, {change} AS users "
+                                 f"FROM looked WHERE {span} < {TIER_WINDOW}")  # fmt: skip
+    stretches.append("SELECT activity, population, day, 'dormant' AS tier, 1 AS users FROM looked WHERE is_first")
+    union = "\n  UNION ALL ".join(stretches)
+    return f"""
+WITH looked AS (
+  SELECT * FROM (
+    SELECT r.activity, u.population, r.counts, {day} AS day, r.days_since_prior IS NULL AS is_first{looks}
+    FROM {rows} r JOIN dim_users u ON u.user_key = r.user_key
+    WINDOW ordered AS (PARTITION BY r.activity, r.user_key ORDER BY r.day)
+  ) every_arrival WHERE counts
+)
+SELECT activity, population, rg_date_of_number(CAST(day AS INTEGER)) AS day, tier, CAST(sum(users) AS BIGINT) AS users FROM (
+  {union}
+) changes GROUP BY activity, population, day, tier HAVING sum(users) <> 0"""
+
+
+AGGREGATES = (
+    Aggregate(AGG_ARRIVALS, _arrivals),
+    Aggregate(AGG_RETENTION, _retention),
+    Aggregate(AGG_TIER_CHANGES, _tier_changes),
+)
