@@ -5,15 +5,19 @@ This is the composition root: the only module beside the interfaces that knows w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from regulars.application.load import load_and_refresh, rebuild_all
+from regulars.application.corrections import link, set_attributes
+from regulars.application.erase import erase, finish, unfinished
+from regulars.application.load import catch_up, load_and_refresh, rebuild_all
 from regulars.application.query import analyze, render_query
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.metrics import ALIASES
 from regulars.domain.query import Filter, Query, Range
+from regulars.domain.schema import POPULATIONS
 from regulars.domain.where import parse_where
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import Table
     from regulars.domain.query import Calendar, Grain, Population
-    from regulars.domain.report import ImportPreview, ImportReport
+    from regulars.domain.report import Erasure, ImportPreview, ImportReport
     from regulars.domain.result import Result
     from regulars.infrastructure.loader import Loader
     from regulars.questions import Day
@@ -142,6 +146,8 @@ class Workspace(Questions):
         if not read_only:
             engine.create_schema()
             fill_holidays(engine, settings.holidays)
+            if unfinished(engine):
+                self._finish_erasures()
 
     def load(
         self,
@@ -175,8 +181,7 @@ class Workspace(Questions):
             >>> ws.load([{"user_id": 7, "event_type": "like", "timestamp": "2026-01-05T09:00:00+01:00"}]).loaded
             1
         """
-        if self.read_only:
-            raise UnsupportedError("this workspace was opened read-only; open it without read_only to load")
+        self._refuse_read_only("load")
         now = self.now()
         loader = self._loader()
 
@@ -288,9 +293,86 @@ class Workspace(Questions):
 
         return self.engine.query(check_select(statement))
 
+    def link(self, anonymous_id: str, user_id: str) -> None:
+        """Say that an anonymous id is a known user: everything it did, and will do, becomes theirs.
+
+        Raises:
+            QueryError: ``unknown_user``: one of the ids is not here; ``already_linked``: the anonymous id belongs to
+                somebody else.
+        """
+        self._refuse_read_only("correct anything")
+        link(self.engine, self.settings, anonymous_id, user_id, self.now())
+
+    def set_attributes(self, user_id: str, attributes: Mapping[str, str | float | bool | date | None]) -> None:
+        """Set attributes of a person from now on; None clears one. History is sliced by the new values.
+
+        Example:
+            >>> ws = open()
+            >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
+            >>> ws.set_attributes("ada", {"plan": "paid"})
+            >>> ws.active_users(by="plan", start="2026-01-05").rows[0]["plan"]
+            'paid'
+
+        Raises:
+            QueryError: ``unknown_user``.
+        """
+        self._refuse_read_only("correct anything")
+        texts = {name: _attribute_text(value) for name, value in attributes.items()}
+        set_attributes(self.engine, self.settings, user_id, texts, self.now())
+
+    def set_population(self, user_id: str, population: Literal["production", "test", "bot"]) -> None:
+        """Count a person as production, test or bot, in all of history.
+
+        Raises:
+            QueryError: ``unknown_user``; ``population_in_settings``: regulars.toml names the person, and wins.
+        """
+        if population not in POPULATIONS:
+            raise UnknownNameError("population", population, POPULATIONS, code="unknown_population")
+        named = self.settings.population
+        if user_id in (*named.test_users, *named.bots, *named.production_users):
+            raise QueryError(
+                f"{SETTINGS_NAME} names {user_id!r} under [population], and wins; change it there",
+                code="population_in_settings", user_id=user_id,
+            )  # fmt: skip
+        self.set_attributes(user_id, {"population": population})
+
+    def erase(self, user_id: str) -> Erasure:
+        """Erase a person: every fact of every id of theirs, and what follows from them, then rewrite the file.
+
+        Numbers of the days in the certificate may differ from what was published before. Events from before the
+        erasure that arrive again are rejected as ``erased``; a person who comes back afterwards is new.
+
+        Returns:
+            The certificate: rows removed per table, days affected, and where other people's rows name the id.
+
+        Raises:
+            QueryError: ``unknown_user``; nothing was changed.
+        """
+        self._refuse_read_only("erase anybody")
+        certificate = erase(self.engine, self.settings, user_id, self.now())
+        return replace(certificate, is_rewritten=self._finish_erasures())
+
+    def _finish_erasures(self) -> bool:
+        rewritten = self.engine.rewrite()
+        finish(self.engine)
+        return rewritten
+
+    def refresh(self) -> tuple[str, ...]:
+        """Make those stored rows anew that changed settings ask for; returns the steps done, none if there were none.
+
+        Loading keeps stored rows up to date by itself; only a change of ``regulars.toml`` leaves something to do.
+        """
+        self._refuse_read_only("refresh")
+        return catch_up(self.engine, self.settings, self.now())
+
     def rebuild(self) -> None:
         """Compute everything derived anew from the events, with the present settings."""
+        self._refuse_read_only("rebuild")
         rebuild_all(self.engine, self.settings, self.now())
+
+    def _refuse_read_only(self, what: str) -> None:
+        if self.read_only:
+            raise UnsupportedError(f"this workspace was opened read-only; open it without read_only to {what}")
 
     def now(self) -> datetime:
         """The present instant, naive UTC."""
@@ -307,6 +389,11 @@ class Workspace(Questions):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _attribute_text(value: str | float | bool | date | None) -> str | None:
+    """The text under which an attribute is stored: the one that an import would give it."""
+    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
 
 
 def _day(value: Day | None, name: str) -> date | None:

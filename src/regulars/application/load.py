@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from regulars.application.query import read_context, stored_definitions
 from regulars.application.refresh import rebuild, rebuild_event_days, refresh
+from regulars.domain.definitions import REBUILD_STEPS, changed_parts, steps_for
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from regulars.application.ports import Engine
@@ -32,11 +34,34 @@ def load_and_refresh(engine: Engine, settings: Settings, load: Load, now: dateti
         first = not engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1")
         report = load()
         if report.loaded:
-            if first or needs_rebuild(engine, settings):
+            if first:
                 _rebuild(engine, settings, now)
             else:
-                refresh(engine, settings, read_context(engine, settings, now, inside=True), report.load_id)
+                follow(engine, settings, now, report.load_id)
     return report
+
+
+def follow(engine: Engine, settings: Settings, now: datetime, load_id: int, *, gone: Collection[int] = ()) -> None:
+    """Let everything derived follow a change of the facts; ``gone`` are people whose facts were taken away."""
+    if needs_rebuild(engine, settings):
+        _rebuild(engine, settings, now)
+    else:
+        refresh(engine, settings, read_context(engine, settings, now, inside=True), load_id, gone=gone)
+
+
+def catch_up(engine: Engine, settings: Settings, now: datetime) -> tuple[str, ...]:
+    """Make those stored rows anew that changed definitions ask for, in one transaction; returns the steps done."""
+    with engine.transaction():
+        steps = pending_steps(engine, settings)
+        if steps:
+            _rebuild(engine, settings, now, steps)
+    return steps
+
+
+def pending_steps(engine: Engine, settings: Settings) -> tuple[str, ...]:
+    """The steps of a rebuild that changed definitions ask for; none while nothing has been loaded."""
+    stored = stored_definitions(engine.fetch)
+    return steps_for(changed_parts(stored, settings.definitions())) if stored else ()
 
 
 def rebuild_all(engine: Engine, settings: Settings, now: datetime) -> None:
@@ -45,10 +70,12 @@ def rebuild_all(engine: Engine, settings: Settings, now: datetime) -> None:
         _rebuild(engine, settings, now)
 
 
-def _rebuild(engine: Engine, settings: Settings, now: datetime) -> None:
+def _rebuild(
+    engine: Engine, settings: Settings, now: datetime, steps: Collection[str] = REBUILD_STEPS
+) -> None:
     # The days of events come first: a new time zone needs to know which stretch of time its offsets must cover.
     rebuild_event_days(engine)
-    rebuild(engine, settings, read_context(engine, settings, now, inside=True))
+    rebuild(engine, settings, read_context(engine, settings, now, inside=True), steps)
 
 
 def needs_rebuild(engine: Engine, settings: Settings) -> bool:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from regulars.application.canonical import execute
 from regulars.domain.definitions import REBUILD_STEPS
-from regulars.domain.dialect import render
 from regulars.domain.rollups import arrivals, dirty
 from regulars.domain.rollups.aggregates import AGGREGATES, LOOK_BACK, Aggregate
 from regulars.domain.rollups.daily import active_days, daily_activity
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import Engine
     from regulars.domain.context import ActivityRule, Context
-    from regulars.domain.dialect import Dialect
     from regulars.settings import Settings
 
 _TEMPORARY = (
@@ -73,12 +71,6 @@ def rebuild_event_days(engine: Engine) -> None:
     engine.execute(f"INSERT INTO {EVENT_DAYS.name} {arrivals.EVENT_DAYS_ALL} ORDER BY day")
 
 
-@lru_cache(maxsize=256)
-def _rendered(text: str, values: Values, dialect: Dialect) -> str:
-    # A workspace that loads often repeats the same few statements, and spelling one costs milliseconds.
-    return render(values.bind(text), dialect, pretty=False)
-
-
 class _Refresh:
     """The steps of a refresh and of a rebuild; what changed is kept in temporary tables between them."""
 
@@ -93,7 +85,7 @@ class _Refresh:
 
     def run(self, text: str, values: Values | None = None) -> None:
         """Execute one canonical statement in the engine's dialect."""
-        self.engine.execute(_rendered(text, values or Values(), self.engine.dialect))
+        execute(self.engine, text, values)
 
     def keep(self, name: str, text: str, values: Values | None = None) -> None:
         """Keep the rows of a SELECT in a temporary table."""

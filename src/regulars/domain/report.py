@@ -1,4 +1,4 @@
-"""What an import did, in numbers that add up."""
+"""What an import, or an erasure, did: in numbers that add up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
 Kind = Literal["events", "users"]
 
@@ -76,3 +76,25 @@ class ImportPreview:
     last_time: datetime | None = None
     rejects: tuple[Reject, ...] = ()
     problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """The certificate of one erasure. It names no one: whoever asked for it knows the id.
+
+    ``identities`` is the number of ids that belonged to the person. ``first_day`` to ``last_day`` are the days whose
+    numbers may differ from what was published before, ``active_days`` of them had an action of the person. ``removed``
+    counts the rows taken away per table. ``mentions`` counts rows of other people per table that hold the id as a value
+    of their own, such as an invitation; they are theirs and stay. ``is_rewritten`` says that the database file was
+    written anew without the erased rows; a workspace in memory has no file.
+    """
+
+    erasure_id: int
+    erased_at: datetime
+    identities: int
+    first_day: date | None
+    last_day: date | None
+    active_days: int
+    removed: Mapping[str, int]
+    mentions: Mapping[str, int]
+    is_rewritten: bool = False

@@ -438,6 +438,19 @@ DEAD_LETTER = Table(
     ),
 )
 
+ERASURES = Table(
+    "erasures",
+    "record",
+    "id of an erased person",
+    (
+        _key("erasure_id", "Dense key; a person may have had several ids"),
+        Column("kind", "text", "known or anonymous", nullable=False),
+        Column("id_hash", "text", "Salted SHA-256 of the id, to know old events of the person again", nullable=False),
+        Column("erased_at", "timestamp", "When, in UTC", nullable=False),
+        Column("is_rewritten", "boolean", "The file was written anew since", nullable=False),
+    ),
+)
+
 WORKSPACE_STATE = Table(
     "workspace_state",
     "record",
@@ -469,6 +482,7 @@ TABLES: tuple[Table, ...] = (
     EVENT_DAYS,
     LOADS,
     DEAD_LETTER,
+    ERASURES,
     WORKSPACE_STATE,
 )
 

@@ -27,6 +27,7 @@ from regulars.infrastructure.importers.readers import open_source
 from regulars.infrastructure.importers.source import BROKEN, STAGED
 from regulars.infrastructure.loading import attributes, facts, users, validate
 from regulars.infrastructure.loading.duplicates import drop_duplicates
+from regulars.infrastructure.loading.erased import erased_rules
 from regulars.infrastructure.loading.fields import raw, select_fields
 from regulars.infrastructure.loading.keys import add_dimensions
 from regulars.infrastructure.loading.sql import literal
@@ -171,7 +172,7 @@ class Loader:
         self._name_fields(opened, columns)
         if timezone is None and "timestamp" in columns:
             validate.refuse_naive_times(self._engine, opened, columns)
-        rules = self._rules(chosen)
+        rules = (*erased_rules(self._engine, columns, chosen), *self._rules(chosen))
         validate.create_events(self._engine, validate.utc_microseconds(self._engine, timezone), rules)
         summary = validate.summarise(self._engine, now, columns)
         ((broken,),) = self._engine.fetch(f"SELECT count(*) FROM {BROKEN}")

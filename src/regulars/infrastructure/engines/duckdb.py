@@ -8,6 +8,7 @@ can still read them.
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ class DuckDBEngine:
         threads: int | None = None,
     ) -> None:
         self.path = path
+        self._read_only = read_only
         options: dict[str, Any] = {"autoinstall_known_extensions": False, "TimeZone": "UTC"}
         if memory_limit:
             options["memory_limit"] = memory_limit
@@ -61,10 +63,17 @@ class DuckDBEngine:
             options["threads"] = threads
         if not read_only:
             options["storage_compatibility_version"] = _STORAGE_VERSION
-        with _driver_errors("open the database"):
-            self._connection = duckdb.connect(str(path or ":memory:"), read_only=read_only, config=options)
-        self._writer = self._connection.cursor()
+        self._options = options
         self._write_lock = threading.RLock()
+        self._readers = _Readers()
+        self._connect()
+
+    def _connect(self) -> None:
+        with _driver_errors("open the database"):
+            self._connection = duckdb.connect(
+                str(self.path or ":memory:"), read_only=self._read_only, config=self._options
+            )
+        self._writer = self._connection.cursor()
 
     def create_schema(self) -> None:
         """Create every table and view of the star schema; a database that has them is left alone."""
@@ -79,7 +88,7 @@ class DuckDBEngine:
 
     def query(self, sql: str) -> Table:
         """Run one SELECT on a snapshot and return all its rows."""
-        with _driver_errors("answer the query", sql), self._connection.cursor() as cursor:
+        with self._readers.one(), _driver_errors("answer the query", sql), self._connection.cursor() as cursor:
             cursor.execute(sql)
             return Table(tuple(c[0] for c in cursor.description or ()), cursor.fetchall())
 
@@ -96,7 +105,7 @@ class DuckDBEngine:
     def read(self, table: str, columns: Iterable[tuple[str, str]]) -> pa.Table:
         """All rows of a table as an Arrow table (extra ``arrow``)."""
         listed = ", ".join(f"{expression} AS {name}" for name, expression in columns)
-        with _driver_errors("read the warehouse"), self._connection.cursor() as cursor:
+        with self._readers.one(), _driver_errors("read the warehouse"), self._connection.cursor() as cursor:
             return cursor.sql(f"SELECT {listed} FROM {table}").to_arrow_table()
 
     @contextmanager
@@ -111,10 +120,83 @@ class DuckDBEngine:
                 raise
             self.execute("COMMIT")
 
+    def rewrite(self) -> bool:
+        """Write the file anew with the rows there are, so that nothing deleted can be read from it any more.
+
+        Deleting rows leaves their bytes in the file. Everything is copied into a file beside it, which then takes its
+        place at once; killed at any moment, the old file or the new one is there, whole. Readers of this process wait
+        meanwhile. False: the database is in memory, and there is no file.
+        """
+        if self.path is None:
+            return False
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        with self._write_lock, self._readers.none(), _driver_errors("write the database anew"):
+            fresh.unlink(missing_ok=True)
+            self._copy_to(fresh)
+            self.close()
+            try:
+                fresh.replace(self.path)
+                _sync_folder(self.path.parent)
+            finally:
+                self._connect()
+        return True
+
+    def _copy_to(self, fresh: Path) -> None:
+        name = self._writer.execute("SELECT current_database()").fetchall()[0][0]
+        target = str(fresh).replace("'", "''")
+        self._writer.execute(f"ATTACH '{target}' AS fresh (STORAGE_VERSION '{_STORAGE_VERSION}')")
+        self._writer.execute(f'COPY FROM DATABASE "{name}" TO fresh')
+        self._writer.execute("DETACH fresh")
+        # A log that outlives the old file would be replayed into the new one.
+        self._writer.execute("CHECKPOINT")
+
     def close(self) -> None:
         """Give the database back; its file can be opened by another process afterwards."""
         self._writer.close()
         self._connection.close()
+
+
+class _Readers:
+    """How many queries run; a rewrite waits until there is none, and lets none begin."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+        self._closed = False
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def none(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
+            self._closed = True
+            self._changed.wait_for(lambda: self._count == 0)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._closed = False
+                self._changed.notify_all()
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is only durable once its folder is.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

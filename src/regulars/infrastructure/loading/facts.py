@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from regulars.domain.schema import DEVICE_COLUMNS, GEOGRAPHY_COLUMNS
 from regulars.infrastructure.importers.source import BROKEN
 from regulars.infrastructure.loading.duplicates import ACCEPTED, DUPLICATES
+from regulars.infrastructure.loading.erased import REASON as ERASED
 from regulars.infrastructure.loading.keys import LINKING, agree, has_devices, has_places
 from regulars.infrastructure.loading.times import microseconds, utc_to_local
 from regulars.infrastructure.loading.validate import EVENTS, RAW, Rule
@@ -89,10 +90,11 @@ def add_links(engine: DuckDBEngine, summary: Summary, load_id: int) -> None:
 
 
 def add_rejects(engine: DuckDBEngine, checks: tuple[Rule, ...], now: datetime, load_id: int) -> None:
-    """Keep the rows that could not be loaded in ``dead_letter``."""
+    """Keep the rows that could not be loaded in ``dead_letter``; of erased people only that there was one."""
     engine.execute(f"""
         INSERT INTO dead_letter
-        SELECT {load_id}, line, reason, {detail_cases(checks)}, left(raw, {_RAW_SHOWN}),
+        SELECT {load_id}, line, reason, {detail_cases(checks)},
+               CASE WHEN reason <> '{ERASED}' THEN left(raw, {_RAW_SHOWN}) END,
                make_timestamp({microseconds(now)})
         FROM {EVENTS} JOIN {RAW} USING (line) WHERE reason IS NOT NULL ORDER BY line""")
 

@@ -1,0 +1,151 @@
+"""Erase a person: their facts, what follows from them, and what they alone had brought in.
+
+Everything derived follows by the same mechanism as any other correction. What stays behind is a salted hash of each
+id, so that old events of an erased person that arrive again are turned away.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from regulars.application.canonical import execute, fetch
+from regulars.application.corrections import find_person
+from regulars.application.load import follow
+from regulars.application.refresh import rebuild_event_days
+from regulars.domain.report import Erasure
+from regulars.domain.schema import TABLES
+from regulars.domain.sql import Values
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from regulars.application.corrections import Identity, Person
+    from regulars.application.ports import Engine
+    from regulars.settings import Settings
+
+_SALT = "erasure_salt"
+# Dimensions whose rows may describe one person only, with the key by which events name them.
+_DESCRIBED = {
+    "dim_devices": "device_key",
+    "dim_geographies": "geography_key",
+    "dim_features": "feature_key",
+    "dim_actions": "action_key",
+}
+_SAID_ABOUT_OTHERS = (
+    ("fact_user_actions", "action_metadata"),
+    ("fact_user_attributes", "value"),
+    ("fact_activity_details", "payload"),
+    ("fact_nps_responses", "comment"),
+)
+_FACTS = tuple(table for table in TABLES if table.role == "fact" and "identity_key" in table.column_names)
+
+
+def erase(engine: Engine, settings: Settings, user_id: str, now: datetime) -> Erasure:
+    """Erase a person in one transaction; the file still has to be written anew, see ``Engine.rewrite``.
+
+    Errors: :class:`QueryError` ``unknown_user``; nothing is changed.
+    """
+    with engine.transaction():
+        person = find_person(engine, user_id)
+        keys = ", ".join(str(identity.key) for identity in person.identities)
+        first, last, days = fetch(
+            engine,
+            f"SELECT min(day), max(day), count(*) FROM daily_activity WHERE user_key = {person.user_key}",
+        )[0]
+        removed = _remove_facts(engine, person, keys)
+        values = Values()
+        removed["dead_letter"] = _remove(engine, "dead_letter", _holds("raw", person, values), values)
+        removed["dim_identities"] = _remove(engine, "dim_identities", f"identity_key IN ({keys})")
+        derived = {name: _count(engine, name, person) for name in ("user_sessions", "daily_activity", "arrivals")}
+        follow(engine, settings, now, load_id=0, gone=[person.user_key])
+        rebuild_event_days(engine)
+        removed |= derived | {"dim_users": 1}
+        erasure_id = _remember(engine, person, now)
+        mentions = _mentioned_by_others(engine, person)
+    return Erasure(erasure_id, now, len(person.identities), first, last, days, removed, mentions)
+
+
+def unfinished(engine: Engine) -> bool:
+    """Whether the file still has to be written anew since somebody was erased."""
+    return bool(engine.fetch("SELECT 1 FROM erasures WHERE NOT is_rewritten LIMIT 1"))
+
+
+def finish(engine: Engine) -> None:
+    """Note that the file has been written anew."""
+    with engine.transaction():
+        execute(engine, "UPDATE erasures SET is_rewritten = TRUE")
+
+
+def _remove_facts(engine: Engine, person: Person, keys: str) -> dict[str, int]:
+    """Take the facts away, and rows of dimensions that nobody else's events name."""
+    mine = f"identity_key IN ({keys})"
+    own = f"(SELECT event_id FROM fact_user_actions WHERE {mine})"
+    described = {name: fetch(engine, f"SELECT DISTINCT {key} FROM fact_user_actions WHERE {mine} AND {key} IS NOT NULL")
+                 for name, key in _DESCRIBED.items()}  # fmt: skip
+    removed = {"fact_activity_details": _remove(engine, "fact_activity_details", f"event_id IN {own}")}
+    for table in _FACTS:
+        removed[table.name] = _remove(engine, table.name, mine)
+    removed["fact_identity_links"] = _remove(
+        engine, "fact_identity_links", f"anonymous_key IN ({keys}) OR known_key IN ({keys})"
+    )
+    for name, rows in described.items():
+        if rows:
+            listed, key = ", ".join(str(row[0]) for row in rows), _DESCRIBED[name]
+            used = f"(SELECT {key} FROM fact_user_actions WHERE {key} IS NOT NULL)"
+            removed[name] = _remove(engine, name, f"{key} IN ({listed}) AND {key} NOT IN {used}")
+    return removed
+
+
+def _remove(engine: Engine, table: str, condition: str, values: Values | None = None) -> int:
+    ((count,),) = fetch(engine, f"SELECT count(*) FROM {table} WHERE {condition}", values)
+    if count:
+        execute(engine, f"DELETE FROM {table} WHERE {condition}", values)
+    return int(count)
+
+
+def _count(engine: Engine, table: str, person: Person) -> int:
+    return int(fetch(engine, f"SELECT count(*) FROM {table} WHERE user_key = {person.user_key}")[0][0])
+
+
+def _holds(column: str, person: Person, values: Values) -> str:
+    """The condition that a text is an id of the person, or has one as a value: of a JSON text, or of a line of CSV."""
+    forms = {form for identity in person.identities for form in _forms(identity)}
+    words = "|".join(re.escape(form) for form in sorted(forms))
+    pattern = values.add(rf'(^|[:,;\t|\[{{])\s*"?({words})"?\s*($|[,;\t|}}\]])')
+    return f"regexp_matches(CAST({column} AS VARCHAR), {pattern})"
+
+
+def _forms(identity: Identity) -> tuple[str, ...]:
+    text = identity.external_id
+    return text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _mentioned_by_others(engine: Engine, person: Person) -> dict[str, int]:
+    """Rows per table in which somebody else names an id of the person."""
+    found = {}
+    for table, column in _SAID_ABOUT_OTHERS:
+        values = Values()
+        text = f"SELECT count(*) FROM {table} WHERE {_holds(column, person, values)}"
+        found[table] = int(fetch(engine, text, values)[0][0])
+    return {name: count for name, count in found.items() if count}
+
+
+def _remember(engine: Engine, person: Person, now: datetime) -> int:
+    """Keep a salted hash of every id."""
+    if not fetch(engine, f"SELECT 1 FROM workspace_state WHERE name = '{_SALT}'"):
+        execute(engine, f"INSERT INTO workspace_state SELECT '{_SALT}', '{secrets.token_hex(32)}'")
+    ((erasure_id,),) = fetch(engine, "SELECT coalesce(max(erasure_id), 0) + 1 FROM erasures")
+    for identity in person.identities:
+        values = Values()
+        kind, text, moment = (values.add(v) for v in (identity.kind, identity.external_id, now.isoformat(sep=" ")))
+        execute(
+            engine,
+            f"""INSERT INTO erasures
+SELECT {erasure_id}, {kind}, sha256(s.value || {kind} || {text}), CAST({moment} AS TIMESTAMP), FALSE
+FROM workspace_state s WHERE s.name = '{_SALT}'""",
+            values,
+        )
+    return int(erasure_id)
