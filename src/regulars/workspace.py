@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
-from regulars.application.load import catch_up, load_and_refresh, rebuild_all
+from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
 from regulars.application.query import analyze, render_query
+from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.metrics import ALIASES
 from regulars.domain.query import Filter, Query, Range
@@ -30,14 +31,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from regulars.application.ports import Table
+    from regulars.domain.definitions import Pending
     from regulars.domain.query import Calendar, Grain, Population
     from regulars.domain.report import Erasure, ImportPreview, ImportReport
     from regulars.domain.result import Result
+    from regulars.domain.timeline import Timeline
     from regulars.infrastructure.loader import Loader
     from regulars.questions import Day
 
 SETTINGS_NAME = "regulars.toml"
 DATABASE_NAME = "regulars.duckdb"
+MOST_EVENTS_SHOWN = 10_000
+AttributeValue = str | float | bool | date | None
 
 
 def open(
@@ -303,7 +308,7 @@ class Workspace(Questions):
         self._refuse_read_only("correct anything")
         link(self.engine, self.settings, anonymous_id, user_id, self.now())
 
-    def set_attributes(self, user_id: str, attributes: Mapping[str, str | float | bool | date | None]) -> None:
+    def set_attributes(self, user_id: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.
 
         Example:
@@ -357,6 +362,20 @@ class Workspace(Questions):
         finish(self.engine)
         return rewritten
 
+    def timeline(self, user_id: str, *, limit: int = 100) -> Timeline:
+        """One person: profile, tier, and the newest events, newest first, with the session around each.
+
+        Raises:
+            QueryError: ``unknown_user``; ``bad_limit``.
+        """
+        if not 1 <= limit <= MOST_EVENTS_SHOWN:
+            raise QueryError(f"limit must be from 1 to {MOST_EVENTS_SHOWN}, not {limit}", code="bad_limit")
+        return timeline(self.engine, self.settings, user_id, self.now(), limit=limit)
+
+    def plan(self) -> Pending:
+        """What a change of ``regulars.toml`` leaves to recompute; :meth:`refresh` does it."""
+        return pending(self.engine, self.settings)
+
     def refresh(self) -> tuple[str, ...]:
         """Make those stored rows anew that changed settings ask for; returns the steps done, none if there were none.
 
@@ -391,7 +410,7 @@ class Workspace(Questions):
         self.close()
 
 
-def _attribute_text(value: str | float | bool | date | None) -> str | None:
+def _attribute_text(value: AttributeValue) -> str | None:
     """The text under which an attribute is stored: the one that an import would give it."""
     return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
 

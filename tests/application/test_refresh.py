@@ -31,7 +31,7 @@ DERIVED = {
     "arrivals": """SELECT r.activity, u.user_id, r.day, r.days_since_prior, r.actions
                    FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key""",
     "sessions": "SELECT u.user_id, x.* EXCLUDE (user_key) FROM user_sessions x JOIN dim_users u USING (user_key)",
-    "daily_activity": "SELECT u.user_id, x.* EXCLUDE (user_key) FROM daily_activity x JOIN dim_users u USING (user_key)",
+    "days": "SELECT u.user_id, x.* EXCLUDE (user_key) FROM daily_activity x JOIN dim_users u USING (user_key)",
     "agg_arrivals": "SELECT * FROM agg_arrivals",
     "agg_retention": "SELECT * FROM agg_retention",
     "agg_tier_changes": "SELECT * FROM agg_tier_changes",

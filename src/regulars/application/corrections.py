@@ -70,7 +70,7 @@ def link(engine: Engine, settings: Settings, anonymous_id: str, user_id: str, no
         if owner is not None and owner.user_key != known[1]:
             name = next(i.external_id for i in owner.identities if i.key == owner.user_key)
             raise QueryError(
-                f"{anonymous_id!r} belongs to {name!r} already, and the first link stands; erase or re-import to undo it",
+                f"{anonymous_id!r} belongs to {name!r} already, and the first link stands",
                 code="already_linked", anonymous_id=anonymous_id, user_id=name,
             )  # fmt: skip
         if owner is None:

@@ -55,7 +55,7 @@ def erase(engine: Engine, settings: Settings, user_id: str, now: datetime) -> Er
             engine,
             f"SELECT min(day), max(day), count(*) FROM daily_activity WHERE user_key = {person.user_key}",
         )[0]
-        removed = _remove_facts(engine, person, keys)
+        removed = _remove_facts(engine, keys)
         values = Values()
         removed["dead_letter"] = _remove(engine, "dead_letter", _holds("raw", person, values), values)
         removed["dim_identities"] = _remove(engine, "dim_identities", f"identity_key IN ({keys})")
@@ -79,7 +79,7 @@ def finish(engine: Engine) -> None:
         execute(engine, "UPDATE erasures SET is_rewritten = TRUE")
 
 
-def _remove_facts(engine: Engine, person: Person, keys: str) -> dict[str, int]:
+def _remove_facts(engine: Engine, keys: str) -> dict[str, int]:
     """Take the facts away, and rows of dimensions that nobody else's events name."""
     mine = f"identity_key IN ({keys})"
     own = f"(SELECT event_id FROM fact_user_actions WHERE {mine})"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from regulars.application.query import read_context, stored_definitions
 from regulars.application.refresh import rebuild, rebuild_event_days, refresh
-from regulars.domain.definitions import REBUILD_STEPS, changed_parts, steps_for
+from regulars.domain.definitions import REBUILD_STEPS, Pending, changed_parts, steps_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,17 +51,19 @@ def follow(engine: Engine, settings: Settings, now: datetime, load_id: int, *, g
 
 def catch_up(engine: Engine, settings: Settings, now: datetime) -> tuple[str, ...]:
     """Make those stored rows anew that changed definitions ask for, in one transaction; returns the steps done."""
-    with engine.transaction():
-        steps = pending_steps(engine, settings)
-        if steps:
+    steps = pending(engine, settings).steps
+    if steps:
+        with engine.transaction():
             _rebuild(engine, settings, now, steps)
     return steps
 
 
-def pending_steps(engine: Engine, settings: Settings) -> tuple[str, ...]:
-    """The steps of a rebuild that changed definitions ask for; none while nothing has been loaded."""
-    stored = stored_definitions(engine.fetch)
-    return steps_for(changed_parts(stored, settings.definitions())) if stored else ()
+def pending(engine: Engine, settings: Settings) -> Pending:
+    """What changed definitions ask for; nothing while nothing has been loaded."""
+    stored = stored_definitions(lambda sql: engine.query(sql).rows)
+    changed = changed_parts(stored, settings.definitions()) if stored else ()
+    ((events,),) = engine.query("SELECT coalesce(sum(events), 0) AS events FROM event_days").rows
+    return Pending(changed, steps_for(changed), int(events))
 
 
 def rebuild_all(engine: Engine, settings: Settings, now: datetime) -> None:
@@ -70,9 +72,7 @@ def rebuild_all(engine: Engine, settings: Settings, now: datetime) -> None:
         _rebuild(engine, settings, now)
 
 
-def _rebuild(
-    engine: Engine, settings: Settings, now: datetime, steps: Collection[str] = REBUILD_STEPS
-) -> None:
+def _rebuild(engine: Engine, settings: Settings, now: datetime, steps: Collection[str] = REBUILD_STEPS) -> None:
     # The days of events come first: a new time zone needs to know which stretch of time its offsets must cover.
     rebuild_event_days(engine)
     rebuild(engine, settings, read_context(engine, settings, now, inside=True), steps)

@@ -8,7 +8,6 @@ holds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from regulars.domain.sql import Values
 from regulars.domain.timezones import local_day_sql, local_time_key_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from regulars.application.ports import Engine
     from regulars.domain.context import ActivityRule, Context
@@ -37,9 +36,7 @@ _TEMPORARY = (
 _EVERY_ARRIVAL = "(SELECT activity, user_key, day, days_since_prior, TRUE AS counts FROM arrivals)"
 
 
-def refresh(
-    engine: Engine, settings: Settings, context: Context, load_id: int, *, gone: Collection[int] = ()
-) -> None:
+def refresh(engine: Engine, settings: Settings, context: Context, load_id: int, *, gone: Collection[int] = ()) -> None:
     """Bring everything derived up to date with one load, in its transaction; ``gone`` are people without facts now."""
     step = _Refresh(engine, settings, context)
     step.resolve_identities(load_id)

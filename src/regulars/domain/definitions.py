@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,3 +33,15 @@ def steps_for(changed: Collection[str]) -> tuple[str, ...]:
     """
     asked = {step for part in changed for step in _ASKS_FOR.get(part.partition(".")[0], REBUILD_STEPS)}
     return tuple(step for step in REBUILD_STEPS if step in asked)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What a change of the settings leaves to do: the parts that changed, the steps they ask for, and the rows to read.
+
+    Until it is done, questions that the change concerns are answered from raw events: exact, and slower.
+    """
+
+    changed: tuple[str, ...]
+    steps: tuple[str, ...]
+    events: int

@@ -3,5 +3,17 @@
 from __future__ import annotations
 
 TIER_WINDOW = 30
+RISK_DAYS = 7
 TIERS_BY_DAYS = (("casual", 1), ("regular", 6), ("core", 16), ("power", 20))
 """The engagement tiers with the active days of the window from which on a person belongs to them."""
+
+
+def tier_of(active_days: int, *, at_risk: bool = False) -> str:
+    """The tier of somebody seen before, by active days in the window; ``at_risk`` replaces all but dormant.
+
+    >>> [tier_of(days) for days in (0, 5, 6, 16, 20)], tier_of(20, at_risk=True)
+    (['dormant', 'casual', 'regular', 'core', 'power'], 'at_risk')
+    """
+    if active_days == 0:
+        return "dormant"
+    return "at_risk" if at_risk else [tier for tier, least in TIERS_BY_DAYS if active_days >= least][-1]

@@ -87,30 +87,45 @@ def _tier_changes(rows: str, _: Sequence[str]) -> str:
     """
     day = day_number("r.day")
     lags = sorted({lag for _, least in TIERS_BY_DAYS for lag in (least - 1, least)} - {0})
-    looks = "".join(f",\n    {day} - lag({day}, {lag}) OVER ordered AS back_{lag}" for lag in lags)
-    stretches = []
-    for number, (tier, least) in enumerate(TIERS_BY_DAYS):
-        below = TIERS_BY_DAYS[number - 1][0] if number else "dormant"
-        span = f"back_{least - 1}" if least > 1 else "0"
-        begins = f"day + CASE WHEN back_{least} < {TIER_WINDOW} THEN {TIER_WINDOW} - back_{least} ELSE 0 END"
-        ends = f"day - {span} + {TIER_WINDOW}"
-        for at, sign in ((begins, 1), (ends, -1)):
-            for name, change in ((tier, sign), (below, -sign)):
-                stretches.append(f"SELECT activity, population, {at} AS day, '{name}' AS tier, {change} AS users "
-                                 f"FROM looked WHERE {span} < {TIER_WINDOW}")  # fmt: skip
-    stretches.append("SELECT activity, population, day, 'dormant' AS tier, 1 AS users FROM looked WHERE is_first")
-    union = "\n  UNION ALL ".join(stretches)
+    looks = "".join(f",\n      {day} - lag({day}, {lag}) OVER ordered AS back_{lag}" for lag in lags)
+    stretches = ["SELECT activity, population, at, 0 AS least, 1 AS users FROM looked WHERE is_first"]
+    stretches += [text for _, least in TIERS_BY_DAYS for text in _stretch(least)]
+    union = "\n    UNION ALL ".join(stretches)
+    entered = " ".join(f"WHEN {least} THEN '{tier}'" for tier, least in _TIERS)
+    left = " ".join(f"WHEN {_TIERS[i + 1][1]} THEN '{tier}'" for i, (tier, _) in enumerate(_TIERS[:-1]))
     return f"""
 WITH looked AS (
   SELECT * FROM (
-    SELECT r.activity, u.population, r.counts, {day} AS day, r.days_since_prior IS NULL AS is_first{looks}
+    SELECT r.activity, u.population, r.counts, {day} AS at, r.days_since_prior IS NULL AS is_first{looks}
     FROM {rows} r JOIN dim_users u ON u.user_key = r.user_key
     WINDOW ordered AS (PARTITION BY r.activity, r.user_key ORDER BY r.day)
   ) every_arrival WHERE counts
+), reached AS (
+  SELECT activity, population, at, least, sum(users) AS users FROM (
+    {union}
+  ) stretches GROUP BY activity, population, at, least
 )
-SELECT activity, population, rg_date_of_number(CAST(day AS INTEGER)) AS day, tier, CAST(sum(users) AS BIGINT) AS users FROM (
-  {union}
-) changes GROUP BY activity, population, day, tier HAVING sum(users) <> 0"""
+SELECT activity, population, rg_date_of_number(CAST(at AS INTEGER)) AS day, tier, CAST(sum(users) AS BIGINT) AS users
+FROM (
+  SELECT activity, population, at, CASE least {entered} END AS tier, users FROM reached
+  UNION ALL
+  SELECT activity, population, at, CASE least {left} END AS tier, -users AS users FROM reached WHERE least > 0
+) changes GROUP BY activity, population, at, tier HAVING sum(users) <> 0"""
+
+
+_TIERS = (("dormant", 0), *TIERS_BY_DAYS)
+
+
+def _stretch(least: int) -> list[str]:
+    """Begin and end of the stretch of days that an arrival adds to those with at least so many active days."""
+    span = f"back_{least - 1}" if least > 1 else "0"
+    begins = f"at + CASE WHEN back_{least} < {TIER_WINDOW} THEN {TIER_WINDOW} - back_{least} ELSE 0 END"
+    ends = f"at - {span} + {TIER_WINDOW}"
+    return [
+        f"SELECT activity, population, {day} AS at, {least} AS least, {sign} AS users "
+        f"FROM looked WHERE {span} < {TIER_WINDOW}"
+        for day, sign in ((begins, 1), (ends, -1))
+    ]
 
 
 AGGREGATES = (

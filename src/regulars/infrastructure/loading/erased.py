@@ -19,8 +19,8 @@ _DETAIL = "'from before this person was erased'"
 def erased_rules(engine: DuckDBEngine, columns: Columns, kind: Kind) -> tuple[Rule, ...]:
     """The rule that turns them away; none while nobody was erased.
 
-    An event counts as old by its time, and without a readable one: who comes back after the erasure is a new person. A row of a table of people has
-    no such time, and is taken only once the person has come back.
+    An event counts as old by its time, and without a readable one: who comes back after the erasure is a new person. A
+    row of a table of people has no such time, and is taken only once the person has come back.
     """
     if not engine.fetch("SELECT 1 FROM erasures LIMIT 1"):
         return ()
@@ -31,7 +31,9 @@ def erased_rules(engine: DuckDBEngine, columns: Columns, kind: Kind) -> tuple[Ru
     ids = {"known": "known_id"} if "user_id" in columns else {}
     if "anonymous_id" in columns or "previous_id" in columns:
         ids["anonymous"] = "anonymous_id"
-    old = " OR ".join(f"coalesce(coalesce(us, 0) <= {_erased_at(name, column, salt)}, false)" for name, column in ids.items())
+    old = " OR ".join(
+        f"coalesce(coalesce(us, 0) <= {_erased_at(name, column, salt)}, false)" for name, column in ids.items()
+    )
     return (Rule(REASON, old, _DETAIL),) if old else ()
 
 

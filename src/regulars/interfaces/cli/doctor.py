@@ -11,7 +11,7 @@ import click
 
 from regulars.errors import RegularsError
 from regulars.interfaces.cli.opening import find_folder, open_workspace
-from regulars.interfaces.cli.options import quiet_option, workspace_option
+from regulars.interfaces.cli.options import quiet_option, report_option, workspace_option
 from regulars.interfaces.cli.words import printable
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ class Finding:
 
 @click.command()
 @workspace_option
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-    help="Text for people, JSON for programs.",
-)  # fmt: skip
+@report_option
 @quiet_option
 def doctor(workspace: Path | None, form: str, *, quiet: bool) -> int:
     """Check the workspace: versions, settings, lock, counts, how fresh and complete the data is.

@@ -44,6 +44,14 @@ def workspace_option(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+def report_option(command: Command) -> Command:
+    """``--format`` of a command that prints one report."""
+    return click.option(
+        "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+        help="Text for people, JSON for programs.",
+    )(command)  # fmt: skip
+
+
 def quiet_option(command: Command) -> Command:
     """``--quiet``: only what was asked for."""
     return click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")(command)

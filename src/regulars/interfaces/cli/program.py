@@ -28,9 +28,13 @@ COMMANDS = {
     "import": (f"{_HERE}.load:import_", "Load events and users from files."),
     "metric": (f"{_HERE}.metric:metric", "Answer a question: any metric, window, slice."),
     "users": (f"{_HERE}.users:users", "List the people behind a number."),
+    "timeline": (f"{_HERE}.timeline:timeline", "Show one person: profile and newest events."),
     "metrics": (f"{_HERE}.catalogue:metrics", "List the metrics, or describe one."),
     "sql": (f"{_HERE}.sql:sql", "Run one SELECT on the tables."),
+    "plan": (f"{_HERE}.refresh:plan", "Show what changed settings leave to recompute."),
+    "refresh": (f"{_HERE}.refresh:refresh", "Recompute what changed settings ask for."),
     "rebuild": (f"{_HERE}.rebuild:rebuild", "Compute everything derived from the events anew."),
+    "erase": (f"{_HERE}.erase:erase", "Erase a person for good, with a certificate."),
     "doctor": (f"{_HERE}.doctor:doctor", "Check the workspace and say what is wrong."),
     "generate": ("regulars.synthetic.generate:generate_command", "Write made-up users and events to files."),
 }
