@@ -64,10 +64,10 @@ def _show_profile(profile: Profile, screen: Screen) -> None:
         "born": str(profile.birth_date or ""),
         **profile.attributes,
     }
-    width = max(map(len, facts))
-    for name, text in facts.items():
-        if text:
-            screen.line(f"  {name:<{width}}  {text}")
+    shown = {name: text for name, text in facts.items() if text}
+    width = max(map(len, shown))
+    for name, text in shown.items():
+        screen.line(f"  {name:<{width}}  {text}")
 
 
 def _show_events(found: Timeline, screen: Screen) -> None:
