@@ -114,9 +114,9 @@ def _timed(name: str) -> dict[str, float]:
     work = getattr(load, name)
 
     @wraps(work)
-    def timing(*given: Any) -> None:
+    def timing(*given: Any, **named: Any) -> None:
         begun = time.perf_counter()
-        work(*given)
+        work(*given, **named)
         seconds[name] = time.perf_counter() - begun
 
     setattr(load, name, timing)
