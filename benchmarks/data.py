@@ -77,24 +77,24 @@ class _Users:
     plan: NDArray[Any]
 
 
-def write_bench_events(path: Path, users: int, days: int, seed: int) -> int:
+def write_bench_events(path: Path, users: int, days: int, seed: int, *, first_day: int = 0, first_key: int = 1) -> int:
     """Write one Parquet file of events and return how many there are.
 
     Rows are in the order of event_time, which is in UTC and has microseconds. The same arguments give the
-    same rows. About ``users * days / 2`` rows; memory grows with one day of events, not with all.
+    same rows. About ``users * days / 2`` rows; memory grows with one day of events, not with all. A log goes on
+    with the same people when ``first_day`` is its number of days and ``first_key`` its number of events plus one.
     """
     people = _draw_users(users, seed)
-    first_key = 1
     with (
         scratch_folder(path.parent) as scratch,
         block_connection(scratch) as connection,
         TableFile(path, _SELECT, scratch, connection) as table,
     ):
         waiting: list[Columns] = []
-        for day in range(days):
+        for day in range(first_day, first_day + days):
             waiting.append(_draw_day(people, seed, day, first_key))
             first_key += len(waiting[-1]["micros"])
-            if day == days - 1 or sum(len(block["micros"]) for block in waiting) >= _BLOCK_ROWS:
+            if day == first_day + days - 1 or sum(len(block["micros"]) for block in waiting) >= _BLOCK_ROWS:
                 table.append({name: np.concatenate([b[name] for b in waiting]) for name in waiting[0]})
                 waiting.clear()
         table.close()

@@ -23,6 +23,6 @@ def describe_machine() -> dict[str, Any]:
         "memory_gb": round(memory / 1e9, 1),
         "python": platform.python_version(),
         "duckdb": version("duckdb"),
-        "clickhouse": chdb.__version__,
+        "clickhouse": chdb.engine_version,
         "regulars": version("regulars"),
     }

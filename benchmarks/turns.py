@@ -54,7 +54,7 @@ def take_turns(contenders: Sequence[Contender], runs: int) -> tuple[dict[str, Sa
         if seconds > SLOW_SECONDS:
             wanted[one.name] = min(runs, SLOW_RUNS)
             times[one.name].append(seconds)
-    _compare(found)
+    compare(found)
     for _ in range(runs):
         for one in contenders:
             if len(times[one.name]) < wanted[one.name]:
@@ -71,7 +71,8 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - begun, given
 
 
-def _compare(found: Mapping[str, list[Row]]) -> None:
+def compare(found: Mapping[str, list[Row]]) -> None:
+    """Stop at the first row in which somebody differs from the one named first, and where there are no rows."""
     (first, expected), *others = found.items()
     if not expected:
         raise RowsDifferError(f"{first} gave no rows")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.imports import copy_log, import_log
 from benchmarks.machine import describe_machine
+from benchmarks.newday import load_day, rebuild, write_new_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,18 @@ def _queries(size: str, log: str, folder: str, wanted: list[str], runs: int) -> 
     return [one.as_json() for one in found]
 
 
+def _overview(workspace: str) -> list[dict[str, Any]]:
+    from benchmarks.overview import measure_overview  # noqa: PLC0415 -- same
+
+    return [one.as_json() for one in measure_overview(Path(workspace))]
+
+
+def _new_days(size: str, log: str, folder: str, count: int) -> dict[str, Any]:
+    from benchmarks.dataset import ALL_SIZES  # noqa: PLC0415 -- same
+
+    return write_new_days(ALL_SIZES[size], Path(log), Path(folder), count)
+
+
 def _log(size: str, folder: str) -> dict[str, Any]:
     import duckdb  # noqa: PLC0415 -- same
 
@@ -54,6 +67,10 @@ _TASKS: Final[dict[str, Callable[..., Any]]] = {
     "import": lambda log, to: import_log(Path(log), Path(to)),
     "copy": lambda log, to: copy_log(Path(log), Path(to)),
     "queries": _queries,
+    "overview": _overview,
+    "new_days": _new_days,
+    "load_day": lambda log, workspace: load_day(Path(log), Path(workspace)),
+    "rebuild": lambda workspace: rebuild(Path(workspace)),
 }
 
 if __name__ == "__main__":

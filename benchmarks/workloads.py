@@ -128,16 +128,20 @@ def plain(table: Sequence[Sequence[Any]]) -> list[Row]:
 
 
 def measure_queries(size: Size, log: Path, folder: Path, wanted: Sequence[str], runs: int) -> Iterator[Measurement]:
-    """Those of W1, W2 and W3 that are wanted, on the workspace that the import has left in the folder."""
+    """Those of W1, W2 and W3 that are wanted, on the workspace that the import has left in the folder.
+
+    The databases of the peers stay in ``peers``, which is there already.
+    """
+    peers = folder / "peers"
     with (
         regulars.open(folder / "workspace", read_only=True) as ws,
-        clickhouse_with(log, folder / "clickhouse") as client,
+        clickhouse_with(log, peers / "clickhouse") as client,
     ):
         rolling = Rolling(size, ws, client, runs)
         work: dict[str, Callable[[], Iterator[Measurement]]] = {
             "W1": rolling.every_day,
             "W2": rolling.against_bitmaps,
-            "W3": lambda: _by_country(rolling, log, folder),
+            "W3": lambda: _by_country(rolling, log, peers),
         }
         for name, measure in work.items():
             if name in wanted:
