@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from regulars.application.load import load_and_refresh, rebuild_all
 from regulars.application.query import analyze, render_query
+from regulars.application.reads import StateReads
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.metrics import ALIASES
 from regulars.domain.query import Calendar, Filter, Grain, Population, Query, Range
@@ -151,6 +152,7 @@ class Workspace:
         self.folder = folder
         self.read_only = read_only
         self._lock = lock
+        self._reads = StateReads()
         self._clock = clock or (lambda: datetime.now(UTC))
         if not read_only:
             engine.create_schema()
@@ -222,7 +224,7 @@ class Workspace:
 
     def query(self, query: Query) -> Result:
         """Answer one question; every other face comes through here."""
-        return analyze(self.engine, self.settings, query, self.now())
+        return analyze(self.engine, self.settings, query, self.now(), self._reads)
 
     def render_sql(self, query: Query, engine: str = "duckdb") -> str:
         """The SQL that answers a question, in the dialect of an engine: ``duckdb`` or ``clickhouse``."""

@@ -3,18 +3,19 @@
 Facts about DuckDB 2.0 that shape this module: a second statement on a connection with an open result fails, so
 every query has its own cursor; one process at a time may open a file for writing, so a lock file guards it
 (:mod:`regulars.infrastructure.lock`); files are written in the storage format of 1.5 so that an older library
-can still read them.
+can still read them; a transaction sees what was committed before its first read, not before its BEGIN.
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from regulars.application.ports import Table
+from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import DUCKDB, Dialect, create_table
 from regulars.domain.schema import FIRST_DATE, LAST_DATE, TABLES
 from regulars.domain.views import VIEWS
@@ -65,6 +66,7 @@ class DuckDBEngine:
             self._connection = duckdb.connect(str(path or ":memory:"), read_only=read_only, config=options)
         self._writer = self._connection.cursor()
         self._write_lock = threading.RLock()
+        self._commits = 0  # begun and ended ones: an odd number while one is under way
 
     def create_schema(self) -> None:
         """Create every table and view of the star schema; a database that has them is left alone."""
@@ -80,8 +82,20 @@ class DuckDBEngine:
     def query(self, sql: str) -> Table:
         """Run one SELECT on a snapshot and return all its rows."""
         with _driver_errors("answer the query", sql), self._connection.cursor() as cursor:
-            cursor.execute(sql)
-            return Table(tuple(c[0] for c in cursor.description or ()), cursor.fetchall())
+            return _rows(cursor, sql)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The last committed state, for several SELECTs whose rows belong together."""
+        with _driver_errors("read the warehouse"):
+            cursor = self._connection.cursor()
+        with cursor:
+            commits = self._commits
+            with _driver_errors("read the warehouse"):
+                cursor.execute("BEGIN TRANSACTION")
+                cursor.execute("SELECT txid_current()")  # the first read
+            is_known = commits % 2 == 0 and commits == self._commits
+            yield Snapshot(partial(_rows, cursor), commits if is_known else None)
 
     def execute(self, sql: str, parameters: object = None) -> None:
         """Run one statement that changes something, inside :meth:`transaction`."""
@@ -109,12 +123,22 @@ class DuckDBEngine:
             except BaseException:
                 self._writer.execute("ROLLBACK")
                 raise
-            self.execute("COMMIT")
+            self._commits += 1
+            try:
+                self.execute("COMMIT")
+            finally:
+                self._commits += 1
 
     def close(self) -> None:
         """Give the database back; its file can be opened by another process afterwards."""
         self._writer.close()
         self._connection.close()
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Table:
+    with _driver_errors("answer the query", sql):
+        cursor.execute(sql)
+        return Table(tuple(c[0] for c in cursor.description or ()), cursor.fetchall())
 
 
 @contextmanager
