@@ -14,6 +14,7 @@ from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
 from regulars.application.query import analyze, render_query
+from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.metrics import ALIASES
@@ -147,6 +148,7 @@ class Workspace(Questions):
         self.folder = folder
         self.read_only = read_only
         self._lock = lock
+        self._reads = StateReads()
         self._clock = clock or (lambda: datetime.now(UTC))
         if not read_only:
             engine.create_schema()
@@ -219,7 +221,7 @@ class Workspace(Questions):
 
     def query(self, query: Query) -> Result:
         """Answer one question; every other face comes through here."""
-        return analyze(self.engine, self.settings, query, self.now())
+        return analyze(self.engine, self.settings, query, self.now(), self._reads)
 
     def render_sql(self, query: Query, engine: str = "duckdb") -> str:
         """The SQL that answers a question, in the dialect of an engine: ``duckdb`` or ``clickhouse``."""

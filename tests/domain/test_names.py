@@ -57,6 +57,15 @@ def test_the_same_value_has_one_placeholder_per_type() -> None:
     assert values.add_all(("a", "a", 1, 1.0, True)) == "$v1, $v1, $v2, $v3, $v4"
 
 
+def test_values_that_python_calls_equal_are_spelled_apart() -> None:
+    """Also when a statement of the same text was spelled before."""
+    spelled = []
+    for value in (1, 1.0, True, 1):
+        values = Values()
+        spelled.append(render(values.bind(f"SELECT {values.add(value)} AS x"), DUCKDB, pretty=False))
+    assert spelled == ["SELECT 1 AS x", "SELECT 1.0 AS x", "SELECT TRUE AS x", "SELECT 1 AS x"]
+
+
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20))
 def test_any_text_comes_back_from_the_database(ws: Workspace, text: str) -> None:
     """As a value and as the name of a column, braces and placeholders included."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from regulars.domain.dialect import Dialect
@@ -17,6 +18,18 @@ class Table:
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One committed state: every SELECT that ``query`` runs sees the same rows.
+
+    Snapshots of equal ``version`` hold the same rows. It is None where that cannot be known: while a commit is under
+    way, and on an engine without transactions, where each SELECT has a snapshot of its own.
+    """
+
+    query: Callable[[str], Table]
+    version: int | None = None
 
 
 class Engine(Protocol):
@@ -31,6 +44,9 @@ class Engine(Protocol):
 
     def query(self, sql: str) -> Table:
         """Run one SELECT on a snapshot and return all its rows."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """The last committed state, for several SELECTs whose rows belong together."""
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a SELECT that sees what the open transaction has changed so far."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from regulars.application.reads import StateReads
 from regulars.domain.calendar import local_day
 from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context, SessionRule
 from regulars.domain.dialect import render
@@ -23,24 +23,30 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from regulars.application.ports import Engine
+    from regulars.application.reads import Read
     from regulars.domain.dialect import Dialect
     from regulars.domain.query import Query
     from regulars.settings import Settings
 
-Read = Callable[[str], list[tuple[Any, ...]]]
 
+def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, reads: StateReads | None = None) -> Result:
+    """Answer one question on an engine, at the instant ``now`` (naive UTC).
 
-def analyze(engine: Engine, settings: Settings, query: Query, now: datetime) -> Result:
-    """Answer one question on an engine, at the instant ``now`` (naive UTC)."""
-    context = read_context(engine, settings, now, names=names_in(query))
-    planned = plan(query, context)
-    open_cell = partial(list_people, engine, context, planned.query)
-    if planned.statement is None or planned.ledger is None:
-        reason = "the workspace has no data yet" if context.watermark is None else "there are no data in this range yet"
-        return _result(planned, context, "", [], {}, open_cell, reason)
-    sql = render(planned.statement, engine.dialect)
-    rows = engine.query(sql).rows
-    ledger = dict(engine.query(render(planned.ledger, engine.dialect)).rows)
+    Everything in the answer comes from one committed state. ``reads`` remembers what several questions on one engine
+    read alike.
+    """
+    with engine.snapshot() as snapshot:
+        read = (reads or StateReads()).on(snapshot)
+        context = _context(read, engine.dialect, settings, now, names_in(query))
+        planned = plan(query, context)
+        open_cell = partial(list_people, engine, context, planned.query)
+        if planned.statement is None or planned.ledger is None:
+            empty = context.watermark is None
+            reason = "the workspace has no data yet" if empty else "there are no data in this range yet"
+            return _result(planned, context, "", [], {}, open_cell, reason)
+        sql = render(planned.statement, engine.dialect)
+        rows = snapshot.query(sql).rows
+        ledger: dict[str, int] = dict(read(render(planned.ledger, engine.dialect)))
     return _result(planned, context, sql, rows, ledger, open_cell)
 
 
@@ -70,12 +76,13 @@ def _result(  # noqa: PLR0917 -- the parts of one record
     *reasons: str,
 ) -> Result:
     frame = planned.frame
-    shown = result_rows(planned, rows, context.timezone)
-    undefined = any(value is None for row in shown for name, value in row.items() if name in planned.shape.columns)
+    columns, shown = result_columns(planned), result_rows(planned, rows, context.timezone)
+    values = [column.name for column in columns if column.name in planned.shape.columns]
+    undefined = any(row[name] is None for name in values for row in shown)
     notes = planned.shape.notes or ("empty values are undefined: nothing to divide by, or not yet observed",)
     return Result(
         query=planned.query,
-        columns=result_columns(planned),
+        columns=columns,
         rows=shown,
         definition=f"{planned.metric.title}. {planned.metric.definition}",
         sql=sql,
@@ -105,6 +112,10 @@ def read_context(
     ``inside`` reads what the open transaction has changed, instead of the last committed state.
     """
     read: Read = engine.fetch if inside else lambda sql: engine.query(sql).rows
+    return _context(read, engine.dialect, settings, now, names)
+
+
+def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, names: Iterable[str]) -> Context:
     stored = stored_definitions(read)
     wanted = settings.definitions()
     stale = tuple(part for part in ("timezone", "actions", "population") if stored and stored.get(part) != wanted[part])
@@ -121,7 +132,7 @@ def read_context(
         now=now,
         first_day=first_day,
         watermark=watermark,
-        names=_known_names(engine, names),
+        names=_known_names(read, dialect, names),
         actions={name: settings.action(name) for name in types},
         activities=activity_rules(settings),
         core_features=settings.core_features,
@@ -183,27 +194,27 @@ def names_in(query: Query) -> list[str]:
     return [*query.breakdown, *(leaf.property or "" for leaf in leaves)]
 
 
-def _known_names(engine: Engine, names: Iterable[str]) -> PropertyNames:
+def _known_names(read: Read, dialect: Dialect, names: Iterable[str]) -> PropertyNames:
     """User attributes that were ever set, and those event properties of the question that some event carries."""
     keys = {split_name(name)[1] for name in names} - set(BUILT_IN_EVENT_PROPERTIES)
     if not keys:
         return PropertyNames()
-    attributes = {row[0] for row in engine.query("SELECT DISTINCT key FROM fact_user_attributes").rows}
-    found = {key for key in keys if _some_event_has(engine, key)}
-    return PropertyNames(frozenset(attributes), frozenset(found or _sampled_properties(engine)))
+    attributes = {row[0] for row in read("SELECT DISTINCT key FROM fact_user_attributes")}
+    found = {key for key in keys if _some_event_has(read, dialect, key)}
+    return PropertyNames(frozenset(attributes), frozenset(found or _sampled_properties(read)))
 
 
-def _some_event_has(engine: Engine, key: str) -> bool:
+def _some_event_has(read: Read, dialect: Dialect, key: str) -> bool:
     values = Values()
     text = f"""SELECT 1 FROM fact_user_actions e
 WHERE rg_property(e.action_metadata, {values.add(key)}) IS NOT NULL LIMIT 1"""
-    return bool(engine.query(render(values.bind(text), engine.dialect)).rows)
+    return bool(read(render(values.bind(text), dialect)))
 
 
-def _sampled_properties(engine: Engine) -> set[str]:
+def _sampled_properties(read: Read) -> set[str]:
     """Property names among some events, to suggest one for a name that none has."""
-    rows = engine.query("SELECT action_metadata FROM fact_user_actions WHERE action_metadata IS NOT NULL LIMIT 5000")
-    return {key for (text,) in rows.rows for key in _keys(text)}
+    rows = read("SELECT action_metadata FROM fact_user_actions WHERE action_metadata IS NOT NULL LIMIT 5000")
+    return {key for (text,) in rows for key in _keys(text)}
 
 
 @lru_cache(maxsize=1024)

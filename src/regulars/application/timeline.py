@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from regulars.domain.context import Context
     from regulars.settings import Settings
 
+Read = Callable[..., list[tuple[Any, ...]]]
+
 _KEY = """SELECT user_key FROM dim_identities WHERE external_id = {} ORDER BY kind DESC LIMIT 1"""
 
 
@@ -30,29 +33,29 @@ def timeline(engine: Engine, settings: Settings, user_id: str, now: datetime, *,
 
     Errors: :class:`QueryError` ``unknown_user``.
     """
-    found = _rows(engine, _KEY, user_id)
-    if not found:
-        raise QueryError(f"no user {user_id!r} in this workspace", code="unknown_user", user_id=user_id)
-    user_key, context = found[0][0], read_context(engine, settings, now)
-    return Timeline(_profile(engine, context, user_key), _moments(engine, context, user_key, limit))
+    with engine.snapshot() as snapshot:
+
+        def read(text: str, *given: str) -> list[tuple[Any, ...]]:
+            values = Values()
+            bound = values.bind(text.format(*(values.add(v) for v in given)))
+            return snapshot.query(render(bound, engine.dialect)).rows
+
+        found = read(_KEY, user_id)
+        if not found:
+            raise QueryError(f"no user {user_id!r} in this workspace", code="unknown_user", user_id=user_id)
+        user_key, context = found[0][0], read_context(engine, settings, now)
+        return Timeline(_profile(read, context, user_key), _moments(read, context, user_key, limit))
 
 
-def _rows(engine: Engine, text: str, *given: str) -> list[tuple[Any, ...]]:
-    values = Values()
-    return engine.query(render(values.bind(text.format(*(values.add(v) for v in given))), engine.dialect)).rows
-
-
-def _profile(engine: Engine, context: Context, user_key: int) -> Profile:
+def _profile(read: Read, context: Context, user_key: int) -> Profile:
     stored = ", ".join(STORED_USER_ATTRIBUTES)
-    ((user_id, population, registered, born, own, *values),) = _rows(
-        engine,
+    ((user_id, population, registered, born, own, *values),) = read(
         f"""SELECT user_id, population, registration_date, birth_date, user_attributes, {stored}
 FROM dim_users WHERE user_key = {user_key}""",
     )
-    ids = _rows(engine, f"SELECT external_id FROM dim_identities WHERE user_key = {user_key} ORDER BY kind DESC, 1")
+    ids = read(f"SELECT external_id FROM dim_identities WHERE user_key = {user_key} ORDER BY kind DESC, 1")
     attributes = {**json.loads(own or "{}"), **dict(zip(STORED_USER_ATTRIBUTES, values, strict=True))}
-    days = _rows(
-        engine,
+    days = read(
         f"""SELECT day, sessions_count, total_actions, is_active_day FROM daily_activity
 WHERE user_key = {user_key} ORDER BY day""",
     )
@@ -82,9 +85,8 @@ def _tier(active: list[date], last: date | None) -> str:
     return tier_of(recent, at_risk=(last - active[-1]).days > RISK_DAYS)
 
 
-def _moments(engine: Engine, context: Context, user_key: int, limit: int) -> tuple[Moment, ...]:
-    rows = _rows(
-        engine,
+def _moments(read: Read, context: Context, user_key: int, limit: int) -> tuple[Moment, ...]:
+    rows = read(
         f"""
 SELECT e.action_timestamp, a.action_type, a.category, e.event_name, f.feature_name, e.action_context,
   v.platform, v.device_type, g.country, e.action_metadata,

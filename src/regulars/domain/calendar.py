@@ -101,8 +101,10 @@ def period_start(day: date, unit: Unit, week_start: int = 1) -> date:
 
 def period_end(day: date, unit: Unit, week_start: int = 1) -> date:
     """Last day of the period that holds ``day``."""
+    if unit == "day":
+        return day
     start = period_start(day, unit, week_start)
-    longest = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}[unit]
+    longest = {"week": 7, "month": 31, "quarter": 92, "year": 366}[unit]
     return period_start(start + timedelta(days=longest), unit, week_start) - timedelta(days=1)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from regulars.domain.schema import Column, ColumnType, Table
+    from regulars.domain.sql import BoundSql
 
 NUMBER_PATTERN = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
@@ -112,12 +114,17 @@ CLICKHOUSE = Dialect(
 DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (DUCKDB, CLICKHOUSE)}
 
 
-def render(tree: exp.Expr, dialect: Dialect, *, pretty: bool = True) -> str:
+@lru_cache(maxsize=512)  # spelling a statement costs as much as running it on a small table
+def render(statement: BoundSql, dialect: Dialect, *, pretty: bool = True) -> str:
     """Spell a statement of the canonical subset in an engine's dialect."""
-    spelled = tree.transform(_replace_fragment, dialect)
-    for select in spelled.find_all(exp.Select):
+    tree = statement.tree()
+    # Arguments may hold fragments of their own: the walk comes from outside, so the last found is the innermost.
+    for call in reversed(list(tree.find_all(exp.Anonymous))):
+        if call.name.lower() in dialect.fragments:
+            call.replace(_fragment(call, dialect))
+    for select in tree.find_all(exp.Select):
         select.set("expressions", [_named(column) for column in select.expressions])
-    return spelled.sql(dialect=dialect.sqlglot, pretty=pretty)
+    return tree.sql(dialect=dialect.sqlglot, pretty=pretty, copy=False)
 
 
 def _named(column: exp.Expr) -> exp.Expr:
@@ -126,24 +133,15 @@ def _named(column: exp.Expr) -> exp.Expr:
     return exp.alias_(column, column.name) if qualified else column
 
 
-def _replace_fragment(node: exp.Expr, dialect: Dialect) -> exp.Expr:
-    if not isinstance(node, exp.Anonymous) or node.name.lower() not in dialect.fragments:
-        return node
-    # Arguments may hold fragments of their own, and the replacement is not visited again.
-    arguments = [
-        argument.transform(_replace_fragment, dialect).sql(dialect=dialect.sqlglot) for argument in node.expressions
-    ]
-    return parse_one(_fill(dialect, node, arguments), dialect=dialect.sqlglot)
-
-
-def _fill(dialect: Dialect, node: exp.Anonymous, arguments: list[str]) -> str:
-    template = dialect.fragments[node.name.lower()]
-    places = {str(number): argument for number, argument in enumerate(arguments)}
+def _fragment(call: exp.Anonymous, dialect: Dialect) -> exp.Expr:
+    template = dialect.fragments[call.name.lower()]
+    places = {str(place): argument.sql(dialect=dialect.sqlglot) for place, argument in enumerate(call.expressions)}
     if "{pointer}" in template:
-        pointer = exp.Literal.string(json_pointer(node.expressions[1].name))
+        pointer = exp.Literal.string(json_pointer(call.expressions[1].name))
         places["pointer"] = pointer.sql(dialect=dialect.sqlglot)
     # One pass, so that braces inside an argument or a name are never taken for a place to fill.
-    return re.sub(r"\{([0-9]|pointer)\}", lambda match: places[match.group(1)], template)
+    text = re.sub(r"\{([0-9]|pointer)\}", lambda match: places[match.group(1)], template)
+    return parse_one(text, dialect=dialect.sqlglot)
 
 
 def json_pointer(key: str) -> str:

@@ -14,18 +14,17 @@ from regulars.errors import QueryError, UnknownNameError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlglot import exp
-
     from regulars.domain.context import Context
     from regulars.domain.metrics.record import Shape
     from regulars.domain.query import Query
     from regulars.domain.relations.scope import Source
+    from regulars.domain.sql import BoundSql
     from regulars.domain.statement import Statement
 
 
 def plan_people(
     query: Query, context: Context, row: Mapping[str, Any], column: str | None = None, source: Source | None = None
-) -> exp.Expr | None:
+) -> BoundSql | None:
     """The SELECT for the ids of the people behind one cell; None while there is nothing to show.
 
     ``row`` is a row of the result: its date, its breakdown values, and the flag ``other`` for the rest. ``column``

@@ -21,12 +21,11 @@ from regulars.domain.timezones import local_day_sql
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
-    from sqlglot import exp
-
     from regulars.domain.conditions import SortedFilters
     from regulars.domain.context import Context
     from regulars.domain.metrics.record import Metric, Shape
     from regulars.domain.query import Query
+    from regulars.domain.sql import BoundSql
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ class Plan:
     frame: Frame | None
     breakdown: tuple[Property, ...]
     source: Source = "aggregates"
-    statement: exp.Expr | None = None
-    ledger: exp.Expr | None = None
+    statement: BoundSql | None = None
+    ledger: BoundSql | None = None
     warnings: tuple[str, ...] = ()
 
     @property

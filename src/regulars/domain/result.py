@@ -178,22 +178,24 @@ def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[
     frame = plan.frame
     if frame is None:
         return []
-    names = [column.name for column in result_columns(plan)]
+    names = [*(column.name for column in result_columns(plan)), "flags"]
     hourly = plan.query.grain == "hour" and plan.query.calendar is None
     # A SELECT may say on which date its window ends; a result without a time axis leaves that out.
-    extra = len(rows[0]) - 1 - len(names) if rows else 0
+    extra = len(rows[0]) - len(names) if rows else 0
     only_date = frame.bucket_start(frame.last)
     flags: dict[tuple[date | str, bool], list[str]] = {}
     found = []
-    for *cells, is_other in rows:
-        row = dict(zip(names, cells[extra:], strict=True))
+    for cells in rows:
+        # The last cell tells whether the row is the rest; flags take its place.
+        row = dict(zip(names, cells[extra:] if extra else cells, strict=True))
         if hourly:
             row["date"] = hour_text(int(row["date"]), timezone)
         # Many slices share a date, and its flags are worked out once.
-        key = row.get("date", only_date), bool(is_other)
-        if key not in flags:
-            flags[key] = _flags(plan, frame, key[0], other=key[1])
-        row["flags"] = flags[key].copy()
+        key = row.get("date", only_date), row["flags"]
+        known = flags.get(key)
+        if known is None:
+            known = flags[key] = _flags(plan, frame, key[0], other=key[1])
+        row["flags"] = known.copy()
         found.append(row)
     return found
 
@@ -213,8 +215,7 @@ def _flags(plan: Plan, frame: Frame, start: date | str, *, other: bool) -> list[
     shown_end = min(end, frame.last)
     if not plan.shape.dated:
         end = max(end, frame.bucket_end(frame.bucket_start(frame.asked_end)))
-    ahead = timedelta(days=plan.shape.ahead_days)
-    flags = ["incomplete"] if end + ahead > frame.complete_through else []
+    flags = ["incomplete"] if (frame.complete_through - end).days < plan.shape.ahead_days else []
     if other:
         flags.append("other")
     if _warming_up(plan, frame, day, shown_end):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,17 +15,34 @@ if TYPE_CHECKING:
 Value = str | int | float | bool | date
 
 
+@dataclass(frozen=True)
+class BoundSql:
+    """Canonical text with the values of its placeholders, ``$v1`` first; types tell 1, 1.0 and True apart.
+
+    :func:`regulars.domain.dialect.render` spells it for an engine.
+    """
+
+    text: str
+    values: tuple[tuple[type, Value], ...]
+
+    def tree(self) -> exp.Expr:
+        """A syntax tree of its own, with literals in the places of the placeholders."""
+        tree = _parsed(self.text).copy()
+        for node in list(tree.find_all(exp.Placeholder)):
+            node.replace(literal(self.values[int(node.name[1:]) - 1][1]))
+        return tree
+
+
 class Values:
     """The values of one statement. Text holds a placeholder, the tree gets a literal: nothing can break out.
 
     >>> values = Values()
     >>> text = "SELECT 1 WHERE x = " + values.add("it's")
-    >>> text, values.bind(text).sql()
+    >>> text, values.bind(text).tree().sql()
     ('SELECT 1 WHERE x = $v1', "SELECT 1 WHERE x = 'it''s'")
     """
 
     def __init__(self) -> None:
-        self._by_name: dict[str, Value] = {}
         self._names: dict[tuple[type, Value], str] = {}
 
     def __eq__(self, other: object) -> bool:
@@ -39,25 +57,20 @@ class Values:
         known = (type(value), value)
         if known not in self._names:
             self._names[known] = f"v{len(self._names) + 1}"
-            self._by_name[self._names[known]] = value
         return f"${self._names[known]}"
 
     def add_all(self, values: tuple[Value, ...]) -> str:
         """Placeholders of several values, separated by commas."""
         return ", ".join(self.add(value) for value in values)
 
-    def bind(self, text: str) -> exp.Expr:
-        """Parse the text once (cached) and put literals where the placeholders are."""
-        return _parsed(text).transform(_literal_for, self._by_name)
+    def bind(self, text: str) -> BoundSql:
+        """The text with the values added so far, ready to be rendered."""
+        return BoundSql(text, tuple(self._names))
 
 
 @lru_cache(maxsize=512)
 def _parsed(text: str) -> exp.Expr:
     return parse_one(text, dialect="duckdb")
-
-
-def _literal_for(node: exp.Expr, by_name: Mapping[str, Value]) -> exp.Expr:
-    return literal(by_name[node.name]) if isinstance(node, exp.Placeholder) else node
 
 
 def literal(value: Value) -> exp.Expr:

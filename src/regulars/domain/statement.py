@@ -166,7 +166,9 @@ class Statement:
     def _rows(self) -> str:
         scope = self.scope
         shown, other = slices.shown_columns(scope), slices.is_other(scope)
-        body = f"FROM daily r JOIN ({slices.axis(scope)}) k ON k.slice = r.slice"
+        body = "FROM daily r"
+        if scope.breakdown:
+            body += f" JOIN ({slices.axis(scope)}) k ON k.slice = r.slice"
         first = epoch_day(self.frame.first)
         if self.shape.summary is not None:
             return self._summary(f"r.date, {shown}", other, f"{body}\nWHERE r.day >= {first}", self.shape.summary)
@@ -179,10 +181,12 @@ ORDER BY r.date, r.slice"""
 
     def _summary(self, shown: str, other: str, body: str, summary: str) -> str:
         ratio = f"CASE WHEN r.day <= {epoch_day(self.frame.complete_through)} THEN r.stickiness END"
-        named = "".join(f", k.shown_{name}" for name in self.scope.segments)
+        keys = ["r.date", "r.slice"]
+        if self.scope.breakdown:
+            keys += ["k.slice", *(f"k.shown_{name}" for name in self.scope.segments)]
         return f"""
 SELECT {shown}CAST(NULL AS BIGINT) AS numerator, CAST(NULL AS BIGINT) AS denominator,
   {summary.format(ratio)} AS stickiness, {other} AS is_other
 {body}
-GROUP BY r.date, r.slice, k.slice{named}
+GROUP BY {", ".join(keys)}
 ORDER BY r.date, r.slice"""

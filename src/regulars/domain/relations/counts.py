@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.calendar import epoch_day
+from regulars.domain.relations.scope import listed
 
 if TYPE_CHECKING:
     from regulars.domain.frame import Frame
@@ -14,33 +15,33 @@ if TYPE_CHECKING:
 
 
 def changes(scope: Scope, shape: Shape, frame: Frame) -> str:
-    """+amount where a span begins, -amount on the day after it ends, one column per measure."""
-    table = "held" if scope.moments else "spans"
+    """+amount where a span begins, -amount on the day after it ends, one column per measure.
+
+    Segments are added up first: that leaves few rows to be given their slice.
+    """
+    own = ["slice"] if scope.by_event else list(scope.segments)
     first, last = epoch_day(frame.grid_from), epoch_day(frame.last)
-    if scope.by_event:
-        slice_, join = "s.slice", ""
-    elif scope.breakdown:
-        slice_ = "k.slice"
-        join = f"\n  JOIN slices k ON {' AND '.join(f'k.{name} = s.{name}' for name in scope.segments)}"
-    else:
-        slice_, join = "1", ""
     measures = ",\n  ".join(
         f"CAST(sum(CASE WHEN measure = '{m.name}' THEN amount ELSE 0 END) AS {m.sql_type}) AS {m.name}"
         for m in shape.measures
     )
-    return f"""
-SELECT slice, day,
+    edges = f"""
+SELECT {listed(own)}day,
   {measures}
 FROM (
-  SELECT s.measure, {slice_} AS slice, greatest(s.first_day, {first}) AS day, s.amount
-  FROM {table} s{join}
+  SELECT s.measure, {listed(own, "s")}CASE WHEN e.sign = 1 THEN greatest(s.first_day, {first}) ELSE s.last_day + 1 END
+    AS day, e.sign * s.amount AS amount
+  FROM {"held" if scope.moments else "spans"} s CROSS JOIN (SELECT 1 AS sign UNION ALL SELECT -1 AS sign) e
   WHERE s.last_day >= {first} AND s.first_day <= {last}
-  UNION ALL
-  SELECT s.measure, {slice_} AS slice, s.last_day + 1 AS day, -s.amount AS amount
-  FROM {table} s{join}
-  WHERE s.last_day >= {first} AND s.last_day < {last} AND s.first_day <= {last}
 ) edges
-GROUP BY slice, day"""
+GROUP BY {listed(own)}day"""
+    if scope.by_event or not scope.breakdown:
+        return edges
+    summed = ", ".join(f"CAST(sum(c.{m.name}) AS {m.sql_type}) AS {m.name}" for m in shape.measures)
+    return f"""
+SELECT k.slice, c.day, {summed}
+FROM ({edges}) c JOIN slices k ON {" AND ".join(f"k.{name} = c.{name}" for name in scope.segments)}
+GROUP BY k.slice, c.day"""
 
 
 def days(frame: Frame, values: Values) -> str:
@@ -67,15 +68,18 @@ SELECT epoch_day AS day, min(full_date) OVER (PARTITION BY {key}) AS date,
 
 
 def counts(scope: Scope, shape: Shape) -> str:
-    """Running sums of the changes on a dense grid of days and slices."""
-    axis = "SELECT DISTINCT slice FROM slices WHERE seen = 1" if scope.breakdown else "SELECT 1 AS slice"
+    """Running sums of the changes on a dense grid of days and slices; without a breakdown all is slice 1."""
+    slice_, partition, grid, same = "1", "", "days d", ""
+    if scope.breakdown:
+        slice_, partition, same = "k.slice", "PARTITION BY k.slice ", "c.slice = k.slice AND "
+        grid = "days d CROSS JOIN (SELECT DISTINCT slice FROM slices WHERE seen = 1) k"
     running = ",\n  ".join(
-        f"CAST(sum(coalesce(c.{m.name}, 0)) OVER (PARTITION BY k.slice ORDER BY d.day ROWS UNBOUNDED PRECEDING)"
+        f"CAST(sum(coalesce(c.{m.name}, 0)) OVER ({partition}ORDER BY d.day ROWS UNBOUNDED PRECEDING)"
         f" AS {m.sql_type}) AS {m.name}"
         for m in shape.measures
     )
     return f"""
-SELECT k.slice, d.day, d.date, d.last_day,
+SELECT {slice_} AS slice, d.day, d.date, d.last_day,
   {running}
-FROM days d CROSS JOIN ({axis}) k
-LEFT JOIN changes c ON c.slice = k.slice AND c.day = d.day"""
+FROM {grid}
+LEFT JOIN changes c ON {same}c.day = d.day"""

@@ -144,7 +144,9 @@ def ledger(scope: Scope, frame: Frame, values: Values, source: Source, stored: S
     """People with a qualifying event in the range, by population; conditions that hold only on a day are left out."""
     first, last = values.add(frame.first), values.add(frame.last)
     if source == "aggregates":
-        tests = [f"activity = {values.add(scope.activity)}", f"dimension = {values.add(stored.dimension)}"]
+        # Every dimension holds every person once, and without a value to compare the fewest rows do.
+        dimension = stored.dimension if stored.condition else StoredSlice().dimension
+        tests = [f"activity = {values.add(scope.activity)}", f"dimension = {values.add(dimension)}"]
         tests += [f"day >= {first}", f"day <= {last}", *([stored.condition] if stored.condition else [])]
         tests.append(f"(gap IS NULL OR {day_number('day')} - gap < {epoch_day(frame.first)})")
         return f"SELECT population, sum(users) AS users FROM agg_arrivals {where(tests)} GROUP BY population"

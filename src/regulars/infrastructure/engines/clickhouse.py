@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from regulars.application.ports import Table
+from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import CLICKHOUSE, Dialect, create_table
 from regulars.domain.schema import TABLES
 from regulars.errors import EngineError, MissingExtraError, UnsupportedError
@@ -51,6 +51,11 @@ class ClickHouseEngine:
         with _driver_errors("answer the query", sql):
             found = self.client.query(sql, settings=dict(self.dialect.settings))
         return Table(tuple(found.column_names), [tuple(row) for row in found.result_rows])
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Several SELECTs; each sees what is there when it runs."""
+        yield Snapshot(self.query)
 
     def execute(self, sql: str) -> None:
         """Run one statement that changes something; ClickHouse has no transaction to be inside of."""

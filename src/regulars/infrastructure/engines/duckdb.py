@@ -3,7 +3,7 @@
 Facts about DuckDB 2.0 that shape this module: a second statement on a connection with an open result fails, so
 every query has its own cursor; one process at a time may open a file for writing, so a lock file guards it
 (:mod:`regulars.infrastructure.lock`); files are written in the storage format of 1.5 so that an older library
-can still read them.
+can still read them; a transaction sees what was committed before its first read, not before its BEGIN.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from regulars.application.ports import Table
+from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import DUCKDB, Dialect, create_table
 from regulars.domain.schema import FIRST_DATE, LAST_DATE, TABLES
 from regulars.domain.views import VIEWS
@@ -65,6 +66,7 @@ class DuckDBEngine:
             options["storage_compatibility_version"] = _STORAGE_VERSION
         self._options = options
         self._write_lock = threading.RLock()
+        self._commits = 0  # begun and ended ones: an odd number while one is under way
         self._readers = _Readers()
         self._connect()
 
@@ -89,8 +91,21 @@ class DuckDBEngine:
     def query(self, sql: str) -> Table:
         """Run one SELECT on a snapshot and return all its rows."""
         with self._readers.one(), _driver_errors("answer the query", sql), self._connection.cursor() as cursor:
-            cursor.execute(sql)
-            return Table(tuple(c[0] for c in cursor.description or ()), cursor.fetchall())
+            return _rows(cursor, sql)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The last committed state, for several SELECTs whose rows belong together."""
+        with self._readers.one():
+            with _driver_errors("read the warehouse"):
+                cursor = self._connection.cursor()
+            with cursor:
+                commits = self._commits
+                with _driver_errors("read the warehouse"):
+                    cursor.execute("BEGIN TRANSACTION")
+                    cursor.execute("SELECT txid_current()")  # the first read
+                is_known = commits % 2 == 0 and commits == self._commits
+                yield Snapshot(partial(_rows, cursor), commits if is_known else None)
 
     def execute(self, sql: str, parameters: object = None) -> None:
         """Run one statement that changes something, inside :meth:`transaction`."""
@@ -118,7 +133,11 @@ class DuckDBEngine:
             except BaseException:
                 self._writer.execute("ROLLBACK")
                 raise
-            self.execute("COMMIT")
+            self._commits += 1
+            try:
+                self.execute("COMMIT")
+            finally:
+                self._commits += 1
 
     def rewrite(self) -> bool:
         """Write the file anew with the rows there are, so that nothing deleted can be read from it any more.
@@ -161,11 +180,25 @@ class _Readers:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
+        self._here = threading.local()
         self._count = 0
         self._closed = False
 
     @contextmanager
     def one(self) -> Iterator[None]:
+        if getattr(self._here, "reads", False):
+            # A query inside a snapshot must not wait for a rewrite that waits for the snapshot.
+            yield
+            return
+        with self._enter():
+            self._here.reads = True
+            try:
+                yield
+            finally:
+                self._here.reads = False
+
+    @contextmanager
+    def _enter(self) -> Iterator[None]:
         with self._changed:
             self._changed.wait_for(lambda: not self._closed)
             self._count += 1
@@ -197,6 +230,12 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Table:
+    with _driver_errors("answer the query", sql):
+        cursor.execute(sql)
+        return Table(tuple(c[0] for c in cursor.description or ()), cursor.fetchall())
 
 
 @contextmanager
