@@ -5,48 +5,35 @@ This is the composition root: the only module beside the interfaces that knows w
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 -- typed keywords are resolved at run time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self
 
 from regulars.application.load import load_and_refresh, rebuild_all
 from regulars.application.query import analyze, render_query
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.metrics import ALIASES
-from regulars.domain.query import Calendar, Filter, Grain, Population, Query, Range
+from regulars.domain.query import Filter, Query, Range
 from regulars.domain.where import parse_where
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.infrastructure.lock import WorkspaceLock
+from regulars.questions import Questions
 from regulars.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from regulars.application.ports import Table
+    from regulars.domain.query import Calendar, Grain, Population
     from regulars.domain.report import ImportPreview, ImportReport
     from regulars.domain.result import Result
     from regulars.infrastructure.loader import Loader
+    from regulars.questions import Day
 
 SETTINGS_NAME = "regulars.toml"
 DATABASE_NAME = "regulars.duckdb"
-Day = date | str
-
-
-class Question(TypedDict, total=False):
-    """Keywords that every metric takes; :meth:`Workspace.question` explains them."""
-
-    by: str | Sequence[str]
-    start: Day | None
-    end: Day | None
-    grain: Grain
-    activity: str
-    population: Population
-    where: str | Filter | Sequence[str | Filter]
-    limit: int
-    as_of: Day | None
 
 
 def open(
@@ -133,7 +120,7 @@ def _open_folder(folder: Path, *, read_only: bool, clock: Callable[[], datetime]
         raise
 
 
-class Workspace:
+class Workspace(Questions):
     """A product's events and the answers they give. Use it as a context manager, or call :meth:`close`."""
 
     def __init__(
@@ -294,123 +281,6 @@ class Workspace:
             []
         """
         return self.query(self.question(name, **keywords))
-
-    def active_users(
-        self, window: int | None = None, *, calendar: Calendar | None = None, **question: Unpack[Question]
-    ) -> Result:
-        """People active in a rolling window, a calendar period, or the bucket.
-
-        A person counts at day d when active on at least one day of the closed window [d - window + 1, d]. Other
-        keywords are those of :meth:`question`.
-
-        Returns:
-            Columns ``date``, the breakdown, ``active_users`` (distinct people), ``flags``; one row per bucket and
-            slice, zeros included.
-
-        Example:
-            >>> ws = open()
-            >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
-            >>> ws.active_users(window=28, start="2026-01-05").rows
-            [{'date': datetime.date(2026, 1, 5), 'active_users': 1, 'flags': ['warming_up']}]
-        """
-        return self.metric("active_users", window=window, calendar=calendar, **question)
-
-    def new_vs_returning(self, *, new_by: str = "first_activity", **question: Unpack[Question]) -> Result:
-        """People active in the bucket, split into those active for the first time ever and the rest.
-
-        Returns:
-            Columns ``date``, the breakdown, ``new``, ``returning``, ``active_users``, ``flags``.
-        """
-        return self.metric("new_vs_returning", new_by=new_by, **question)
-
-    def stickiness(
-        self,
-        window: int | None = None,
-        *,
-        numerator: int = 1,
-        method: str = "ratio",
-        summary: str | None = None,
-        **question: Unpack[Question],
-    ) -> Result:
-        """Actives of a short window over actives of a long one, DAU/MAU by default.
-
-        Returns:
-            Columns ``date``, the breakdown, ``numerator``, ``denominator``, ``stickiness`` (None when nobody was
-            active), ``flags``.
-        """
-        own: dict[str, Any] = {"numerator": numerator} if numerator != 1 else {}
-        return self.metric("stickiness", window=window, **question, method=method, summary=summary, **own)
-
-    def active_days(
-        self,
-        window: int | None = None,
-        *,
-        unit: str = "day",
-        at_least: bool = False,
-        over_time: bool = False,
-        **question: Unpack[Question],
-    ) -> Result:
-        """The power-user curve: people by number of active days (or weeks) in the window, 30 days by default.
-
-        Returns:
-            Columns ``date`` (with ``over_time`` only), the breakdown, ``active_days``, ``users``, ``share`` (of the
-            people active in the window), ``flags``; one row per number, zeros included.
-        """
-        options: dict[str, Any] = {"unit": unit, "at_least": at_least, "over_time": over_time}
-        return self.metric("active_days", window=window, **question, **options)
-
-    def tiers(
-        self,
-        window: int | None = None,
-        *,
-        scheme: str = "days",
-        depth_threshold: int = 10,
-        with_risk: bool = False,
-        **question: Unpack[Question],
-    ) -> Result:
-        """People by engagement tier: casual, regular, core, power, dormant, and at_risk on request.
-
-        Returns:
-            Columns ``date``, the breakdown, ``tier``, ``users``, ``sessions_per_active_day``,
-            ``actions_per_active_day``, ``flags``; one row per bucket and tier, zeros included.
-        """
-        options: dict[str, Any] = {"scheme": scheme, "depth_threshold": depth_threshold, "with_risk": with_risk}
-        return self.metric("tiers", window=window, **question, **options)
-
-    def tier_transitions(
-        self,
-        window: int | None = None,
-        *,
-        scheme: str = "days",
-        depth_threshold: int = 10,
-        with_risk: bool = False,
-        **question: Unpack[Question],
-    ) -> Result:
-        """People by tier on ``start`` and on ``end``; :meth:`Result.users` lists those who moved one way.
-
-        Returns:
-            Columns ``from_tier``, ``to_tier``, ``users``, ``flags``.
-        """
-        options: dict[str, Any] = {"scheme": scheme, "depth_threshold": depth_threshold, "with_risk": with_risk}
-        return self.metric("tier_transitions", window=window, **question, **options)
-
-    def sessions(self, **question: Unpack[Question]) -> Result:
-        """Sessions per bucket of their start: how many, how long (seconds), how deep.
-
-        Returns:
-            Columns ``date``, the breakdown, ``sessions``, ``users``, ``sessions_per_user``, ``duration_mean``,
-            ``duration_median``, ``duration_p90``, ``actions_per_session``, ``screens_per_session``,
-            ``bounce_share``, ``flags``.
-        """
-        return self.metric("sessions", **question)
-
-    def actions(self, *, weighted: bool = False, **question: Unpack[Question]) -> Result:
-        """Actions per bucket, the people who did them, and actions per person.
-
-        Returns:
-            Columns ``date``, the breakdown, ``actions``, ``users``, ``actions_per_user``, ``flags``.
-        """
-        return self.metric("actions", weighted=weighted, **question)
 
     def sql(self, statement: str) -> Table:
         """Rows of one SELECT on the star schema; anything else is refused."""
