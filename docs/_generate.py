@@ -98,6 +98,7 @@ EXAMPLES = {
     ),
     "sessions": ('ws.sessions(grain="week", by="session.type")', "sessions --grain week --by session.type"),
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
+    "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
 }
 
 

@@ -153,3 +153,17 @@ class Questions(ABC):
             Columns ``date``, the breakdown, ``actions``, ``users``, ``actions_per_user``, ``flags``.
         """
         return self.metric("actions", weighted=weighted, **question)
+
+    def depth(self, **question: Unpack[Question]) -> Result:
+        """How much the active people of a bucket do: actions, sessions, time, breadth, creation, weights.
+
+        Actions are those that qualify for the activity, on days on which their person was active; sessions are all
+        that these people start in the bucket. Means are None where nobody was active, and ``creation_share`` where
+        nothing was created or consumed.
+
+        Returns:
+            Columns ``date``, the breakdown, ``users``, ``actions_per_user``, ``sessions_per_user``,
+            ``seconds_per_user``, ``action_types_per_user``, ``features_per_user``, ``creation_share``,
+            ``score_per_user``, ``flags``; one row per bucket and slice.
+        """
+        return self.metric("depth", **question)

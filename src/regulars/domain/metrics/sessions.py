@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.domain.metrics.active import DATE
 from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
-from regulars.domain.relations import cells, counts, moments, slices
+from regulars.domain.relations import cells, counts, moments, slices, visits
 from regulars.domain.relations.scope import day_number, where
-from regulars.domain.rollups.sessions import sessions as sessions_from_events
 from regulars.domain.sql import with_relations
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ def _visits(statement: Statement, source: Source) -> dict[str, str]:
     """Sessions in scope with their bucket and segments."""
     scope, frame, values = statement.scope, statement.frame, statement.values
     named = {name: moments.validity(name) for name in scope.moments}
-    if source == "events":
-        named["user_sessions"] = sessions_from_events(statement.context, values, only_since=False)
+    named |= visits.user_sessions(statement.context, values, source)
+    day = visits.session_day(statement.context)
     named["days"] = counts.days(frame, values)
     labels = scope.labels()
     joins = "".join(
@@ -53,8 +52,8 @@ def _visits(statement: Statement, source: Source) -> dict[str, str]:
     named["visits"] = f"""
 SELECT x.user_key, {listed}d.date, d.last_day, x.duration_seconds, x.actions_count, x.screens_visited
 FROM user_sessions x JOIN dim_users u ON u.user_key = x.user_key
-JOIN days d ON d.day = {day_number("x.day")}{joins}
-{where([f"x.day >= {values.add(frame.first)}", f"x.day <= {values.add(frame.last)}", *tests])}"""
+JOIN days d ON d.day = {day_number(day)}{joins}
+{where([*visits.in_range(statement.context, frame, values), *tests])}"""
     if scope.breakdown:
         named["slices"] = slices.ranked(scope, "count(DISTINCT user_key)", "1", "visits")
     return named
