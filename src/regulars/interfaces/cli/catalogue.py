@@ -80,7 +80,8 @@ def _list(chosen: list[Metric]) -> list[str]:
 
 def _page(metric: Metric) -> list[str]:
     lines = [f"{metric.title} ({metric.name})", "", *textwrap.wrap(metric.definition, 96), "", "Columns:"]
-    lines += [f"  {column.name:<18}{column.unit:<20}{column.description}" for column in metric.columns]
+    names, units = (max(map(len, texts)) + 2 for texts in zip(*((c.name, c.unit) for c in metric.columns), strict=True))
+    lines += [f"  {column.name:<{names}}{column.unit:<{units}}{column.description}" for column in metric.columns]
     takes = ["--grain " + "|".join(metric.grains)]
     takes += ["--window DAYS"] * metric.takes_window + ["--calendar PERIOD"] * metric.takes_calendar
     lines += ["", "Takes: " + ", ".join(takes)]
