@@ -83,6 +83,24 @@ class Questions(ABC):
         own: dict[str, Any] = {"numerator": numerator} if numerator != 1 else {}
         return self.metric("stickiness", window=window, **question, method=method, summary=summary, **own)
 
+    def stickiness_by_cohort(
+        self, window: int | None = None, *, cohort: str = "first_activity", **question: Unpack[Question]
+    ) -> Result:
+        """Stickiness of a fixed set of people, day by day from ``start``, the day that chooses them.
+
+        Args:
+            window: Days of the longer window, 30 by default; it opens no earlier than ``start``.
+            cohort: ``first_activity``: active for the first time ever on ``start``; ``active``: active on it;
+                ``registration``: registered on it, also those who never come.
+            question: Keywords of :meth:`regulars.Workspace.question`; attributes are those of ``start``.
+
+        Returns:
+            Columns ``date``, the breakdown, ``day`` (0 is ``start``), ``cohort`` (its size), ``active_users`` (of it
+            on the day), ``window_users`` (of it in the window), ``stickiness`` (None while nobody is in the
+            window), ``flags``; one row per day up to ``end``.
+        """
+        return self.metric("stickiness_by_cohort", window=window, cohort=cohort, **question)
+
     def active_days(
         self,
         window: int | None = None,

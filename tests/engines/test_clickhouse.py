@@ -109,12 +109,14 @@ def test_clickhouse_makes_the_sessions_of_the_oracle(
 QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "new_vs_returning": ({"new_by": "registration"},),
     "stickiness": ({"method": "mean", "window": 7}, {"method": "return"}, {"summary": "median", "grain": "week"}),
+    "stickiness_by_cohort": ({"cohort": "registration"}, {"cohort": "active", "window": 3, "by": "plan", "limit": 1}),
     "active_days": ({"at_least": True}, {"unit": "week", "over_time": True, "grain": "month"}),
     "tiers": ({"scheme": "depth", "depth_threshold": 3, "with_risk": True, "grain": "week"},),
     "sessions": ({"grain": "week", "by": "session.type", "limit": 1},),
     "actions": ({"weighted": True, "grain": "hour", "start": "2026-01-29"},),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
 }
+ALWAYS: dict[str, dict[str, Any]] = {"stickiness_by_cohort": {"start": "2026-01-05"}}
 NO_BREAKDOWN = ("tier_transitions",)
 
 
@@ -137,7 +139,7 @@ def test_every_metric_has_the_same_rows_on_clickhouse(
     mirror(product.engine, clickhouse, COPIED)
     sliced = () if name in NO_BREAKDOWN else ({"by": "country", "limit": 2}, {"by": "tenure_band"})
     for question in ({}, *sliced, *QUESTIONS.get(name, ())):
-        query = product.question(name, **question)
+        query = product.question(name, **ALWAYS.get(name, {}), **question)
         expected = comparable(product.query(query).rows)
         assert expected
         for number in range(len(SOURCES)):
