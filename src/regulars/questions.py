@@ -154,15 +154,21 @@ class Questions(ABC):
         options: dict[str, Any] = {"scheme": scheme, "depth_threshold": depth_threshold, "with_risk": with_risk}
         return self.metric("tier_transitions", window=window, **question, **options)
 
-    def sessions(self, **question: Unpack[Question]) -> Result:
+    def sessions(self, *, profile: str | None = None, **question: Unpack[Question]) -> Result:
         """Sessions per bucket of their start: how many, how long (seconds), how deep.
 
+        Args:
+            profile: ``hour`` (0 to 23, local) or ``weekday`` (1 Monday to 7 Sunday) of the start, over the whole
+                range, instead of dates; people count once per row.
+            question: Keywords of :meth:`regulars.Workspace.question`.
+
         Returns:
-            Columns ``date``, the breakdown, ``sessions``, ``users``, ``sessions_per_user``, ``duration_mean``,
-            ``duration_median``, ``duration_p90``, ``actions_per_session``, ``screens_per_session``,
-            ``bounce_share``, ``flags``.
+            Columns ``date`` (or ``hour``, or ``weekday``), the breakdown, ``sessions``, ``users``,
+            ``sessions_per_user``, ``duration_mean``, ``duration_median``, ``duration_p90``,
+            ``actions_per_session``, ``screens_per_session``, ``bounce_share``, ``flags``; one row per bucket (or
+            hour, or weekday) and slice, zeros included.
         """
-        return self.metric("sessions", **question)
+        return self.metric("sessions", profile=profile, **question)
 
     def actions(self, *, weighted: bool = False, **question: Unpack[Question]) -> Result:
         """Actions per bucket, the people who did them, and actions per person.

@@ -37,6 +37,9 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("actions", {"weighted": True, "by": "category"}),
     ("actions", {"activity": "core_feature"}),
     ("sessions", {"by": "country"}),
+    ("sessions", {"profile": "hour"}),
+    ("sessions", {"profile": "weekday"}),
+    ("stickiness_by_cohort", {"cohort": "active"}),
     ("depth", {"activity": "any"}),
     ("depth", {"grain": "week", "by": "action"}),
 ]

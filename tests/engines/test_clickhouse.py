@@ -112,7 +112,11 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "stickiness_by_cohort": ({"cohort": "registration"}, {"cohort": "active", "window": 3, "by": "plan", "limit": 1}),
     "active_days": ({"at_least": True}, {"unit": "week", "over_time": True, "grain": "month"}),
     "tiers": ({"scheme": "depth", "depth_threshold": 3, "with_risk": True, "grain": "week"},),
-    "sessions": ({"grain": "week", "by": "session.type", "limit": 1},),
+    "sessions": (
+        {"grain": "week", "by": "session.type", "limit": 1},
+        {"profile": "hour"},
+        {"profile": "weekday", "by": "tenure_band"},
+    ),
     "actions": ({"weighted": True, "grain": "hour", "start": "2026-01-29"},),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
 }
