@@ -90,6 +90,10 @@ EXAMPLES = {
     "active_users": ('ws.active_users(window=28, by="country")', "active_users --window 28 --by country"),
     "new_vs_returning": ('ws.new_vs_returning(grain="week")', "new_vs_returning --grain week"),
     "stickiness": ('ws.stickiness(method="mean", grain="month")', "stickiness -o method=mean --grain month"),
+    "stickiness_by_cohort": (
+        'ws.stickiness_by_cohort(start="2026-03-02")',
+        "stickiness_by_cohort --start 2026-03-02 -o cohort=active",
+    ),
     "active_days": ('ws.active_days(window=28, by="plan")', "active_days --window 28 --by plan"),
     "tiers": ('ws.tiers(with_risk=True, grain="month")', "tiers -o with_risk=true --grain month"),
     "tier_transitions": (
@@ -98,6 +102,7 @@ EXAMPLES = {
     ),
     "sessions": ('ws.sessions(grain="week", by="session.type")', "sessions --grain week --by session.type"),
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
+    "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
 }
 
 

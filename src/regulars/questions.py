@@ -83,6 +83,24 @@ class Questions(ABC):
         own: dict[str, Any] = {"numerator": numerator} if numerator != 1 else {}
         return self.metric("stickiness", window=window, **question, method=method, summary=summary, **own)
 
+    def stickiness_by_cohort(
+        self, window: int | None = None, *, cohort: str = "first_activity", **question: Unpack[Question]
+    ) -> Result:
+        """Stickiness of a fixed set of people, day by day from ``start``, the day that chooses them.
+
+        Args:
+            window: Days of the longer window, 30 by default; it opens no earlier than ``start``.
+            cohort: ``first_activity``: active for the first time ever on ``start``; ``active``: active on it;
+                ``registration``: registered on it, also those who never come.
+            question: Keywords of :meth:`regulars.Workspace.question`; attributes are those of ``start``.
+
+        Returns:
+            Columns ``date``, the breakdown, ``day`` (0 is ``start``), ``cohort`` (its size), ``active_users`` (of it
+            on the day), ``window_users`` (of it in the window), ``stickiness`` (None while nobody is in the
+            window), ``flags``; one row per day up to ``end``.
+        """
+        return self.metric("stickiness_by_cohort", window=window, cohort=cohort, **question)
+
     def active_days(
         self,
         window: int | None = None,
@@ -136,15 +154,21 @@ class Questions(ABC):
         options: dict[str, Any] = {"scheme": scheme, "depth_threshold": depth_threshold, "with_risk": with_risk}
         return self.metric("tier_transitions", window=window, **question, **options)
 
-    def sessions(self, **question: Unpack[Question]) -> Result:
+    def sessions(self, *, profile: str | None = None, **question: Unpack[Question]) -> Result:
         """Sessions per bucket of their start: how many, how long (seconds), how deep.
 
+        Args:
+            profile: ``hour`` (0 to 23, local) or ``weekday`` (1 Monday to 7 Sunday) of the start, over the whole
+                range, instead of dates; people count once per row.
+            question: Keywords of :meth:`regulars.Workspace.question`.
+
         Returns:
-            Columns ``date``, the breakdown, ``sessions``, ``users``, ``sessions_per_user``, ``duration_mean``,
-            ``duration_median``, ``duration_p90``, ``actions_per_session``, ``screens_per_session``,
-            ``bounce_share``, ``flags``.
+            Columns ``date`` (or ``hour``, or ``weekday``), the breakdown, ``sessions``, ``users``,
+            ``sessions_per_user``, ``duration_mean``, ``duration_median``, ``duration_p90``,
+            ``actions_per_session``, ``screens_per_session``, ``bounce_share``, ``flags``; one row per bucket (or
+            hour, or weekday) and slice, zeros included.
         """
-        return self.metric("sessions", **question)
+        return self.metric("sessions", profile=profile, **question)
 
     def actions(self, *, weighted: bool = False, **question: Unpack[Question]) -> Result:
         """Actions per bucket, the people who did them, and actions per person.
@@ -153,3 +177,17 @@ class Questions(ABC):
             Columns ``date``, the breakdown, ``actions``, ``users``, ``actions_per_user``, ``flags``.
         """
         return self.metric("actions", weighted=weighted, **question)
+
+    def depth(self, **question: Unpack[Question]) -> Result:
+        """How much the active people of a bucket do: actions, sessions, time, breadth, creation, weights.
+
+        Actions are those that qualify for the activity, on days on which their person was active; sessions are all
+        that these people start in the bucket. Means are None where nobody was active, and ``creation_share`` where
+        nothing was created or consumed.
+
+        Returns:
+            Columns ``date``, the breakdown, ``users``, ``actions_per_user``, ``sessions_per_user``,
+            ``seconds_per_user``, ``action_types_per_user``, ``features_per_user``, ``creation_share``,
+            ``score_per_user``, ``flags``; one row per bucket and slice.
+        """
+        return self.metric("depth", **question)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 import regulars
 from regulars.domain.query import Query, Range
 from regulars.settings import SessionSettings
-from tests.application.test_agreement import comparable, workspace_of
+from tests.application.test_agreement import comparable, rows_from, workspace_of
 from tests.oracle import RefusedError
 from tests.oracle.clock import local_day
 from tests.oracle.daily import active_days_cells, active_days_rows, daily
+from tests.oracle.questions import days
 from tests.oracle.session_metric import session_cells, session_rows
 from tests.oracle.sessions import sessions
 from tests.oracle.tiers import tier_transitions, tiers_cells, tiers_rows
@@ -110,6 +112,31 @@ def test_the_sessions_metric_is_the_oracles(ruled: tuple[World, dict[str, Any]],
         for row in result.rows[::7]:
             place = tuple(row[name] for name in query.breakdown)
             assert set(result.users(row)) == cells[row["date"], place].people["users"]
+
+
+@given(ruled=ruled_worlds(), data=st.data())
+def test_session_profiles_are_the_oracles(ruled: tuple[World, dict[str, Any]], data: st.DataObject) -> None:
+    """By local hour and by weekday over the whole range, stored and from events, with the people behind each row."""
+    world, rules = ruled
+    start = data.draw(st.none() | days(world))
+    ends = {} if start is None else {"start": start, "end": start + timedelta(days=data.draw(st.sampled_from((0, 20))))}
+    query = Query(
+        metric="sessions",
+        range=Range(**ends),
+        breakdown=data.draw(st.sampled_from((*USER_SLICES, ("session.type",)))),
+        population=data.draw(st.sampled_from(("production", "all"))),
+        limit=data.draw(st.sampled_from((1, 12))),
+        options={"profile": data.draw(st.sampled_from(("hour", "weekday")))},
+    )
+    note(msgspec.json.encode(query).decode())
+    expected = comparable(session_rows(world, query, **rules))
+    with workspace_of(world) as ws:
+        for source in ("sessions", "events"):
+            assert comparable(rows_from(ws, query, (source,))[1]) == expected
+        result = ws.query(query)
+        found = [cell for _, _, cell in session_cells(world, query, **rules)]
+        for row, cell in list(zip(result.rows, found, strict=True))[::5]:
+            assert set(result.users(row)) == cell.people["users"]
 
 
 @given(world=worlds(), data=st.data())

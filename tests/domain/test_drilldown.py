@@ -76,6 +76,19 @@ def test_rows_without_their_slice_or_hour_are_refused(ws: Workspace) -> None:
         replace(ws.active_users(), open_cell=None).users(0)
 
 
+@pytest.mark.parametrize(
+    ("metric", "options"),
+    [("sessions", {"profile": "hour"}), ("active_days", {}), ("tier_transitions", {}), ("tiers", {})],
+)
+def test_a_row_without_what_tells_it_from_its_neighbours_is_refused(
+    ws: Workspace, metric: str, options: dict[str, Any]
+) -> None:
+    """An hour, a number of days, a tier."""
+    with pytest.raises(QueryError, match="the row lacks") as error:
+        ws.metric(metric, **options).users({"date": date(2026, 11, 1)})
+    assert error.value.code == "no_such_row"
+
+
 def test_an_empty_workspace_has_nobody_to_list() -> None:
     """Whatever row is asked for."""
     with workspace() as ws:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regulars.domain.actions import MARKERS, SHIPPED, describe
-from regulars.domain.activity import weight
+from regulars.domain.activity import category, weight
 from regulars.domain.context import Context
 from regulars.domain.dialect import CLICKHOUSE, DIALECTS, DUCKDB, create_table, json_pointer, render
 from regulars.domain.properties import PropertyNames, resolve, split_name
@@ -169,3 +169,4 @@ def test_an_empty_workspace_has_no_offsets_to_render() -> None:
     assert local_day_sql("x", context) == "e.day"
     assert local_time_key_sql("x", context) == "e.time_key"
     assert weight(context, Values()) == "1.0"
+    assert category(context, Values()) == "'other'"

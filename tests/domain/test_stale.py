@@ -36,6 +36,12 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("stickiness", {"window": 7, "activity": "conversion"}),
     ("actions", {"weighted": True, "by": "category"}),
     ("actions", {"activity": "core_feature"}),
+    ("sessions", {"by": "country"}),
+    ("sessions", {"profile": "hour"}),
+    ("sessions", {"profile": "weekday"}),
+    ("stickiness_by_cohort", {"cohort": "active"}),
+    ("depth", {"activity": "any"}),
+    ("depth", {"grain": "week", "by": "action"}),
 ]
 QUESTIONS = [(name, {"start": "2026-03-28", **question}) for name, question in QUESTIONS]
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

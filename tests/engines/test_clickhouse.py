@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+import msgspec
 import pytest
 from hypothesis import Phase, assume, given, note, settings
 from hypothesis import strategies as st
@@ -13,7 +15,9 @@ import regulars
 from regulars.application.mirror import mirror
 from regulars.application.query import names_in, read_context
 from regulars.domain.dialect import CLICKHOUSE, render
+from regulars.domain.metrics import METRICS
 from regulars.domain.plan import plan
+from regulars.domain.query import Query, Range
 from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.domain.schema import DIM_DATES, TABLES
@@ -21,17 +25,19 @@ from regulars.errors import EngineError, QueryError, UnsupportedError
 from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
 from regulars.synthetic.generate import GeneratorOptions, generate
 from tests.application.test_agreement import comparable, workspace_of
+from tests.application.test_habits_agreement import ruled_worlds
 from tests.interfaces.cli import call
 from tests.oracle import RefusedError, answer
+from tests.oracle.session_metric import session_rows
 from tests.strategies import queries, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from regulars.domain.query import Query
     from regulars.domain.relations.scope import Source
     from regulars.workspace import Workspace
+    from tests.oracle.world import World
 
 clickhouse_connect = pytest.importorskip("clickhouse_connect")
 COPIED = [table for table in TABLES if table is not DIM_DATES]
@@ -58,9 +64,8 @@ def rows_on(clickhouse: ClickHouseEngine, ws: Workspace, query: Query, sources: 
     planned = plan(query, context, sources)
     if planned.statement is None:
         return []
-    sql = render(planned.statement, CLICKHOUSE)
-    note(sql)
-    return comparable(result_rows(planned, clickhouse.query(sql).rows, context.timezone))
+    rows = clickhouse.query(render(planned.statement, CLICKHOUSE)).rows
+    return comparable(result_rows(planned, rows, context.timezone))
 
 
 @given(data=st.data())
@@ -73,6 +78,7 @@ def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, d
         expected = comparable(answer(world, query))
     except RefusedError:
         assume(False)
+    note(msgspec.json.encode(query).decode())
     with workspace_of(world) as ws:
         mirror(ws.engine, clickhouse, COPIED)
         for number in range(len(SOURCES)):
@@ -81,6 +87,67 @@ def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, d
             except QueryError:
                 assume(False)
             assert rows == expected
+
+
+@given(ruled=ruled_worlds(), data=st.data())
+@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+def test_clickhouse_makes_the_sessions_of_the_oracle(
+    clickhouse: ClickHouseEngine, ruled: tuple[World, dict[str, Any]], data: st.DataObject
+) -> None:
+    """Stored, and made from events by every rule; by itself, by session and by person."""
+    world, rules = ruled
+    by = data.draw(st.sampled_from(((), ("session.entry_action",), ("country",), ("tenure_band",))))
+    query = Query(metric="sessions", breakdown=by, range=Range(grain=data.draw(st.sampled_from(("day", "week")))))
+    note(msgspec.json.encode(query).decode())
+    expected = comparable(session_rows(world, query, **rules))
+    with workspace_of(world) as ws:
+        mirror(ws.engine, clickhouse, COPIED)
+        assert rows_on(clickhouse, ws, query, ("sessions",)) == expected
+        assert rows_on(clickhouse, ws, query, ("events",)) == expected
+
+
+QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
+    "new_vs_returning": ({"new_by": "registration"},),
+    "stickiness": ({"method": "mean", "window": 7}, {"method": "return"}, {"summary": "median", "grain": "week"}),
+    "stickiness_by_cohort": ({"cohort": "registration"}, {"cohort": "active", "window": 3, "by": "plan", "limit": 1}),
+    "active_days": ({"at_least": True}, {"unit": "week", "over_time": True, "grain": "month"}),
+    "tiers": ({"scheme": "depth", "depth_threshold": 3, "with_risk": True, "grain": "week"},),
+    "sessions": (
+        {"grain": "week", "by": "session.type", "limit": 1},
+        {"profile": "hour"},
+        {"profile": "weekday", "by": "tenure_band"},
+    ),
+    "actions": ({"weighted": True, "grain": "hour", "start": "2026-01-29"},),
+    "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
+}
+ALWAYS: dict[str, dict[str, Any]] = {"stickiness_by_cohort": {"start": "2026-01-05"}}
+NO_BREAKDOWN = ("tier_transitions",)
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A month of a small product in Berlin."""
+    options = GeneratorOptions(n_users=60, days=31, start_date=date(2026, 1, 1), signups="growing")
+    made = generate(options, tmp_path_factory.mktemp("raw"), "parquet")
+    with regulars.open(timezone="Europe/Berlin") as ws:
+        ws.load(made.users)
+        ws.load(made.events)
+        yield ws
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_has_the_same_rows_on_clickhouse(
+    clickhouse: ClickHouseEngine, product: Workspace, name: str
+) -> None:
+    """Plain, by a stored and by a time-dependent attribute, and with its own options, from every source."""
+    mirror(product.engine, clickhouse, COPIED)
+    sliced = () if name in NO_BREAKDOWN else ({"by": "country", "limit": 2}, {"by": "tenure_band"})
+    for question in ({}, *sliced, *QUESTIONS.get(name, ())):
+        query = product.question(name, **ALWAYS.get(name, {}), **question)
+        expected = comparable(product.query(query).rows)
+        assert expected
+        for number in range(len(SOURCES)):
+            assert rows_on(clickhouse, product, query, SOURCES[number:]) == expected
 
 
 def test_a_failing_statement_is_an_engine_error(clickhouse: ClickHouseEngine) -> None:

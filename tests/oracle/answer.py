@@ -78,7 +78,7 @@ def check(world: World, query: Query) -> None:
     refusals = {
         f"no activity {query.activity}": query.activity not in world.settings.activities,
         f"{query.metric} has no calendar": calendar and not counts_active,
-        f"{query.metric} has no window": query.window and query.metric == "actions",
+        f"{query.metric} has no window": query.window and query.metric in ("actions", "depth"),
         f"{query.metric} has no hours": by_hour and query.metric not in ("active_users", "actions"),
         "hours have neither a window nor a calendar": by_hour and (query.window or calendar),
         "the calendar is finer than the grain": finer,
@@ -128,8 +128,8 @@ def groups_of(scope: Scope, time_axis: list[Bucket]) -> list[Group]:
     if not time_axis:
         return []
     by_event = any(prop.level == "event" for prop in scope.breakdown)
-    # Overlapping slices are chosen before anything is judged on a day; an hour is judged as it happens.
-    chosen_before = by_event and scope.query.grain != "hour"
+    # Overlapping slices are chosen before anything is judged on a day; hours and depth look at what they count.
+    chosen_before = by_event and scope.query.grain != "hour" and scope.query.metric != "depth"
     ranking = ranks_when_counted if scope.depends_on_time and not chosen_before else ranks_in_range
     ranks = ranking(scope, time_axis)
     ordered = sorted(ranks, key=lambda place: (-len(ranks[place]), place))

@@ -1,4 +1,4 @@
-"""What people did day by day: the daily record, the power-user curve, and a fixed cohort's stickiness."""
+"""What people did day by day: the daily record, and the power-user curve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from regulars.domain.query import Query
 from tests.oracle.answer import groups_of
 from tests.oracle.clock import Bucket, days_between, local_day, period
 from tests.oracle.conditions import RefusedError
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
     from datetime import date
 
-    from regulars.domain.query import Population
+    from regulars.domain.query import Query
     from tests.oracle.answer import Group
     from tests.oracle.scope import Slice
     from tests.oracle.world import Event, World
@@ -136,41 +135,3 @@ def curve(scope: Scope, bucket: Bucket, group: Group, options: dict[str, Any]) -
         values = {"active_days": k, "users": len(users), "share": len(users) / active if active else None}
         found.append(Cell(values, {"users": users}, users, set(flags)))
     return found
-
-
-# --- a fixed cohort --------------------------------------------------------------------------------------
-
-
-def stickiness_by_cohort(
-    world: World,
-    users: set[str],
-    start: date,
-    *,
-    days: int = 30,
-    window: int = 30,
-    activity: str = "core",
-    population: Population = "production",
-) -> list[dict[str, Any]]:
-    """Day by day: who of a fixed set is active, against who was in the window, which opens at the start."""
-    if Scope.is_empty(world):
-        return []
-    scope = Scope(world, Query(metric="active_users", activity=activity, population=population))
-    rows = []
-    for offset in range(days):
-        day, length = start + offset * DAY, min(window, offset + 1)
-        if day > scope.watermark:
-            break
-        numerator = len(users & scope.active(lambda _: True, day, day, day))
-        denominator = len(users & scope.active(lambda _: True, day - (length - 1) * DAY, day, day))
-        flags = warming_up(scope, day, length) | (set() if scope.is_complete(day) else {"incomplete"})
-        rows.append(
-            {
-                "date": day,
-                "day": offset,
-                "numerator": numerator,
-                "denominator": denominator,
-                "stickiness": numerator / denominator if denominator else None,
-                "flags": sorted(flags),
-            }
-        )
-    return rows

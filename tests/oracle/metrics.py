@@ -182,12 +182,43 @@ def actions(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
     return Cell(values, {"users": users}, users)
 
 
+# --- depth -----------------------------------------------------------------------------------------------
+
+
+def depth(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
+    """How much the active people of a bucket do: their qualifying events, and all sessions they begin in it."""
+    done: dict[str, list[Event]] = {}
+    for event in events_in(scope, bucket, inside):
+        done.setdefault(event.user, []).append(event)
+    begun = [s for s in scope.visits if s.user in done and bucket.first <= s.day <= scope.day_in(bucket)]
+    settings = scope.world.settings
+    actions_done = [settings.action(event.type) for events in done.values() for event in events]
+    creation = sum(action.category == "creation" for action in actions_done)
+    consumption = sum(action.category == "consumption" for action in actions_done)
+
+    def per_user(total: float) -> float | None:
+        return total / len(done) if done else None
+
+    values = {
+        "users": len(done),
+        "actions_per_user": per_user(len(actions_done)),
+        "sessions_per_user": per_user(len(begun)),
+        "seconds_per_user": per_user(sum(session.duration_seconds for session in begun)),
+        "action_types_per_user": per_user(sum(len({event.type for event in events}) for events in done.values())),
+        "features_per_user": per_user(sum(len({e.feature for e in events} - {None}) for events in done.values())),
+        "creation_share": creation / (creation + consumption) if creation + consumption else None,
+        "score_per_user": per_user(sum(action.engagement_weight for action in actions_done)),
+    }
+    return Cell(values, {"users": set(done)}, set(done))
+
+
 METRICS: dict[str, Metric] = {
     "active_users": active_users,
     **dict.fromkeys(ALIASES, active_users),
     "new_vs_returning": new_vs_returning,
     "stickiness": stickiness,
     "actions": actions,
+    "depth": depth,
 }
 
 

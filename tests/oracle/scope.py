@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from regulars.domain.actions import MARKERS
 from regulars.settings import BUILT_IN_ACTIVITIES, Activity
@@ -16,6 +18,7 @@ from tests.oracle.conditions import (
     is_event_level,
     is_time_dependent,
 )
+from tests.oracle.sessions import sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from regulars.domain.query import Query
     from tests.oracle.clock import Bucket
+    from tests.oracle.sessions import Session
     from tests.oracle.world import Event, World
 
 Slice = tuple[str | None, ...]
@@ -108,6 +112,11 @@ class Scope:
         return any(prop.level == "time" for prop in self.breakdown) or any(
             is_time_dependent(self.world, condition) for condition in self.user_filters
         )
+
+    @cached_property
+    def visits(self) -> list[Session]:
+        """Everybody's sessions, by the rules in the settings."""
+        return sessions(self.world, **msgspec.structs.asdict(self.world.settings.sessions))
 
     # --- slices -----------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The metric that measures visits, by the day on which they start."""
+"""The metric that measures visits, by the day, the hour of the day or the weekday on which they start."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tests.oracle.attributes import resolve, user_value, value_at
+from tests.oracle.clock import Bucket, local
 from tests.oracle.conditions import RefusedError, matches
 from tests.oracle.metrics import Cell
 from tests.oracle.scope import Scope, shown
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from regulars.domain.query import Filter, Query
-    from tests.oracle.clock import Bucket
     from tests.oracle.scope import Slice
     from tests.oracle.sessions import Session
     from tests.oracle.world import World
@@ -31,11 +31,15 @@ PROPERTIES = {
 
 
 def session_rows(world: World, query: Query, **rules: Any) -> list[dict[str, Any]]:
-    """The rows of the metric: date, breakdowns, measures, flags; ``rules`` are those of :func:`sessions`."""
+    """The rows of the metric: date (or hour, or weekday), breakdowns, measures, flags.
+
+    ``rules`` are those of :func:`sessions`.
+    """
     rows = []
     for bucket, place, cell in session_cells(world, query, **rules):
         names = dict(zip(query.breakdown, place, strict=True))
-        rows.append({"date": bucket.label, **names, **cell.values, "flags": sorted(cell.flags)})
+        when = {} if query.options.get("profile") else {"date": bucket.label}
+        rows.append({**when, **names, **cell.values, "flags": sorted(cell.flags)})
     return rows
 
 
@@ -45,7 +49,7 @@ def session_cells(world: World, query: Query, **rules: Any) -> list[tuple[Bucket
     if Scope.is_empty(world):
         return []
     scope = Scope(world, msgspec.structs.replace(query, breakdown=(), filters=()))
-    time_axis, everything = scope.buckets(query.grain), sessions(world, **rules)
+    time_axis, everything = _time_axis(scope, query), sessions(world, **rules)
     placed = {bucket: _placed(scope, query, bucket, everything) for bucket in time_axis}
     visitors: dict[Slice, set[str]] = {} if query.breakdown else {(): set()}
     for place, session in (pair for pairs in placed.values() for pair in pairs):
@@ -57,17 +61,49 @@ def session_cells(world: World, query: Query, **rules: Any) -> list[tuple[Bucket
         flags = set() if scope.is_complete(bucket.last) else {"incomplete"}
         for place in top:
             mine = [session for each, session in placed[bucket] if each == place]
-            found.append((bucket, place, _measured(mine, flags)))
+            found += [(bucket, place, cell) for cell in _cells(world, query, mine, flags)]
         if rest:
             others = [session for each, session in placed[bucket] if each in rest]
-            found.append((bucket, (None,) * len(query.breakdown), _measured(others, flags | {"other"})))
+            nothing = (None,) * len(query.breakdown)
+            found += [(bucket, nothing, cell) for cell in _cells(world, query, others, flags | {"other"})]
     return found
+
+
+def _time_axis(scope: Scope, query: Query) -> list[Bucket]:
+    """The buckets of the grain; for a profile the whole range as one."""
+    if not query.options.get("profile"):
+        return scope.buckets(query.grain)
+    start, end = scope.asked_days()
+    return [Bucket(start, start, end)] if start <= scope.watermark else []
+
+
+def _cells(world: World, query: Query, found: list[Session], flags: set[str]) -> list[Cell]:
+    """One cell; for a profile one per hour of the local day, or per weekday."""
+    profile = query.options.get("profile")
+    if not profile:
+        return [_measured(found, flags)]
+
+    def place(session: Session) -> int:
+        if profile == "weekday":
+            return session.day.isoweekday()
+        return local(session.start, world.settings.timezone).hour
+
+    cells = []
+    for number in range(1, 8) if profile == "weekday" else range(24):
+        cell = _measured([session for session in found if place(session) == number], flags)
+        cell.values = {profile: number, **cell.values}
+        cells.append(cell)
+    return cells
 
 
 def check(world: World, query: Query) -> None:
     """Refuse what the contract does not answer."""
-    if query.activity != "core" or query.window or query.calendar or query.grain == "hour" or query.options:
-        raise RefusedError("sessions know no activity, window, calendar, hours or options")
+    if query.activity != "core" or query.window or query.calendar or query.grain == "hour":
+        raise RefusedError("sessions know no activity, window, calendar or hours")
+    if set(query.options) - {"profile"} or query.options.get("profile") not in (None, "hour", "weekday"):
+        raise RefusedError("sessions have profiles by hour or by weekday, and no other option")
+    if query.options.get("profile") and query.grain != "day":
+        raise RefusedError("a profile is over the whole range, not over weeks or months")
     for name in [*query.breakdown, *(leaf.property or "" for f in query.filters for leaf in f.leaves())]:
         if name not in PROPERTIES and resolve(world, name).level == "event":
             raise RefusedError(f"{name} belongs to an event, not to a session")

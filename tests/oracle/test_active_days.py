@@ -11,7 +11,7 @@ from hypothesis import given
 from regulars.domain.query import Query, Range
 from regulars.settings import Activity
 from tests.oracle import RefusedError, World, answer
-from tests.oracle.daily import active_days_rows, stickiness_by_cohort
+from tests.oracle.daily import active_days_rows
 from tests.oracle.examples import column, event, world
 from tests.strategies import worlds
 
@@ -103,25 +103,6 @@ def test_event_slices_have_chains_of_their_own() -> None:
 def test_what_the_curve_cannot_answer_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(RefusedError):
         curve(february(), **more)
-
-
-def test_stickiness_of_a_cohort_looks_back_no_further_than_its_start() -> None:
-    """a and b start on the 1st, a comes back on the 3rd; c is somebody else, and the day before does not count."""
-    where = world(
-        event("b", "2026-02-01"),
-        *(event("a", f"2026-02-0{day}") for day in (1, 3)),
-        event("a", "2026-01-31"),
-        event("c", "2026-02-04"),
-    )
-    rows = stickiness_by_cohort(where, {"a", "b"}, date(2026, 2, 1), window=3)
-    assert [(row["day"], row["numerator"], row["denominator"]) for row in rows] == [
-        (0, 2, 2),
-        (1, 0, 2),
-        (2, 1, 2),
-        (3, 0, 1),
-    ]
-    assert rows[2]["stickiness"] == 0.5
-    assert len(stickiness_by_cohort(where, {"a"}, date(2026, 2, 1), days=2)) == 2
 
 
 @given(worlds())

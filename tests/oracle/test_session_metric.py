@@ -69,9 +69,42 @@ def test_session_properties_break_down_and_filter() -> None:
     assert column(measured(visits(), filters=(Filter(property="plan", value="paid"),)), "sessions") == [2, 0]
 
 
+def test_a_profile_puts_all_days_into_one_day_or_week() -> None:
+    """Noon and one o'clock of the 1st and 2nd, a Thursday and a Friday; who came twice at noon is one person."""
+    where = world(*visits().events, event("a", "2026-01-02T12:30"), users=tuple(visits().users.values()))
+    hours = measured(where, options={"profile": "hour"})
+    assert column(hours, "hour") == list(range(24))
+    assert {row["hour"]: (row["sessions"], row["users"]) for row in hours if row["sessions"]} == {
+        12: (3, 2),
+        13: (1, 1),
+    }
+    weekdays = measured(where, options={"profile": "weekday"})
+    assert [(row["weekday"], row["sessions"]) for row in weekdays] == [
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (4, 3),
+        (5, 1),
+        (6, 0),
+        (7, 0),
+    ]
+    assert weekdays[0]["sessions_per_user"] is None
+
+
+def test_an_hour_of_a_profile_is_a_local_one() -> None:
+    """On the day the clock goes back, half past two comes twice; Kathmandu is 5:45 ahead."""
+    twice = [event("a", "2026-10-25T00:30"), event("b", "2026-10-25T01:30")]
+    for zone, hours in (("Europe/Berlin", {2: 2}), ("UTC", {0: 1, 1: 1}), ("Asia/Kathmandu", {6: 1, 7: 1})):
+        days = Range(start=date(2026, 10, 25), end=date(2026, 10, 25))
+        where = world(*twice, timezone=zone)
+        rows = session_rows(where, Query(metric="sessions", range=days, options={"profile": "hour"}))
+        assert {row["hour"]: row["users"] for row in rows if row["users"]} == hours
+
+
 @pytest.mark.parametrize(
-    "more", [{"activity": "any"}, {"window": 7}, {"breakdown": ("geo.country",)}, {"grain": "hour"}]
-)
+    "more", [{"activity": "any"}, {"window": 7}, {"breakdown": ("geo.country",)}, {"grain": "hour"},
+             {"options": {"profile": "month"}}, {"options": {"profile": "hour"}, "grain": "week"}]
+)  # fmt: skip
 def test_what_a_session_cannot_know_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(RefusedError):
         measured(visits(), **more)

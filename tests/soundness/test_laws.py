@@ -8,10 +8,10 @@ import msgspec
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
-from regulars.domain.query import Filter, Query
+from regulars.domain.query import Filter, Query, Range
 from regulars.errors import QueryError
 from tests.application.test_agreement import comparable, workspace_of
-from tests.oracle.questions import EVENT_LEVEL, TIME_LEVEL, names
+from tests.oracle.questions import EVENT_LEVEL, TIME_LEVEL, days, names
 from tests.strategies import queries, worlds
 
 if TYPE_CHECKING:
@@ -51,6 +51,28 @@ def test_a_slice_is_the_question_filtered_to_its_value(data: st.DataObject) -> N
             filtered = ask(ws, query, filters=(*query.filters, only))
             expected = [{key: cell for key, cell in row.items() if key != name} for row in sliced if row[name] == value]
             assert filtered == expected
+
+
+@given(data=st.data())
+@settings(max_examples=10)
+def test_a_slice_of_people_is_the_question_filtered_to_its_value(data: st.DataObject) -> None:
+    """For the metrics that put whole people into slices, by stored and time-dependent attributes."""
+    world = data.draw(worlds())
+    metric = data.draw(st.sampled_from(("sessions", "active_days", "tiers", "stickiness_by_cohort")))
+    choices = {"stickiness_by_cohort": {"cohort": data.draw(st.sampled_from(("active", "registration")))}}
+    query = Query(metric=metric, limit=1000, options=choices.get(metric, {}), range=Range(start=data.draw(days(world))))
+    name = data.draw(st.sampled_from(("country", "plan", "user.device_type", *TIME_LEVEL)))
+    with workspace_of(world) as ws:
+        try:
+            sliced = ask(ws, query, breakdown=(name,))
+        except QueryError:  # the range starts after its end
+            assume(False)
+        for value in sorted({row[name] for row in sliced}):
+            note(f"{metric} {name} = {value!r}")
+            is_missing = Filter(property=name, op="is_not_set")
+            only = is_missing if value == MISSING else Filter(property=name, value=value)
+            expected = [{key: cell for key, cell in row.items() if key != name} for row in sliced if row[name] == value]
+            assert ask(ws, query, filters=(only,)) == expected
 
 
 @given(data=st.data())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from regulars.domain.actions import Action
     from regulars.domain.context import ActivityRule, Context
-    from regulars.domain.sql import Values
+    from regulars.domain.sql import Value, Values
 
 _FLAGS: dict[str, tuple[str, Callable[[Action], bool]]] = {
     "core": ("a.is_core_action", lambda action: action.is_core_action),
@@ -67,8 +67,20 @@ def weight(context: Context, values: Values) -> str:
     """The engagement weight of an event's action."""
     if "actions" not in context.stale:
         return "a.engagement_weight"
+    return _by_type(lambda action: float(action.engagement_weight), "1.0", context, values)
+
+
+def category(context: Context, values: Values) -> str:
+    """The category of an event's action."""
+    if "actions" not in context.stale:
+        return "a.category"
+    return _by_type(lambda action: action.category, "'other'", context, values)
+
+
+def _by_type(of: Callable[[Action], Value], unknown: str, context: Context, values: Values) -> str:
+    """What today's settings say of an event's action, type by type."""
     cases = " ".join(
-        f"WHEN {values.add(action.action_type)} THEN {values.add(float(action.engagement_weight))}"
+        f"WHEN {values.add(action.action_type)} THEN {values.add(of(action))}"
         for action in sorted(context.actions.values(), key=lambda action: action.action_type)
     )
-    return f"CASE a.action_type {cases} ELSE 1.0 END" if cases else "1.0"
+    return f"CASE a.action_type {cases} ELSE {unknown} END" if cases else unknown

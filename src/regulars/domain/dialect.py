@@ -1,9 +1,9 @@
 """How an engine spells what SQLGlot must not translate: types, JSON access, number parsing.
 
-Metric SQL is written once, in a small subset of DuckDB's dialect. A function whose name starts with ``rg_`` is a
-*fragment*: :func:`render` puts the engine's own spelling in its place, because a translated one changes its
-meaning silently. ClickHouse's ``JSONExtractString`` gives '' for a missing key, its casts fail on text that is no
-number, and its ``lower`` knows ASCII only.
+Metric SQL is written once, in a small subset of DuckDB's dialect. A function whose name starts with ``rg_``, and the
+two of DuckDB's own that sessions are made with, are *fragments*: :func:`render` puts the engine's own spelling in
+their place, because a translated one changes its meaning silently. ClickHouse's ``JSONExtractString`` gives '' for a
+missing key, its casts fail on text that is no number, and its ``lower`` knows ASCII only.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ DUCKDB = Dialect(
         "rg_quantile": "quantile_cont({0}, {1})",
         "rg_text": "CAST({0} AS VARCHAR)",
         "rg_date_of_number": "CAST('1970-01-01' AS DATE) + {0}",
+        "epoch_us": "epoch_us({0})",
+        "make_timestamp": "make_timestamp({0})",
     },
 )
 
@@ -94,6 +96,8 @@ CLICKHOUSE = Dialect(
         "rg_starts_with": "startsWith({0}, {1})",
         "rg_lower": "lowerUTF8({0})",
         "rg_epoch_seconds": "toInt64(floor(toUnixTimestamp64Micro({0}) / 1000000))",
+        "epoch_us": "toUnixTimestamp64Micro({0})",
+        "make_timestamp": "fromUnixTimestamp64Micro({0}, 'UTC')",
         "rg_add_years": "addYears({0}, {1})",
         "rg_quantile": "quantileExactInclusive({1})({0})",
         "rg_text": "toString({0})",

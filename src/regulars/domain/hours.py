@@ -10,9 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from regulars.domain.context import CLOCK_TOLERANCE
-from regulars.domain.relations import moments, rows, slices
+from regulars.domain.relations import hits, slices
 from regulars.domain.relations.cells import segment_join, slice_tests
-from regulars.domain.relations.rows import event_tables
 from regulars.domain.relations.scope import day_number, where
 from regulars.domain.sql import with_relations
 from regulars.domain.timezones import HOUR, epoch_second, hour_segments
@@ -49,10 +48,9 @@ def statement(scope: Scope, shape: Shape, frame: Frame, values: Values, context:
 
 
 def _hits_and_slices(scope: Scope, frame: Frame, values: Values, segments: list[Segment]) -> dict[str, str]:
-    named = {name: moments.validity(name) for name in scope.moments}
-    if scope.min_events > 1 or scope.max_events is not None:
-        named["user_days"] = rows.user_days(scope, values.add(frame.first), values.add(frame.last))
-    named["hits"] = _hits(scope, frame, values, segments)
+    hour = _hour_of("rg_epoch_seconds(e.action_timestamp)", segments)
+    columns = f"{hour} AS hour, {scope.weight} AS weight"
+    named = hits.hits(scope, frame, values, columns, judged=day_number(scope.day))
     if scope.breakdown:
         named["slices"] = slices.ranked(scope, "count(DISTINCT user_key)", "1", "hits")
     return named
@@ -79,35 +77,6 @@ def _hour_of(seconds: str, segments: list[Segment]) -> str:
 
     cases = " ".join(f"WHEN {seconds} < {segment[1]} THEN {start_of(segment)}" for segment in segments[:-1])
     return f"CASE {cases} ELSE {start_of(segments[-1])} END" if cases else start_of(segments[-1])
-
-
-def _hits(scope: Scope, frame: Frame, values: Values, segments: list[Segment]) -> str:
-    """Qualifying events with their hour and segments."""
-    labels = scope.labels()
-    listed = "".join(f"{label} AS {name}, " for name, label in labels.items())
-    conditions = [
-        scope.qualifies,
-        *scope.event_conditions,
-        *scope.users_condition(),
-        *scope.moment_conditions,
-        f"{scope.day} >= {values.add(frame.first)}",
-        f"{scope.day} <= {values.add(frame.last)}",
-    ]
-    joins = "".join(
-        f"\nJOIN {name} ON {name}.user_key = i.user_key"
-        f" AND {day_number(scope.day)} BETWEEN {name}.valid_from AND {name}.valid_to"
-        for name in scope.moments
-    )
-    if scope.min_events > 1 or scope.max_events is not None:
-        stored = [(name, found.label) for name, found in scope.stored_segments()]
-        same = "".join(f" AND q.{name} = {label}" for name, label in stored)
-        joins += f"\nJOIN user_days q ON q.user_key = i.user_key AND q.day = {day_number(scope.day)}{same}"
-    hour = _hour_of("rg_epoch_seconds(e.action_timestamp)", segments)
-    tests = "\n  AND ".join(conditions)
-    return f"""
-SELECT i.user_key, {listed}{hour} AS hour, {scope.weight} AS weight
-{event_tables(*labels.values(), *conditions, scope.weight)}{joins}
-WHERE {tests}"""
 
 
 def _counts(scope: Scope) -> str:

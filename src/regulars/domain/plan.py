@@ -142,11 +142,14 @@ def _check_scopes(metric: Metric, breakdown: tuple[Property, ...], filters: Sort
         )
     read |= {kind for kind in ("event", "session") if getattr(filters, kind)}
     for kind in sorted(read - set(metric.scopes)):
-        words = {"event": "event properties", "session": "session properties"}.get(kind, kind)
+        ways = {
+            "user": "user attributes",
+            "event": "event properties",
+            "session": "session.type, session.entry_action, session.exit_action",
+        }
+        allowed = " or ".join(words for each, words in ways.items() if each in metric.scopes)
         raise QueryError(
-            f"{metric.name} cannot be sliced or filtered by {words}; use user attributes"
-            + (" or session.type, session.entry_action, session.exit_action" if "session" in metric.scopes else ""),
-            code="wrong_scope",
+            f"{metric.name} cannot be sliced or filtered by {kind} properties; use {allowed}", code="wrong_scope"
         )
 
 

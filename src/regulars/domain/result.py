@@ -225,10 +225,12 @@ def _flags(plan: Plan, frame: Frame, start: date | str, *, other: bool) -> list[
 
 def _warming_up(plan: Plan, frame: Frame, day: date, shown_end: date) -> bool:
     if any(measure.rule == "new" for measure in plan.shape.measures):
-        return (day - frame.first_day).days < (plan.query.window or 30)
+        began = frame.first if plan.shape.from_start else day
+        return (began - frame.first_day).days < (plan.query.window or 30)
     window = plan.shape.window
     if window is None:
         return False
     # A summary takes in every daily window of its bucket, so the first one decides.
     last_window_ends = day if plan.shape.summarised else shown_end
-    return last_window_ends - timedelta(days=window - 1) < frame.first_day
+    opens = last_window_ends - timedelta(days=window - 1)
+    return (max(opens, frame.first) if plan.shape.from_start else opens) < frame.first_day

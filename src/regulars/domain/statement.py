@@ -53,14 +53,18 @@ class Statement:
         if source == "sessions" or (self.metric.composition and self.metric.composition.reads == "sessions"):
             return source == "sessions" and self._sessions_are_fresh()
         rules = {measure.rule for measure in self.shape.measures}
-        by_event = scope.by_event or bool(scope.event_conditions)
-        if by_event or self.context.stale or scope.activity not in self.context.fresh_activities or "weight" in rules:
+        if not self._arrivals_are_exact() or "weight" in rules:
             return False
         if source == "arrivals":
             return True
         # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
         single_people = rules & {"actions", "registered"} or scope.per_person or self.metric.composition
         return not single_people and self.frame.days <= GAP_CAP and self._dimension() is not None
+
+    def _arrivals_are_exact(self) -> bool:
+        """Whether the stored active days are those of this question."""
+        by_event = self.scope.by_event or bool(self.scope.event_conditions)
+        return not (by_event or self.context.stale) and self.scope.activity in self.context.fresh_activities
 
     def _sessions_are_fresh(self) -> bool:
         composition = self.metric.composition
@@ -152,7 +156,8 @@ class Statement:
 
     def ledger(self, source: Source) -> str:
         """People with a qualifying event in the range, by population."""
-        source = "arrivals" if source == "sessions" else source
+        if source == "sessions":
+            source = "arrivals" if self._arrivals_are_exact() else "events"
         stored = self._stored_slice() if source == "aggregates" else rows.StoredSlice()
         return rows.ledger(self.scope, self.frame, self.values, source, stored)
 

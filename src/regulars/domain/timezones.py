@@ -62,9 +62,21 @@ def local_time_key_sql(column: str, context: Context) -> str:
     """The local time of a UTC timestamp column as hhmmss, with the workspace's present time zone."""
     if context.first_instant is None or context.last_instant is None:
         return "e.time_key"
-    table = offsets(context.timezone, context.first_instant, context.last_instant)
-    seconds = f"rg_epoch_seconds({column})"
-    local = f"({seconds} + {offset_sql(seconds, table)})"
-    of_day = f"({local} - CAST(floor({local} / 86400.0) AS BIGINT) * 86400)"
+    of_day = _second_of_day(column, context.timezone, context.first_instant, context.last_instant)
     hours, minutes = f"floor({of_day} / 3600.0)", f"floor({of_day} / 60.0)"
     return f"CAST({hours} * 10000 + ({minutes} - {hours} * 60) * 100 + ({of_day} - {minutes} * 60) AS INTEGER)"
+
+
+def local_hour_sql(column: str, context: Context) -> str:
+    """The local hour, 0 to 23, of a UTC timestamp column; both hours that a clock shows twice are the same one."""
+    if context.first_instant is None or context.last_instant is None:
+        return "0"
+    of_day = _second_of_day(column, context.timezone, context.first_instant, context.last_instant)
+    return f"CAST(floor({of_day} / {HOUR}.0) AS INTEGER)"
+
+
+def _second_of_day(column: str, timezone: str, first: datetime, last: datetime) -> str:
+    """Seconds that a local clock shows since its midnight, for instants between two of them."""
+    seconds = f"rg_epoch_seconds({column})"
+    local = f"({seconds} + {offset_sql(seconds, offsets(timezone, first, last))})"
+    return f"({local} - CAST(floor({local} / 86400.0) AS BIGINT) * 86400)"

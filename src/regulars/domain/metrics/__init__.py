@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
-from regulars.domain.metrics.depth import ACTIONS
+from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
+from regulars.domain.metrics.depth import ACTIONS, DEPTH
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.sessions import SESSIONS
 from regulars.domain.metrics.stickiness import STICKINESS
@@ -25,11 +26,13 @@ _CATALOGUE = (
     ACTIVE_USERS,
     NEW_VS_RETURNING,
     STICKINESS,
+    STICKINESS_BY_COHORT,
     ACTIVE_DAYS,
     TIERS_METRIC,
     TIER_TRANSITIONS,
     SESSIONS,
     ACTIONS,
+    DEPTH,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

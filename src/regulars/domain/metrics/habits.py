@@ -79,7 +79,7 @@ ORDER BY c.date, k.slice, c.active_days""",
 def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, Any]) -> str:
     scope, values = statement.scope, statement.values
     reached = ">=" if ACTIVE_DAYS.option(statement.query, "at_least") else "="
-    tests = [f"c.last_day = {cell.at}", f"c.active {reached} {values.add(int(row['active_days']))}"]
+    tests = [f"c.last_day = {cell.at}", f"c.active {reached} {values.add(int(cells.key(row, 'active_days')))}"]
     tests += cells.slice_tests(scope, cell, values)
     return with_relations(
         _people_by_count(statement, source),

@@ -72,6 +72,7 @@ class Shape:
 
     ``people`` names, per column that counts people, the measure whose people they are and those to leave out.
     ``needs_history`` asks for first days before the range too; a result that is not ``dated`` has no time axis.
+    ``from_start``: its people are chosen on the first day of the range, and no window begins before that day.
     """
 
     measures: tuple[Measure, ...]
@@ -84,10 +85,13 @@ class Shape:
     people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dated: bool = True
     needs_history: bool = False
+    from_start: bool = False
 
     @property
     def lookback(self) -> int:
         """How many days before a bucket an arrival can still count in it."""
+        if self.from_start:
+            return 0
         longest = max(measure.lookback for measure in self.measures)
         # With a lead, only the first measure is read on the days before the bucket.
         return max(longest, self.measures[0].lookback + self.lead_days)

@@ -110,7 +110,7 @@ ORDER BY t.date, k.slice, n.place""",
 
 def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, Any]) -> str:
     scope, values = statement.scope, statement.values
-    tests = [f"m.last_day = {cell.at}", f"m.tier = {values.add(str(row['tier']))}"]
+    tests = [f"m.last_day = {cell.at}", f"m.tier = {values.add(str(cells.key(row, 'tier')))}"]
     tests += cells.slice_tests(scope, cell, values)
     return with_relations(
         _members(statement, source),
@@ -183,7 +183,10 @@ ORDER BY CASE from_tier {order} END, CASE to_tier {order} END""",
 
 def _movers(statement: Statement, source: Source, _: Cell, row: Mapping[str, Any]) -> str:
     values = statement.values
-    tests = [f"m.from_tier = {values.add(str(row['from_tier']))}", f"m.to_tier = {values.add(str(row['to_tier']))}"]
+    tests = [
+        f"m.from_tier = {values.add(str(cells.key(row, 'from_tier')))}",
+        f"m.to_tier = {values.add(str(cells.key(row, 'to_tier')))}",
+    ]
     return with_relations(
         _moves(statement, source),
         f"""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regulars.domain.relations.scope import where
+from regulars.errors import QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from regulars.domain.relations.scope import Scope
     from regulars.domain.sql import Values
 
@@ -23,6 +26,13 @@ class Cell:
     without: tuple[str, ...]
     at: int
     slice: tuple[str, ...] | None
+
+
+def key(row: Mapping[str, Any], name: str) -> Any:
+    """The value that tells a row from its neighbours."""
+    if row.get(name) is None:
+        raise QueryError(f"the row lacks {name}, so it is none of this result", code="no_such_row")
+    return row[name]
 
 
 def slice_tests(scope: Scope, cell: Cell, values: Values) -> list[str]:

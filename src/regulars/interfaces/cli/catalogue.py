@@ -79,15 +79,20 @@ def _list(chosen: list[Metric]) -> list[str]:
 
 
 def _page(metric: Metric) -> list[str]:
-    lines = [f"{metric.title} ({metric.name})", "", *textwrap.wrap(metric.definition, 96), "", "Columns:"]
-    lines += [f"  {column.name:<18}{column.unit:<20}{column.description}" for column in metric.columns]
     takes = ["--grain " + "|".join(metric.grains)]
     takes += ["--window DAYS"] * metric.takes_window + ["--calendar PERIOD"] * metric.takes_calendar
+    lines = [f"{metric.title} ({metric.name})", "", *textwrap.wrap(metric.definition, 96), "", "Columns:"]
+    lines += _aligned([(column.name, column.unit, column.description) for column in metric.columns])
     lines += ["", "Takes: " + ", ".join(takes)]
     if metric.options:
         lines += ["", "Options, as -o name=value:"]
-        lines += [f"  {option.name:<18}{_allowed(option):<34}{option.description}" for option in metric.options]
+        lines += _aligned([(option.name, _allowed(option), option.description) for option in metric.options])
     return lines
+
+
+def _aligned(rows: list[tuple[str, str, str]]) -> list[str]:
+    first, second = (max(len(row[place]) for row in rows) + 2 for place in (0, 1))
+    return [f"  {one:<{first}}{two:<{second}}{three}" for one, two, three in rows]
 
 
 def _allowed(option: Option) -> str:

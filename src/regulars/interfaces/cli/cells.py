@@ -26,9 +26,9 @@ def value_columns(result: Result) -> list[ResultColumn]:
 
 
 def main_column(result: Result) -> ResultColumn:
-    """The column to draw: the one named like the metric, else the first."""
+    """The column to draw: the one whose name the metric's begins with, else the first."""
     values = value_columns(result)
-    return next((column for column in values if column.name == result.query.metric), values[0])
+    return next((column for column in values if result.query.metric.startswith(column.name)), values[0])
 
 
 def head(column: ResultColumn) -> str:
