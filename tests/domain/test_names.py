@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlglot import parse_one
 
 from regulars.domain.actions import MARKERS, SHIPPED, describe
 from regulars.domain.activity import category, weight
@@ -22,6 +23,7 @@ from tests.domain.examples import LATER, workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from regulars.domain.dialect import Dialect
     from regulars.workspace import Workspace
 
 
@@ -107,6 +109,23 @@ def test_a_statement_without_relations_is_its_body() -> None:
     """WITH stands only where something is named."""
     assert with_relations({}, "SELECT 1") == "SELECT 1"
     assert with_relations({"a": " SELECT 1 "}, "FROM a") == "WITH a AS (\nSELECT 1\n)\nFROM a"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+def test_a_statement_means_the_same_relation_by_relation(dialect: Dialect) -> None:
+    """Also with a value that looks like a placeholder or goes over several lines."""
+    values = Values()
+    lines = values.add("one,\n  two")
+    relations = {
+        "a": f"SELECT {values.add('x')} AS x, {values.add('$v1')} AS y",
+        "b": f"SELECT {values.add(1)} AS n, rg_lower(a.x) AS x FROM a WHERE a.y <> {lines}",
+    }
+    composed = with_relations(relations, f"SELECT n, x FROM b WHERE x = {values.add('x')} AND n < {values.add(1.0)}")
+    whole = f"{composed} "
+    spelled = [render(values.bind(text), dialect) for text in (composed, whole)]
+    assert len(set(spelled)) == 2
+    assert len({parse_one(text, dialect=dialect.sqlglot) for text in spelled}) == 1
+    assert [type(text) for text in spelled] == [str, str]
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 
+from regulars.domain.sql import BoundSql, ComposedSql, with_relations
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from regulars.domain.schema import Column, ColumnType, Table
-    from regulars.domain.sql import BoundSql
 
 NUMBER_PATTERN = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
@@ -118,9 +119,23 @@ CLICKHOUSE = Dialect(
 DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (DUCKDB, CLICKHOUSE)}
 
 
-@lru_cache(maxsize=512)  # spelling a statement costs as much as running it on a small table
+@lru_cache(maxsize=512)
 def render(statement: BoundSql, dialect: Dialect, *, pretty: bool = True) -> str:
-    """Spell a statement of the canonical subset in an engine's dialect."""
+    """Spell a statement of the canonical subset in an engine's dialect.
+
+    That costs as much as running it on a small table, so what was spelled is remembered, relation by relation:
+    questions differ in some of them and share the others.
+    """
+    text = statement.text
+    if not isinstance(text, ComposedSql):
+        return _spelled(statement, dialect, pretty=pretty)
+    parts = {name: _spelled(statement.part(part), dialect, pretty=pretty) for name, part in text.relations.items()}
+    # Plain text: encoders take no subclass of it.
+    return str(with_relations(parts, _spelled(statement.part(text.body), dialect, pretty=pretty)))
+
+
+@lru_cache(maxsize=2048)
+def _spelled(statement: BoundSql, dialect: Dialect, *, pretty: bool) -> str:
     tree = statement.tree()
     # Arguments may hold fragments of their own: the walk comes from outside, so the last found is the innermost.
     for call in reversed(list(tree.find_all(exp.Anonymous))):

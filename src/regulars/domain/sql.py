@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -15,21 +16,36 @@ if TYPE_CHECKING:
 Value = str | int | float | bool | date
 
 
+class ComposedSql(str):
+    """The text of a statement that still knows its named relations and its body, see :func:`with_relations`."""
+
+    __slots__ = ("body", "relations")
+
+    relations: Mapping[str, str]
+    body: str
+
+
 @dataclass(frozen=True)
 class BoundSql:
-    """Canonical text with the values of its placeholders, ``$v1`` first; types tell 1, 1.0 and True apart.
+    """Canonical text with the values of its placeholders by name; types tell 1, 1.0 and True apart.
 
     :func:`regulars.domain.dialect.render` spells it for an engine.
     """
 
     text: str
-    values: tuple[tuple[type, Value], ...]
+    values: tuple[tuple[str, type, Value], ...]
+
+    def part(self, text: str) -> BoundSql:
+        """A part of the text, with those of the values that it may hold."""
+        held = set(re.findall(r"\$(v[0-9]+)", text))
+        return BoundSql(text, tuple(value for value in self.values if value[0] in held))
 
     def tree(self) -> exp.Expr:
         """A syntax tree of its own, with literals in the places of the placeholders."""
+        by_name = {name: value for name, _, value in self.values}
         tree = _parsed(self.text).copy()
         for node in list(tree.find_all(exp.Placeholder)):
-            node.replace(literal(self.values[int(node.name[1:]) - 1][1]))
+            node.replace(literal(by_name[node.name]))
         return tree
 
 
@@ -64,11 +80,11 @@ class Values:
         return ", ".join(self.add(value) for value in values)
 
     def bind(self, text: str) -> BoundSql:
-        """The text with the values added so far, ready to be rendered."""
-        return BoundSql(text, tuple(self._names))
+        """The text with its values, ready to be rendered."""
+        return BoundSql(text, tuple((name, *known) for known, name in self._names.items())).part(text)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _parsed(text: str) -> exp.Expr:
     return parse_one(text, dialect="duckdb")
 
@@ -95,4 +111,6 @@ def with_relations(relations: Mapping[str, str], body: str) -> str:
     if not relations:
         return body
     named = ",\n".join(f"{name} AS (\n{text.strip()}\n)" for name, text in relations.items())
-    return f"WITH {named}\n{body.strip()}"
+    composed = ComposedSql(f"WITH {named}\n{body.strip()}")
+    composed.relations, composed.body = dict(relations), body
+    return composed
