@@ -289,3 +289,15 @@ def test_bands_are_those_of_the_day() -> None:
                 (3, "under 18"): 1,
             }
             assert column(both, "active_users") == [0, 0, 1]
+
+
+def test_a_summary_of_a_slice_is_that_of_its_people_alone() -> None:
+    """Who comes on two days in a row is there on 2 of the 3 days that remember them; who comes once, on 1 of 2."""
+    users = ({"user_id": "a", "plan": "paid"}, {"user_id": "b", "plan": "free"})
+    events = [did("a", f"2026-11-0{day}T12:00:00") for day in (2, 3)] + [did("b", "2026-11-02T12:00:00")]
+    with workspace(*events, did("c", "2026-11-08T12:00:00"), users=users) as ws:
+        week: dict[str, Any] = {"window": 2, "grain": "week", "start": "2026-11-02", "summary": "mean"}
+        by_plan = ws.stickiness(by="plan", limit=2, **week).rows
+        assert {row["plan"]: row["stickiness"] for row in by_plan} == {"(none)": 1, "free": 1 / 2, None: 2 / 3}
+        for plan, share in (("free", 1 / 2), ("paid", 2 / 3)):
+            assert column(ws.stickiness(where=f"plan = '{plan}'", **week), "stickiness") == [share]
