@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -14,6 +15,7 @@ from regulars.application.mirror import mirror
 from regulars.application.query import names_in, read_context
 from regulars.domain.dialect import CLICKHOUSE, render
 from regulars.domain.plan import plan
+from regulars.domain.query import Query
 from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.domain.schema import DIM_DATES, TABLES
@@ -21,17 +23,19 @@ from regulars.errors import EngineError, QueryError, UnsupportedError
 from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
 from regulars.synthetic.generate import GeneratorOptions, generate
 from tests.application.test_agreement import comparable, workspace_of
+from tests.application.test_habits_agreement import ruled_worlds
 from tests.interfaces.cli import call
 from tests.oracle import RefusedError, answer
+from tests.oracle.session_metric import session_rows
 from tests.strategies import queries, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from regulars.domain.query import Query
     from regulars.domain.relations.scope import Source
     from regulars.workspace import Workspace
+    from tests.oracle.world import World
 
 clickhouse_connect = pytest.importorskip("clickhouse_connect")
 COPIED = [table for table in TABLES if table is not DIM_DATES]
@@ -81,6 +85,27 @@ def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, d
             except QueryError:
                 assume(False)
             assert rows == expected
+
+
+@given(ruled=ruled_worlds(), breakdown=st.sampled_from(((), ("session.type",), ("session.exit_action", "plan"))))
+@settings(max_examples=15, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+def test_clickhouse_makes_the_oracles_sessions_from_events(
+    clickhouse: ClickHouseEngine, ruled: tuple[World, dict[str, Any]], breakdown: tuple[str, ...]
+) -> None:
+    """Where the stored sessions were built with other rules, both engines make them anew and agree."""
+    world, rules = ruled
+    query = Query(metric="sessions", breakdown=breakdown, population="all")
+    expected = comparable(session_rows(world, query, **rules))
+    with workspace_of(world) as ws:
+        mirror(ws.engine, clickhouse, COPIED)
+        context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
+        planned = plan(query, replace(context, stale_sessions=True))
+        if planned.statement is None:
+            assert expected == []
+            return
+        for engine in (ws.engine, clickhouse):
+            found = engine.query(render(planned.statement, engine.dialect)).rows
+            assert comparable(result_rows(planned, found, context.timezone)) == expected
 
 
 def test_a_failing_statement_is_an_engine_error(clickhouse: ClickHouseEngine) -> None:

@@ -55,6 +55,8 @@ class DuckDBEngine:
     ) -> None:
         self.path = path
         options: dict[str, Any] = {"autoinstall_known_extensions": False, "TimeZone": "UTC"}
+        # It would keep all events in memory for statements that read them twice; reading them again is cheap.
+        options["disabled_optimizers"] = "common_subplan"
         if memory_limit:
             options["memory_limit"] = memory_limit
         if threads:
