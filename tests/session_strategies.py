@@ -38,7 +38,10 @@ def session_worlds(draw: DrawFn, *, gap_minutes: float = 30) -> World:
     first = draw(st.sampled_from(FIRST_DAYS))
     events: list[Event] = []
     for _ in range(draw(st.integers(1, 6))):
-        start = draw(moments(chosen.timezone, first))
+        # A chain may begin at, or just beside, an instant of another one: ties at the ends of sessions.
+        beside = [event.at + shift for event in events[::7] for shift in (timedelta(), gap, -gap)]
+        anywhere = moments(chosen.timezone, first)
+        start = draw(st.one_of(st.sampled_from(beside), anywhere) if beside else anywhere)
         events += draw(chain(start, gap, number=len(events)))
     events = events[:MOST_EVENTS]
     days = [event.at.date() for event in events]

@@ -60,7 +60,7 @@ FROM (
   SELECT n.user_key, n.day, n.instant, max(x.run_start) AS run_start,
     rg_date_of_number(CAST({day_number("CAST(max(x.run_start) AS DATE)")} AS INTEGER) - 1) AS run_day
   FROM news n LEFT JOIN user_sessions x ON x.user_key = n.user_key
-    AND x.session_start <= n.instant AND epoch_us(n.instant) - epoch_us(x.session_end) <= {gap}
+    AND x.session_start <= n.instant AND rg_epoch_us(n.instant) - rg_epoch_us(x.session_end) <= {gap}
     AND x.day >= DATE '{first_day - timedelta(days=2)}' AND {day_number("x.day")} >= {day_number("n.day")} - 2
   GROUP BY n.user_key, n.day, n.instant
 ) runs"""

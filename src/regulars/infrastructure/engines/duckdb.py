@@ -58,6 +58,8 @@ class DuckDBEngine:
         self.path = path
         self._read_only = read_only
         options: dict[str, Any] = {"autoinstall_known_extensions": False, "TimeZone": "UTC"}
+        # It would keep all events in memory for statements that read them twice; reading them again is cheap.
+        options["disabled_optimizers"] = "common_subplan"
         if memory_limit:
             options["memory_limit"] = memory_limit
         if threads:
