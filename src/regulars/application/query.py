@@ -16,6 +16,7 @@ from regulars.domain.population import PopulationRule
 from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, split_name
 from regulars.domain.query import EventCondition
 from regulars.domain.result import OpenCell, Result, result_columns, result_rows
+from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
 from regulars.domain.sql import Values
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from regulars.domain.dialect import Dialect
     from regulars.domain.query import Query
     from regulars.settings import Settings
+
+# A change of one of these makes every stored row doubtful.
+_ASKS_FOR_EVENTS = ("schema", "timezone", "actions", "population")
 
 
 def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, reads: StateReads | None = None) -> Result:
@@ -118,14 +122,13 @@ def read_context(
 def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, names: Iterable[str]) -> Context:
     stored = stored_definitions(read)
     wanted = settings.definitions()
-    stale = tuple(part for part in ("timezone", "actions", "population") if stored and stored.get(part) != wanted[part])
+    stale = tuple(part for part in _ASKS_FOR_EVENTS if stored and stored.get(part) != wanted[part])
     fresh = frozenset(
         name for name in settings.stored_activities
         if not stale and (not stored or stored.get(f"activity.{name}") == wanted[f"activity.{name}"])
     )  # fmt: skip
     types = [row[0] for row in read("SELECT action_type FROM dim_actions")]
     first_day, watermark, first_instant, last_instant = _extent(read, settings, now, stale)
-    dimensions = stored.get("dimensions", wanted["dimensions"]) if stored else wanted["dimensions"]
     return Context(
         timezone=settings.timezone,
         week_start=settings.week_start_number,
@@ -146,7 +149,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
             settings.sessions.split_at_midnight,
         ),
         fresh_activities=fresh,
-        dimensions=frozenset(filter(None, dimensions.split(","))),
+        dimensions=_slices(wanted if not stored or "schema" in stale else stored),
         stale=stale,
         stale_sessions=bool(stored) and stored.get("sessions") != wanted["sessions"],
         first_instant=first_instant,
@@ -170,11 +173,17 @@ def stored_definitions(read: Read) -> dict[str, str]:
     return json.loads(rows[0][0]) if rows else {}
 
 
+def _slices(definitions: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(json.loads(definitions["dimensions"]) + json.loads(definitions["event_dimensions"]))
+
+
 def _extent(
     read: Read, settings: Settings, now: datetime, stale: tuple[str, ...]
 ) -> tuple[date | None, date | None, datetime | None, datetime | None]:
     """First day, watermark, first and last instant of the events."""
-    rows = read("SELECT day, first_timestamp, last_timestamp FROM event_days ORDER BY day")
+    # Stored days that an older version wrote may be gone.
+    days = f"({EVENT_DAYS_ALL})" if "schema" in stale else "event_days"
+    rows = read(f"SELECT day, first_timestamp, last_timestamp FROM {days} x ORDER BY day")
     if not rows:
         return None, None, None, None
     first, last = min(row[1] for row in rows), max(row[2] for row in rows)
