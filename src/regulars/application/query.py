@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,15 @@ from regulars.domain.dialect import render
 from regulars.domain.drilldown import plan_people
 from regulars.domain.plan import Plan, plan
 from regulars.domain.population import PopulationRule
-from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, split_name
+from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, resolve, split_name
 from regulars.domain.query import EventCondition
 from regulars.domain.result import OpenCell, Result, result_columns, result_rows
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
 from regulars.domain.sql import Values
+from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import date, datetime
 
     from regulars.application.ports import Engine
@@ -129,13 +131,15 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
     )  # fmt: skip
     types = [row[0] for row in read("SELECT action_type FROM dim_actions")]
     first_day, watermark, first_instant, last_instant = _extent(read, settings, now, stale)
+    dimensions = _slice_names(wanted if not stored or "schema" in stale else stored)
+    known = _known_names(read, dialect, names)
     return Context(
         timezone=settings.timezone,
         week_start=settings.week_start_number,
         now=now,
         first_day=first_day,
         watermark=watermark,
-        names=_known_names(read, dialect, names),
+        names=known,
         actions={name: settings.action(name) for name in types},
         activities=activity_rules(settings),
         core_features=settings.core_features,
@@ -149,7 +153,9 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
             settings.sessions.split_at_midnight,
         ),
         fresh_activities=fresh,
-        dimensions=_slices(wanted if not stored or "schema" in stale else stored),
+        dimensions=dimensions,
+        missing_dimensions=frozenset(json.loads(wanted["event_dimensions"])) - dimensions,
+        slice_values=_slice_values(read, dialect, names, known, dimensions),
         stale=stale,
         stale_sessions=bool(stored) and stored.get("sessions") != wanted["sessions"],
         first_instant=first_instant,
@@ -173,8 +179,23 @@ def stored_definitions(read: Read) -> dict[str, str]:
     return json.loads(rows[0][0]) if rows else {}
 
 
-def _slices(definitions: Mapping[str, str]) -> frozenset[str]:
+def _slice_names(definitions: Mapping[str, str]) -> frozenset[str]:
     return frozenset(json.loads(definitions["dimensions"]) + json.loads(definitions["event_dimensions"]))
+
+
+def _slice_values(
+    read: Read, dialect: Dialect, names: Iterable[str], known: PropertyNames, stored: Collection[str]
+) -> dict[str, int]:
+    """How many values each stored event property has, of those that a question names."""
+    named = set()
+    for name in names:
+        with suppress(UnknownNameError):  # the planner says so, with all it has to say about the question
+            found = resolve(name, known, Values())
+            named |= {found.stored_name} & set(stored) if found.scope == "event" else set()
+    values = Values()
+    text = f"""SELECT dimension, count(DISTINCT value) AS slice_values FROM agg_arrivals
+WHERE dimension IN ({values.add_all(tuple(sorted(named)))}) GROUP BY dimension"""
+    return {name: int(count) for name, count in read(render(values.bind(text), dialect))} if named else {}
 
 
 def _extent(
