@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from regulars.domain.query import Filter
 from regulars.settings import WEEKDAYS, ActionSettings, Activity, PopulationSettings, RollupSettings, Settings
-from tests.oracle.questions import queries
+from tests.oracle.questions import queries, sliced_queries
 from tests.oracle.wire import event_rows, user_rows
 from tests.oracle.world import Event, Scalar, User, World
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-__all__ = ["event_rows", "queries", "user_rows", "worlds"]
+__all__ = ["event_rows", "queries", "sliced_queries", "user_rows", "worlds"]
 
 TIMEZONES = (
     "UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Pago_Pago", "Australia/Lord_Howe", "America/New_York",
