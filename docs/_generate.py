@@ -170,6 +170,9 @@ MEANINGS = {
     "population.bots": "User ids that are bots",
     "population.production_users": "User ids that are production users",
     "rollups.dimensions": "Stored user attributes by which every activity is added up in advance",
+    "rollups.pairs": "Pairs of them by which it is added up too, for a breakdown by one filtered by the other",
+    "rollups.event_dimensions": "Event properties by which it is added up too: `feature`, `action`, `platform`, "
+    "`event.country`, ...; one of your own as `event.NAME`",
     "import.string_bytes": "Longest text in an event",
     "import.name_characters": "Longest name of an event or property",
     "import.store_ip": "Whether addresses of clients are kept",
@@ -204,6 +207,8 @@ gap_minutes = 20
 
 [rollups]
 dimensions = ["country", "plan"]
+pairs = [["country", "plan"]]
+event_dimensions = ["feature", "event.level"]
 
 [import]
 string_bytes = 10000
@@ -258,7 +263,7 @@ def _type(kind: Any) -> str:
     if inner and all(isinstance(each, str) for each in inner):
         return "one of " + ", ".join(inner)
     if get_origin(kind) is tuple:
-        return "list of " + ("texts" if inner[0] is str else "conditions")
+        return "list of " + {str: "texts", tuple[str, str]: "pairs of texts"}.get(inner[0], "conditions")
     return next(filter(None, map(_type, inner)), "section")
 
 

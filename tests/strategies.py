@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from regulars.domain.query import Filter
-from regulars.settings import WEEKDAYS, ActionSettings, Activity, PopulationSettings, Settings
-from tests.oracle.questions import queries
+from regulars.settings import WEEKDAYS, ActionSettings, Activity, PopulationSettings, RollupSettings, Settings
+from tests.oracle.questions import queries, sliced_queries
 from tests.oracle.wire import event_rows, user_rows
 from tests.oracle.world import Event, Scalar, User, World
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-__all__ = ["event_rows", "queries", "user_rows", "worlds"]
+__all__ = ["event_rows", "queries", "sliced_queries", "user_rows", "worlds"]
 
 TIMEZONES = (
     "UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Pago_Pago", "Australia/Lord_Howe", "America/New_York",
@@ -52,6 +52,10 @@ TEXTS = (
 )
 COUNTRIES = ("DE", "FR", "o'", "100%", "Åland")
 DEVICES = ("ios", "android", "web")
+STORED = ("country", "plan", "device_type", "region", "gender", "account_status")
+PAIRS = (("country", "device_type"), ("plan", "country"), ("device_type", "country"), ("gender", "region"))
+SLICED = ("feature", "feature.name", "action", "category", "device.platform", "event.country", "geo.region",
+          "event.label", "event.score", "event.flag")  # fmt: skip
 NUMBERS: tuple[Scalar, ...] = (0, 1, 2, 10, -3, 2.0, 0.5, 10.25)
 NUMBER_LIKE = ("7", "007", "10.0", "1e3", "1_000", "0x10", "nan", "Infinity", " 7", "+7", "7.", ".5", "x")
 ACTIONS = (
@@ -176,6 +180,19 @@ def settings(draw: DrawFn) -> Settings:
         activity=activity,
         core_features=("editor", "it's"),
         population=people if listed else PopulationSettings(),
+        rollups=draw(rollups()),
+    )
+
+
+@st.composite
+def rollups(draw: DrawFn) -> RollupSettings:
+    """What is counted ahead of time: often more than the default, spelled in any way that means the same."""
+    if draw(st.booleans()):
+        return RollupSettings()
+    return RollupSettings(
+        dimensions=tuple(draw(st.lists(st.sampled_from(STORED), max_size=3, unique=True))),
+        pairs=tuple(draw(st.lists(st.sampled_from(PAIRS), max_size=2, unique=True))),
+        event_dimensions=tuple(draw(st.lists(st.sampled_from(SLICED), max_size=3, unique=True))),
     )
 
 

@@ -92,11 +92,55 @@ def test_definitions_change_with_what_stored_rows_depend_on() -> None:
         "actions": Settings(actions={"like": ActionSettings(core=False)}),
         "population": Settings.from_toml('[population]\nbots = ["b"]'),
         "dimensions": Settings.from_toml('[rollups]\ndimensions = ["plan"]'),
+        "event_dimensions": Settings.from_toml('[rollups]\nevent_dimensions = ["feature"]'),
         "activity.search": Settings.from_toml('[activity.search]\nevents = ["search"]'),
     }
     for part, settings in changed.items():
         own = settings.definitions()
         assert {name for name in own if own[name] != plain.get(name)} == {part}
+
+
+def test_slices_are_the_same_however_they_are_named() -> None:
+    """In any order and spelling; a pair is part of what is kept by attributes."""
+    text = "[rollups]\ndimensions = {}\npairs = {}\nevent_dimensions = {}"
+    one = text.format('["plan", "country"]', '[["plan", "country"]]', '["feature", "event.level", "geo.country"]')
+    two = text.format(
+        '["country", "plan", "plan"]',
+        '[["country", "plan"], ["plan", "country"]]',
+        '["event.country", "event.level", "feature.name", "event.feature"]',
+    )
+    found = Settings.from_toml(one).definitions()
+    assert found == Settings.from_toml(two).definitions()
+    assert found["dimensions"] == '["country", "plan", "country,plan"]'
+    assert found["event_dimensions"] == '["event.country", "event.feature", "event.level"]'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('dimensions = ["cuntry"]', "'cuntry' is no stored user attribute; did you mean 'country'?"),
+        ('dimensions = ["team"]', "'team' is no stored user attribute; allowed: account_status"),
+        ('dimensions = ["plan, 1 AS x FROM dim_users; DROP TABLE arrivals; --"]', "no stored user attribute"),
+        ('dimensions = ["user.plan"]', "did you mean 'plan'?"),
+        ('pairs = [["country", "plam"]]', "rollups.pairs: 'plam' is no stored user attribute; did you mean 'plan'?"),
+        ('pairs = [["plan", "plan"]]', "'plan' twice is no pair"),
+        ('event_dimensions = ["country"]', "'country' is a user attribute; use 'event.country'"),
+        ('event_dimensions = ["user.plan"]', "'user.plan' is a user attribute; use a property of events"),
+        ('event_dimensions = ["tenure_band"]', "is a time-dependent user attribute"),
+        ('event_dimensions = ["session.type"]', "is a session property"),
+        ('event_dimensions = ["feature2"]', "is no event property; did you mean 'feature'?"),
+        ('event_dimensions = ["level"]', "a property of your own is written event.NAME"),
+        ('event_dimensions = ["event."]', "is no event property"),
+        ('event_dimensions = ["event_id"]', "'event_id' differs from event to event"),
+        ('event_dimensions = ["event.duration_seconds"]', "differs from event to event"),
+    ],
+)
+def test_only_what_can_be_counted_ahead_of_time_is_a_slice(text: str, reason: str) -> None:
+    """The code says which kind of mistake it is; nothing hostile comes near a statement."""
+    with pytest.raises(SettingsError) as error:
+        Settings.from_toml(f"[rollups]\n{text}")
+    assert reason in str(error.value)
+    assert error.value.code == "unknown_dimension"
 
 
 def test_activities_are_listed_built_in_first() -> None:

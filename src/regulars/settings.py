@@ -7,6 +7,7 @@ with them (:meth:`Settings.definitions`), so that a changed definition is never 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from regulars.domain.actions import Action, describe
+from regulars.domain.dimensions import Dimensions, dimensions
 from regulars.domain.query import EventCondition
+from regulars.domain.schema import DERIVED_COLUMNS
 from regulars.errors import SettingsError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
@@ -66,9 +69,19 @@ class SessionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RollupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """User attributes that every activity is pre-aggregated by."""
+    """What every activity is counted by ahead of time: attributes of people, pairs of them, properties of events."""
 
     dimensions: tuple[str, ...] = ("country", "plan", "device_type")
+    pairs: tuple[tuple[str, str], ...] = ()
+    event_dimensions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse names that cannot be slices."""
+        self.checked()
+
+    def checked(self) -> Dimensions:
+        """The slices in one order."""
+        return dimensions(self.dimensions, self.pairs, self.event_dimensions)
 
 
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,7 +130,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
         try:
             return msgspec.convert(tomllib.loads(text), cls)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
-            raise SettingsError(f"{source}: {_explain(exc)}", source=source) from exc
+            cause = exc.__cause__
+            code = cause.code if isinstance(cause, SettingsError) else None
+            raise SettingsError(f"{source}: {_explain(exc)}", code=code, source=source) from exc
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -161,12 +176,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
 
     def definitions(self) -> dict[str, str]:
         """What stored rows depend on, part by part, so that a changed part can be told from the rest."""
+        slices = self.rollups.checked()
         return {
+            "schema": _hash(DERIVED_COLUMNS),
             "timezone": self.timezone,
             "actions": _hash(self.actions),
             "population": _hash(self.population),
             "sessions": _hash(self.sessions),
-            "dimensions": ",".join(sorted(self.rollups.dimensions)),
+            "dimensions": json.dumps(slices.of_people),
+            "event_dimensions": json.dumps(slices.of_events),
             **{f"activity.{name}": _hash(self.activity.get(name)) for name in self.stored_activities},
         }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, note
+from hypothesis import assume, event, given, note
 from hypothesis import strategies as st
 
 import regulars
@@ -19,7 +19,7 @@ from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.errors import QueryError
 from tests.oracle import RefusedError, answer, people
-from tests.strategies import event_rows, queries, user_rows, worlds
+from tests.strategies import event_rows, queries, sliced_queries, user_rows, worlds
 
 if TYPE_CHECKING:
     from regulars.domain.query import Query
@@ -86,6 +86,26 @@ def test_every_source_gives_the_rows_of_the_oracle(data: st.DataObject) -> None:
                 raise
             note(source)
             assert comparable(rows) == expected
+
+
+@given(data=st.data())
+def test_stored_slices_give_the_rows_of_the_oracle_and_the_ledger_of_raw_events(data: st.DataObject) -> None:
+    """Event properties and pairs of attributes, broken down by and filtered to one value."""
+    world = data.draw(worlds())
+    query = data.draw(sliced_queries(world))
+    expected = comparable(answer(world, query))
+    with workspace_of(world) as ws:
+        note(msgspec.json.encode(query).decode())
+        context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
+        ledgers = []
+        for number in range(len(SOURCES)):
+            source, rows = rows_from(ws, query, SOURCES[number:])
+            event(f"from {source}")
+            assert comparable(rows) == expected
+            planned = plan(query, context, SOURCES[number:])
+            if planned.ledger is not None:
+                ledgers.append(dict(ws.engine.query(render(planned.ledger, ws.engine.dialect)).rows))
+        assert all(ledger == ledgers[-1] for ledger in ledgers)
 
 
 @pytest.mark.parametrize("metric", ["active_users", "new_vs_returning", "stickiness", "actions"])

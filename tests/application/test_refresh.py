@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regulars
+from regulars.domain.schema import TABLES
 from regulars.infrastructure.loader import Loader
 from tests.application.test_agreement import workspace_of
 from tests.strategies import event_rows, user_rows, worlds
@@ -30,6 +31,8 @@ DERIVED = {
                      JOIN dim_identities o ON o.identity_key = i.user_key""",
     "arrivals": """SELECT r.activity, u.user_id, r.day, r.days_since_prior, r.actions
                    FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key""",
+    "sliced_arrivals": """SELECT u.user_id, x.* EXCLUDE (user_key)
+                          FROM sliced_arrivals x JOIN dim_users u USING (user_key)""",
     "sessions": "SELECT u.user_id, x.* EXCLUDE (user_key) FROM user_sessions x JOIN dim_users u USING (user_key)",
     "days": "SELECT u.user_id, x.* EXCLUDE (user_key) FROM daily_activity x JOIN dim_users u USING (user_key)",
     "agg_arrivals": "SELECT * FROM agg_arrivals",
@@ -58,6 +61,12 @@ def workspace_in_parts(data: st.DataObject, world: World) -> Workspace:
     for kind, part in parts:
         ws.load(part, kind=kind)
     return ws
+
+
+def test_every_derived_table_is_compared() -> None:
+    """A new one cannot be left out."""
+    texts = " ".join(DERIVED.values())
+    assert [table.name for table in TABLES if table.role == "derived" and f"FROM {table.name}" not in texts] == []
 
 
 @given(data=st.data())

@@ -29,7 +29,7 @@ from tests.application.test_habits_agreement import ruled_worlds
 from tests.interfaces.cli import call
 from tests.oracle import RefusedError, answer
 from tests.oracle.session_metric import session_rows
-from tests.strategies import queries, worlds
+from tests.strategies import queries, sliced_queries, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def rows_on(clickhouse: ClickHouseEngine, ws: Workspace, query: Query, sources: 
 def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, data: st.DataObject) -> None:
     """Every source answers every drawn question on ClickHouse as the oracle does."""
     world = data.draw(worlds())
-    query = data.draw(queries(world))
+    query = data.draw(queries(world) | sliced_queries(world))
     try:
         expected = comparable(answer(world, query))
     except RefusedError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from regulars.domain.definitions import REBUILD_STEPS
+from regulars.interfaces.cli.refresh import STEPS
 from tests.interfaces.cli import call, make_workspace, one_line
 
 
@@ -78,7 +80,7 @@ def test_a_changed_setting_is_planned_and_refreshed(shop):
     settings.write_text(settings.read_text() + "\n[sessions]\ngap_minutes = 5\n")
     planned = call("plan", "-w", shop).out
     assert planned.splitlines() == [
-        "changed in regulars.toml: sessions",
+        "changed since stored rows were made: sessions",
         "to recompute from 4 events:",
         "  sessions",
         "  daily activity",
@@ -92,3 +94,17 @@ def test_a_changed_setting_is_planned_and_refreshed(shop):
     assert "sessions, daily activity" in call("refresh", "-w", shop).out
     assert call("refresh", "-w", shop).out.strip() == nothing
     assert call("refresh", "-q", "-w", shop).out == ""
+
+
+def test_every_step_of_a_rebuild_has_its_words():
+    """What remains to be done can always be said."""
+    assert set(STEPS) == set(REBUILD_STEPS)
+
+
+def test_a_new_slice_recomputes_slices_and_aggregates_only(shop):
+    """Not sessions, not days."""
+    with (shop / "regulars.toml").open("a") as file:
+        file.write('[rollups]\nevent_dimensions = ["action"]\n')
+    assert call("plan", "--format", "json", "-w", shop).json["steps"] == ["slices", "aggregates"]
+    assert "arrivals inside event properties, aggregates" in call("refresh", "-w", shop).out
+    assert call("metric", "dau", "--by", "action", "--format", "json", "-w", shop).json["source"] == "aggregates"

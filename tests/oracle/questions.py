@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from regulars.domain.query import Filter, Query, Range
@@ -66,6 +67,25 @@ def queries(draw: DrawFn, world: World, metrics: tuple[str, ...] = METRICS) -> Q
         options=draw(_options(metric, shape.get("window"))),
         **shape,
     )
+
+
+@st.composite
+def sliced_queries(draw: DrawFn, world: World) -> Query:
+    """A question about one event property, or about two user attributes, as aggregates may hold them."""
+    query = draw(queries(world).filter(lambda q: q.metric != "actions" and q.grain != "hour"))
+    rollups = world.settings.rollups
+    kinds = [(name,) for name in rollups.event_dimensions] + list(rollups.pairs) + [("feature",), ("country", "plan")]
+    asked = draw(st.sampled_from(kinds))
+    by = draw(st.sampled_from([(), asked, asked[::-1], asked[:1]]))
+    left = draw(st.sampled_from([asked, asked[1:], asked[:0]])) if by else asked
+    conditions = tuple(Filter(property=name, value=draw(st.sampled_from(_some(world, name)))) for name in left)
+    return msgspec.structs.replace(
+        query, breakdown=by, filters=conditions, limit=draw(st.sampled_from((2, 12, 12, 12)))
+    )
+
+
+def _some(world: World, name: str) -> tuple[str | bool, ...]:
+    return (*values(world, name), *values(world, name), True, "nobody", "(none)")
 
 
 def _shapes(metric: str, grain: str) -> SearchStrategy[dict[str, Any]]:

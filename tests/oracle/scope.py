@@ -21,7 +21,7 @@ from tests.oracle.conditions import (
 from tests.oracle.sessions import sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
     from datetime import date
 
     from regulars.domain.query import Query
@@ -40,6 +40,29 @@ CLOCK_SKEW = timedelta(minutes=5)
 def shown(value: str | None) -> str:
     """A value as a slice shows it: missing is a value of its own."""
     return MISSING if value is None else value
+
+
+def qualifies(world: World, event: Event, activity: str) -> bool:
+    """Whether an event counts for an activity."""
+    if event.type in MARKERS:
+        return False
+    action, declared = world.settings.action(event.type), world.settings.activity.get(activity, Activity())
+    built_in = {
+        "core": action.is_core_action,
+        "any": True,
+        "conversion": action.is_conversion_event,
+        "core_feature": event.feature in world.settings.core_features,
+    }
+    if activity in BUILT_IN_ACTIVITIES:
+        return built_in[activity]
+    counts = declared.events is None or event.type in declared.events
+    return counts and all(holds_for_event(world, condition, event) for condition in declared.where)
+
+
+def suffices(world: World, events: Sized, activity: str) -> bool:
+    """Whether so many qualifying events of a day make a person active."""
+    declared = world.settings.activity.get(activity, Activity())
+    return len(events) >= declared.min_events and (declared.max_events is None or len(events) <= declared.max_events)
 
 
 class Scope:
@@ -139,27 +162,10 @@ class Scope:
 
     # --- activity ---------------------------------------------------------------------------------------
 
-    def _activity(self) -> Activity:
-        return self.world.settings.activity.get(self.query.activity, Activity())
-
     def qualifies(self, event: Event) -> bool:
         """Whether an event counts for the activity and the event-level filters of the query."""
-        if event.type in MARKERS:
-            return False
-        action, name = self.world.settings.action(event.type), self.query.activity
-        built_in = {
-            "core": action.is_core_action,
-            "any": True,
-            "conversion": action.is_conversion_event,
-            "core_feature": event.feature in self.world.settings.core_features,
-        }
-        declared = self._activity()
-        if name in BUILT_IN_ACTIVITIES:
-            counts = built_in[name]
-        else:
-            counts = declared.events is None or event.type in declared.events
-        conditions = [*declared.where, *self.event_filters]
-        return counts and all(holds_for_event(self.world, condition, event) for condition in conditions)
+        counts = qualifies(self.world, event, self.query.activity)
+        return counts and all(holds_for_event(self.world, condition, event) for condition in self.event_filters)
 
     def _chains(self) -> dict[Slice, dict[str, dict[date, list[Event]]]]:
         """Event part of a slice -> person -> active day -> qualifying events, up to the watermark."""
@@ -169,14 +175,9 @@ class Scope:
             if day <= self.watermark and self.qualifies(event):
                 days = found.setdefault(self._event_part(event), {}).setdefault(event.user, {})
                 days.setdefault(day, []).append(event)
-        least, most = self._activity().min_events, self._activity().max_events
         return {
             part: {
-                user: {
-                    day: events
-                    for day, events in days.items()
-                    if len(events) >= least and (most is None or len(events) <= most)
-                }
+                user: {day: events for day, events in days.items() if suffices(self.world, events, self.query.activity)}
                 for user, days in people.items()
             }
             for part, people in found.items()

@@ -40,6 +40,7 @@ _SAID_ABOUT_OTHERS = (
     ("fact_activity_details", "payload"),
     ("fact_nps_responses", "comment"),
 )
+_DERIVED = tuple(table for table in TABLES if table.role == "derived" and "user_key" in table.column_names)
 _FACTS = tuple(table for table in TABLES if table.role == "fact" and "identity_key" in table.column_names)
 
 
@@ -59,7 +60,7 @@ def erase(engine: Engine, settings: Settings, user_id: str, now: datetime) -> Er
         values = Values()
         removed["dead_letter"] = _remove(engine, "dead_letter", _holds("raw", person, values), values)
         removed["dim_identities"] = _remove(engine, "dim_identities", f"identity_key IN ({keys})")
-        derived = {name: _count(engine, name, person) for name in ("user_sessions", "daily_activity", "arrivals")}
+        derived = {table.name: _count(engine, table.name, person) for table in _DERIVED}
         follow(engine, settings, now, load_id=0, gone=[person.user_key])
         rebuild_event_days(engine)
         removed |= derived | {"dim_users": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,15 @@ from regulars.domain.dialect import render
 from regulars.domain.drilldown import plan_people
 from regulars.domain.plan import Plan, plan
 from regulars.domain.population import PopulationRule
-from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, split_name
+from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, resolve, split_name
 from regulars.domain.query import EventCondition
 from regulars.domain.result import OpenCell, Result, result_columns, result_rows
+from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
 from regulars.domain.sql import Values
+from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import date, datetime
 
     from regulars.application.ports import Engine
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from regulars.domain.dialect import Dialect
     from regulars.domain.query import Query
     from regulars.settings import Settings
+
+# A change of one of these makes every stored row doubtful.
+_ASKS_FOR_EVENTS = ("schema", "timezone", "actions", "population")
 
 
 def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, reads: StateReads | None = None) -> Result:
@@ -118,21 +124,22 @@ def read_context(
 def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, names: Iterable[str]) -> Context:
     stored = stored_definitions(read)
     wanted = settings.definitions()
-    stale = tuple(part for part in ("timezone", "actions", "population") if stored and stored.get(part) != wanted[part])
+    stale = tuple(part for part in _ASKS_FOR_EVENTS if stored and stored.get(part) != wanted[part])
     fresh = frozenset(
         name for name in settings.stored_activities
         if not stale and (not stored or stored.get(f"activity.{name}") == wanted[f"activity.{name}"])
     )  # fmt: skip
     types = [row[0] for row in read("SELECT action_type FROM dim_actions")]
     first_day, watermark, first_instant, last_instant = _extent(read, settings, now, stale)
-    dimensions = stored.get("dimensions", wanted["dimensions"]) if stored else wanted["dimensions"]
+    dimensions = _slice_names(wanted if not stored or "schema" in stale else stored)
+    known = _known_names(read, dialect, names)
     return Context(
         timezone=settings.timezone,
         week_start=settings.week_start_number,
         now=now,
         first_day=first_day,
         watermark=watermark,
-        names=_known_names(read, dialect, names),
+        names=known,
         actions={name: settings.action(name) for name in types},
         activities=activity_rules(settings),
         core_features=settings.core_features,
@@ -146,7 +153,9 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
             settings.sessions.split_at_midnight,
         ),
         fresh_activities=fresh,
-        dimensions=frozenset(filter(None, dimensions.split(","))),
+        dimensions=dimensions,
+        missing_dimensions=frozenset(json.loads(wanted["event_dimensions"])) - dimensions,
+        slice_values=_slice_values(read, dialect, names, known, dimensions),
         stale=stale,
         stale_sessions=bool(stored) and stored.get("sessions") != wanted["sessions"],
         first_instant=first_instant,
@@ -170,11 +179,32 @@ def stored_definitions(read: Read) -> dict[str, str]:
     return json.loads(rows[0][0]) if rows else {}
 
 
+def _slice_names(definitions: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(json.loads(definitions["dimensions"]) + json.loads(definitions["event_dimensions"]))
+
+
+def _slice_values(
+    read: Read, dialect: Dialect, names: Iterable[str], known: PropertyNames, stored: Collection[str]
+) -> dict[str, int]:
+    """How many values each stored event property has, of those that a question names."""
+    named = set()
+    for name in names:
+        with suppress(UnknownNameError):  # the planner says so, with all it has to say about the question
+            found = resolve(name, known, Values())
+            named |= {found.stored_name} & set(stored) if found.scope == "event" else set()
+    values = Values()
+    text = f"""SELECT dimension, count(DISTINCT value) AS slice_values FROM agg_arrivals
+WHERE dimension IN ({values.add_all(tuple(sorted(named)))}) GROUP BY dimension"""
+    return {name: int(count) for name, count in read(render(values.bind(text), dialect))} if named else {}
+
+
 def _extent(
     read: Read, settings: Settings, now: datetime, stale: tuple[str, ...]
 ) -> tuple[date | None, date | None, datetime | None, datetime | None]:
     """First day, watermark, first and last instant of the events."""
-    rows = read("SELECT day, first_timestamp, last_timestamp FROM event_days ORDER BY day")
+    # Stored days that an older version wrote may be gone.
+    days = f"({EVENT_DAYS_ALL})" if "schema" in stale else "event_days"
+    rows = read(f"SELECT day, first_timestamp, last_timestamp FROM {days} x ORDER BY day")
     if not rows:
         return None, None, None, None
     first, last = min(row[1] for row in rows), max(row[2] for row in rows)

@@ -13,27 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.application.canonical import execute
 from regulars.domain.definitions import REBUILD_STEPS
-from regulars.domain.rollups import arrivals, dirty
-from regulars.domain.rollups.aggregates import AGGREGATES, LOOK_BACK, Aggregate
+from regulars.domain.rollups import dirty
+from regulars.domain.rollups.aggregates import AGGREGATES, LOOK_BACK, Aggregate, Rows
+from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL, OF_PEOPLE, OF_SLICES, all_arrivals, changed_arrivals
 from regulars.domain.rollups.daily import active_days, daily_activity
 from regulars.domain.rollups.people import RESOLVED_LINKS, people
 from regulars.domain.rollups.sessions import sessions
-from regulars.domain.schema import ARRIVALS, DAILY_ACTIVITY, DIM_USERS, EVENT_DAYS, USER_SESSIONS
+from regulars.domain.rollups.slices import sliced_days
+from regulars.domain.schema import DAILY_ACTIVITY, DIM_USERS, EVENT_DAYS, USER_SESSIONS
 from regulars.domain.sql import Values
 from regulars.domain.timezones import local_day_sql, local_time_key_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from regulars.application.ports import Engine
     from regulars.domain.context import ActivityRule, Context
+    from regulars.domain.rollups.arrivals import Chains
     from regulars.settings import Settings
 
 _TEMPORARY = (
-    "moved", "gone", "news", "since", "touched", "new_users", "changed", "active_days", "affected", "remade", "delta",
-    "kept", *(aggregate.before for aggregate in AGGREGATES),
+    "moved", "gone", "news", "since", "touched", "new_users", "changed", "active_days", "sliced_days", "affected",
+    "affected_slices", "remade", "delta", "kept", *(aggregate.before for aggregate in AGGREGATES),
 )  # fmt: skip
-_EVERY_ARRIVAL = "(SELECT activity, user_key, day, days_since_prior, TRUE AS counts FROM arrivals)"
+_EVERY_ARRIVAL = Rows(
+    "(SELECT activity, user_key, day, days_since_prior, TRUE AS counts FROM arrivals)", "sliced_arrivals"
+)
+_AFFECTED = Rows("affected", "affected_slices")
 
 
 def refresh(engine: Engine, settings: Settings, context: Context, load_id: int, *, gone: Collection[int] = ()) -> None:
@@ -46,6 +52,7 @@ def refresh(engine: Engine, settings: Settings, context: Context, load_id: int, 
     step.count_days()
     step.take_away()
     step.remake_arrivals()
+    step.remake_slices()
     step.replace_people()
     step.add_back()
     step.merge_event_days(load_id)
@@ -65,7 +72,7 @@ def rebuild(engine: Engine, settings: Settings, context: Context, only: Collecti
 def rebuild_event_days(engine: Engine) -> None:
     """First and last event of every day."""
     engine.execute("DELETE FROM event_days")
-    engine.execute(f"INSERT INTO {EVENT_DAYS.name} {arrivals.EVENT_DAYS_ALL} ORDER BY day")
+    engine.execute(f"INSERT INTO {EVENT_DAYS.name} {EVENT_DAYS_ALL} ORDER BY day")
 
 
 class _Refresh:
@@ -76,7 +83,7 @@ class _Refresh:
         self.settings = settings
         self.context = context
         self.rules: list[ActivityRule] = [context.activities[name] for name in settings.stored_activities]
-        self.dimensions = sorted(settings.rollups.dimensions)
+        self.by = settings.rollups.checked()
         self.first_day = date.max
         self.clean_up()
 
@@ -119,7 +126,7 @@ WHERE moved.identity_key = dim_identities.identity_key"""
         """New rows of touched people, and those among them whose slices or population differ from the stored ones."""
         values = Values()
         self.keep("new_users", people(self.context, values, only_touched=True), values)
-        self.keep("changed", dirty.changed(("population", *self.dimensions)))
+        self.keep("changed", dirty.changed(("population", *self.by.read_attributes)))
 
     def remake_sessions(self) -> None:
         """Sessions of dirty people from their instant on."""
@@ -147,19 +154,38 @@ WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}
 
     def take_away(self) -> None:
         """Note what the arrivals that will change, or change their slice, add to the aggregates."""
-        self.keep("affected", dirty.affected(LOOK_BACK, self.first_day))
+        self._find_affected()
         for aggregate in AGGREGATES:
-            self.keep(aggregate.before, aggregate.sums("affected", self.dimensions))
+            self.keep(aggregate.before, aggregate.sums(_AFFECTED, self.by))
+
+    def _find_affected(self) -> None:
+        self.keep("affected", dirty.affected(LOOK_BACK, self.first_day))
+        if self.by.events:
+            self.keep("affected_slices", dirty.affected_slices(self.first_day))
 
     def remake_arrivals(self) -> None:
         """Remove arrivals since the first dirty day, insert them as they are now."""
-        self.keep("remade", "SELECT * FROM arrivals WHERE FALSE")
+        self._remake(OF_PEOPLE)
+
+    def remake_slices(self) -> None:
+        """The same inside the slices of event properties."""
+        if self.by.events:
+            self._count_slices(self.by.events, only_since=True)
+            self._remake(OF_SLICES)
+
+    def _count_slices(self, names: Sequence[str], *, only_since: bool) -> None:
+        values = Values()
+        self.keep("sliced_days", sliced_days(names, self.rules, self.context, values, only_since=only_since), values)
+
+    def _remake(self, chains: Chains) -> None:
+        table = chains.table.name
+        self.keep("remade", f"SELECT * FROM {table} WHERE FALSE")
         for number, rule in enumerate(self.rules):
             values = Values()
-            text = arrivals.changed_arrivals(rule, number, values)
+            text = changed_arrivals(chains, rule, number, values)
             self.run(f"INSERT INTO remade SELECT * FROM ({text}) changed_rows", values)
-        self._forget_days("arrivals")
-        self.run(f"INSERT INTO {ARRIVALS.name} SELECT * FROM remade ORDER BY activity, day, user_key")
+        self._forget_days(table)
+        self.run(f"INSERT INTO {table} SELECT * FROM remade ORDER BY {chains.order}")
 
     def replace_people(self) -> None:
         """Put the new rows of touched people in the place of the old ones."""
@@ -168,13 +194,13 @@ WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}
 
     def add_back(self) -> None:
         """Put the difference into the aggregates, now that arrivals and people are as they shall be."""
-        self.keep("affected", dirty.affected(LOOK_BACK, self.first_day))
+        self._find_affected()
         for aggregate in AGGREGATES:
             key = ", ".join(aggregate.key)
             self.keep(
                 "delta",
                 f"""SELECT {key}, CAST(sum(users) AS BIGINT) AS users FROM (
-  SELECT {key}, users FROM ({aggregate.sums("affected", self.dimensions)}) counted_now
+  SELECT {key}, users FROM ({aggregate.sums(_AFFECTED, self.by)}) counted_now
   UNION ALL SELECT {key}, -users FROM {aggregate.before}
 ) both_sides GROUP BY {key} HAVING sum(users) <> 0""",
             )
@@ -193,7 +219,7 @@ WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}
 
     def merge_event_days(self, load_id: int) -> None:
         """Count the load's events into their days."""
-        self.keep("delta", arrivals.EVENT_DAYS_ALL.replace("GROUP BY", f"WHERE load_id = {load_id} GROUP BY"))
+        self.keep("delta", EVENT_DAYS_ALL.replace("GROUP BY", f"WHERE load_id = {load_id} GROUP BY"))
         self.run(
             """INSERT INTO delta SELECT x.day, x.events, x.first_timestamp, x.last_timestamp
 FROM event_days x WHERE x.day IN (SELECT day FROM delta)"""
@@ -257,15 +283,25 @@ WHERE r.identity_key = dim_identities.identity_key"""
     def rebuild_arrivals(self) -> None:
         """Every arrival, from the days counted just before."""
         self.run("DELETE FROM arrivals")
+        self._insert_all(OF_PEOPLE)
+
+    def rebuild_slices(self) -> None:
+        """Every arrival inside the slices of event properties, one property after the other."""
+        self.run("DELETE FROM sliced_arrivals")
+        for name in self.by.events:
+            self._count_slices([name], only_since=False)
+            self._insert_all(OF_SLICES)
+
+    def _insert_all(self, chains: Chains) -> None:
         for number, rule in enumerate(self.rules):
-            own = Values()
-            self.run(f"INSERT INTO {ARRIVALS.name} {arrivals.all_arrivals(rule, number, own)}", own)
+            values = Values()
+            self.run(f"INSERT INTO {chains.table.name} {all_arrivals(chains, rule, number, values)}", values)
 
     def rebuild_aggregates(self) -> None:
         """Every aggregate."""
         for aggregate in AGGREGATES:
             self.run(f"DELETE FROM {aggregate.table.name}")
-            self.run(f"INSERT INTO {aggregate.table.name} {aggregate.sums(_EVERY_ARRIVAL, self.dimensions)}")
+            self.run(f"INSERT INTO {aggregate.table.name} {aggregate.sums(_EVERY_ARRIVAL, self.by)}")
 
     def remember_definitions(self) -> None:
         """Note which definitions the derived rows were built with."""
@@ -281,5 +317,6 @@ STEPS: Mapping[str, Callable[[_Refresh], None]] = {
     "sessions": _Refresh.rebuild_sessions,
     "days": _Refresh.rebuild_days,
     "arrivals": _Refresh.rebuild_arrivals,
+    "slices": _Refresh.rebuild_slices,
     "aggregates": _Refresh.rebuild_aggregates,
 }

@@ -46,8 +46,9 @@ class Context:
     """The state of a workspace at one moment.
 
     ``watermark`` is the last day with data, ``first_day`` the first one; both are None while there are no events.
-    ``fresh_activities`` have stored arrivals built with today's definitions, ``dimensions`` are the user
-    attributes their aggregates are kept by.
+    ``fresh_activities`` have stored arrivals built with today's definitions, ``dimensions`` are the names of the slices
+    their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
+    ``slice_values`` is the number of values of each event property among them that the question names.
     """
 
     timezone: str
@@ -63,6 +64,8 @@ class Context:
     sessions: SessionRule = field(default_factory=SessionRule)
     fresh_activities: frozenset[str] = frozenset()
     dimensions: frozenset[str] = frozenset()
+    missing_dimensions: frozenset[str] = frozenset()
+    slice_values: Mapping[str, int] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
     stale_sessions: bool = False
     first_instant: datetime | None = None

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-REBUILD_STEPS = ("facts", "people", "sessions", "days", "arrivals", "aggregates")
+REBUILD_STEPS = ("facts", "people", "sessions", "days", "arrivals", "slices", "aggregates")
 """The steps of a rebuild, in their order."""
 
 _ASKS_FOR: Mapping[str, tuple[str, ...]] = {
-    "actions": ("facts", "sessions", "days", "arrivals", "aggregates"),
+    "actions": ("facts", "sessions", "days", "arrivals", "slices", "aggregates"),
     "population": ("people", "aggregates"),
     "sessions": ("sessions", "days"),
     "dimensions": ("aggregates",),
-    "activity": ("days", "arrivals", "aggregates"),
+    "event_dimensions": ("slices", "aggregates"),
+    "activity": ("days", "arrivals", "slices", "aggregates"),
 }
 
 
@@ -29,7 +30,7 @@ def steps_for(changed: Collection[str]) -> tuple[str, ...]:
     """The steps of a rebuild that changed parts ask for; the time zone, and whatever is not listed, asks for all.
 
     >>> steps_for(["sessions"]), steps_for(["population", "activity.search"])
-    (('sessions', 'days'), ('people', 'days', 'arrivals', 'aggregates'))
+    (('sessions', 'days'), ('people', 'days', 'arrivals', 'slices', 'aggregates'))
     """
     asked = {step for part in changed for step in _ASKS_FOR.get(part.partition(".")[0], REBUILD_STEPS)}
     return tuple(step for step in REBUILD_STEPS if step in asked)

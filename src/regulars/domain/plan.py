@@ -62,6 +62,8 @@ def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) 
     if statement is None:
         return Plan(query, metric, shape, None, scope.breakdown)
     source = choose_source(statement, sources)
+    is_late = source == "events" and statement.waits_for_rebuild()
+    statement = statement.reading(source)
     return Plan(
         query,
         metric,
@@ -71,7 +73,7 @@ def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) 
         source,
         statement.values.bind(statement.select(source)),
         statement.values.bind(statement.ledger(source)),
-        _warnings(query, scope, context),
+        _warnings(query, scope, context, is_late=is_late),
     )
 
 
@@ -159,12 +161,12 @@ def _moment_keys(query: Query, context: Context, values: Values) -> list[str]:
     return [p.key for p in found if p.scope == "moment"]
 
 
-def _warnings(query: Query, scope: Scope, context: Context) -> tuple[str, ...]:
+def _warnings(query: Query, scope: Scope, context: Context, *, is_late: bool) -> tuple[str, ...]:
     found = []
     never_stored = ("conversion", "core_feature")
     composition = find_metric(query.metric).composition
     reads_sessions = composition is not None and composition.reads == "sessions"
-    stale = context.stale or query.activity not in (*context.fresh_activities, *never_stored)
+    stale = context.stale or is_late or query.activity not in (*context.fresh_activities, *never_stored)
     if stale or (reads_sessions and context.stale_sessions):
         found.append(
             "stale_rollups: the settings changed since the stored rows were built; "

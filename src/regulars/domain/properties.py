@@ -40,6 +40,13 @@ _NUMERIC_COLUMNS = {"duration_seconds": "e.duration_seconds"}
 _SESSION_COLUMNS = {"type": "x.session_type", "entry_action": "x.entry_action", "exit_action": "x.exit_action"}
 _FEATURE_COLUMNS = {"name": "f.feature_name", "category": "f.category", "owner": "f.owner"}
 BUILT_IN_EVENT_PROPERTIES = (*_EVENT_COLUMNS, *_NUMERIC_COLUMNS)
+# Where a column has several names, the last one is the name of its slices.
+_NAME_OF_COLUMN = {
+    **{expression: f"feature.{name}" for name, expression in _FEATURE_COLUMNS.items()},
+    **{f"g.{name}": f"geo.{name}" for name in GEOGRAPHY_COLUMNS},
+    **{expression: f"event.{name}" for name, expression in _EVENT_COLUMNS.items()},
+}
+EVENT_SLICES = (*_NAME_OF_COLUMN.values(), *(name for name in _EVENT_COLUMNS if name not in _USER_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,13 @@ class Property:
         """The expression with missing values as the member ``(none)``."""
         text = f"rg_text({self.expression})" if self.numeric else self.expression
         return f"coalesce({text}, '{MISSING}')"
+
+    @property
+    def stored_name(self) -> str:
+        """The one name of its slices in the aggregates, however the property is spelled in a question."""
+        if self.scope != "event":
+            return self.key if self.key in STORED_USER_ATTRIBUTES else f"{self.scope}.{self.key}"
+        return _NAME_OF_COLUMN.get(self.expression, f"event.{self.key}")
 
     @property
     def words(self) -> str:

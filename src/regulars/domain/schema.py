@@ -351,6 +351,24 @@ ARRIVALS = Table(
     ("activity", "day", "user_key"),
 )
 
+SLICED_ARRIVALS = Table(
+    "sliced_arrivals",
+    "derived",
+    "activity x event property x value x person x active day; empty unless `rollups.event_dimensions` names one",
+    (
+        Column("activity", "text", "Name of the activity", nullable=False),
+        Column(
+            "dimension", "text", "The event property: event.feature, event.country, geo.continent, ...", nullable=False
+        ),
+        Column("value", "text", "Its value, (none) when missing", nullable=False),
+        _key("user_key", "The person"),
+        Column("day", "date", "A day on which the person was active in this slice", nullable=False),
+        Column("days_since_prior", "integer", "Days since the active day before in this slice; missing: first ever"),
+        Column("actions", "bigint", "Qualifying events of the slice on that day", nullable=False),
+    ),
+    ("activity", "dimension", "day", "user_key"),
+)
+
 AGG_ARRIVALS = Table(
     "agg_arrivals",
     "derived",
@@ -358,8 +376,14 @@ AGG_ARRIVALS = Table(
     (
         Column("activity", "text", "Name of the activity", nullable=False),
         Column("population", "text", "production, test or bot", nullable=False),
-        Column("dimension", "text", "overall, or a user attribute", nullable=False),
-        Column("value", "text", "Value of the attribute, (none) when missing, '' for overall", nullable=False),
+        Column(
+            "dimension",
+            "text",
+            "overall, a user attribute, two of them (country,plan), or an event property (event.feature)",
+            nullable=False,
+        ),
+        Column("value", "text", "Value of the first attribute, (none) when missing, '' for overall", nullable=False),
+        Column("second_value", "text", "Value of the second attribute of a pair, else ''", nullable=False),
         Column("day", "date", "Day of the arrivals", nullable=False),
         Column("gap", "integer", "days_since_prior, capped at 366; missing: first ever"),
         Column("users", "bigint", "People", nullable=False),
@@ -476,6 +500,7 @@ TABLES: tuple[Table, ...] = (
     USER_SESSIONS,
     DAILY_ACTIVITY,
     ARRIVALS,
+    SLICED_ARRIVALS,
     AGG_ARRIVALS,
     AGG_RETENTION,
     AGG_TIER_CHANGES,
@@ -485,6 +510,13 @@ TABLES: tuple[Table, ...] = (
     ERASURES,
     WORKSPACE_STATE,
 )
+
+DERIVED_COLUMNS = {
+    table.name: [(column.name, column.type, column.nullable) for column in table.columns]
+    for table in TABLES
+    if table.role == "derived"
+}
+"""The columns that rows made by an older version may lack."""
 
 FIRST_DATE, LAST_DATE = "1970-01-01", "2100-12-31"
 POPULATIONS = ("production", "test", "bot")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain import hours
 from regulars.domain.calendar import epoch_day
-from regulars.domain.properties import resolve, split_name
+from regulars.domain.properties import resolve
 from regulars.domain.relations import cells, counts, moments, rows, slices, spans
 from regulars.domain.schema import GAP_CAP, MISSING
-from regulars.domain.sql import Values, with_relations
+from regulars.domain.sql import with_relations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from regulars.domain.context import Context
     from regulars.domain.frame import Frame
     from regulars.domain.metrics.record import Metric, Shape
+    from regulars.domain.properties import Property
     from regulars.domain.query import Query
     from regulars.domain.relations.cells import Cell
     from regulars.domain.relations.scope import Scope, Source
+    from regulars.domain.sql import Values
 
 
 @dataclass(frozen=True)
@@ -53,32 +55,63 @@ class Statement:
         if source == "sessions" or (self.metric.composition and self.metric.composition.reads == "sessions"):
             return source == "sessions" and self._sessions_are_fresh()
         rules = {measure.rule for measure in self.shape.measures}
-        if not self._arrivals_are_exact() or "weight" in rules:
+        if not self._rows_are_fresh() or "weight" in rules:
             return False
         if source == "arrivals":
-            return True
+            return self._arrivals_are_exact()
         # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
         single_people = rules & {"actions", "registered"} or scope.per_person or self.metric.composition
-        return not single_people and self.frame.days <= GAP_CAP and self._dimension() is not None
+        return not single_people and self.frame.days <= GAP_CAP and self.stored_slice() is not None
+
+    def _rows_are_fresh(self) -> bool:
+        """Whether the stored rows of the activity were made with the present definitions."""
+        return not self.context.stale and self.scope.activity in self.context.fresh_activities
 
     def _arrivals_are_exact(self) -> bool:
         """Whether the stored active days are those of this question."""
-        by_event = self.scope.by_event or bool(self.scope.event_conditions)
-        return not (by_event or self.context.stale) and self.scope.activity in self.context.fresh_activities
+        return self._rows_are_fresh() and not self.scope.by_event and not self.scope.event_conditions
 
     def _sessions_are_fresh(self) -> bool:
         composition = self.metric.composition
         reads = composition is not None and composition.reads == "sessions"
         return reads and not self.context.stale and not self.context.stale_sessions
 
-    def _dimension(self) -> str | None:
-        """The one stored attribute that breakdown and filters read, ``overall`` for none, None for any more."""
-        user_filters = [leaf for filter_ in self.query.filters for leaf in filter_.leaves()]
-        read = {p.key for p in self.scope.breakdown}
-        read |= {resolve(leaf.property or "", self.context.names, Values()).key for leaf in user_filters}
-        if not read:
-            return "overall"
-        return next(iter(read)) if len(read) == 1 and read <= self.context.dimensions else None
+    def reading(self, source: Source) -> Statement:
+        """The statement for a chosen source: in the aggregates, slices of events are sums like any other."""
+        return replace(self, scope=replace(self.scope, is_summed=source == "aggregates"))
+
+    def waits_for_rebuild(self) -> bool:
+        """Whether the aggregates would answer, were the slices stored that the settings ask for."""
+        missing = self.context.missing_dimensions
+        wanted = replace(self.context, dimensions=self.context.dimensions | missing)
+        return bool(missing) and replace(self, context=wanted).can_read("aggregates")
+
+    def stored_slice(self) -> rows.StoredSlice | None:
+        """The part of the aggregates that answers the question; None when none does exactly."""
+        leaves = [leaf for filter_ in self.query.filters for leaf in filter_.leaves()]
+        read = [*self.scope.breakdown, *(resolve(f.property or "", self.context.names, self.values) for f in leaves)]
+        columns = dict(zip(sorted({found.stored_name for found in read}), ("value", "second_value"), strict=False))
+        name = ",".join(columns) or "overall"
+        if read and (name not in self.context.dimensions or not all(found.stored_name in columns for found in read)):
+            return None
+        if any(found.scope == "event" for found in read) and not self._has_every_slice(name):
+            return None
+        return rows.StoredSlice(
+            name, self._on_stored(read, columns), tuple(columns[found.stored_name] for found in self.scope.breakdown)
+        )
+
+    def _has_every_slice(self, name: str) -> bool:
+        """Whether a question about an event property is about single slices of it: slices of events do not add up."""
+        one = [f.op == "=" and isinstance(f.value, str | bool) and f.value != MISSING for f in self.query.filters]
+        shown = not self.scope.breakdown or self.context.slice_values.get(name, 0) <= self.scope.limit
+        return all(one) and (bool(one) or shown)
+
+    def _on_stored(self, read: list[Property], columns: dict[str, str]) -> str | None:
+        """The conditions of the question, on the columns that hold the values in the aggregates."""
+        tests = " AND ".join((*self.scope.user_conditions, *self.scope.event_conditions))
+        for found in read:
+            tests = tests.replace(found.expression, f"nullif({columns[found.stored_name]}, '{MISSING}')")
+        return tests or None
 
     @property
     def hourly(self) -> bool:
@@ -124,8 +157,9 @@ class Statement:
     def chain(self, source: Source) -> dict[str, str]:
         """Active days with their gaps, from the chosen source."""
         scope, shape, frame = self.scope, self.shape, self.frame
-        if source == "aggregates":
-            return {"chain": rows.chain_from_aggregates(scope, frame, self.values, self._stored_slice())}
+        stored = self.stored_slice() if source == "aggregates" else None
+        if stored is not None:
+            return {"chain": rows.chain_from_aggregates(scope, frame, self.values, stored)}
         if source == "arrivals":
             return {
                 "chain": rows.chain_from_arrivals(
@@ -143,23 +177,12 @@ class Statement:
         )
         return named
 
-    def _stored_slice(self) -> rows.StoredSlice:
-        """The dimension to read from the aggregates, and the filter on its value."""
-        leaves = [leaf for filter_ in self.query.filters for leaf in filter_.leaves()]
-        keys = [p.key for p in self.scope.breakdown] + [split_name(leaf.property or "")[1] for leaf in leaves]
-        if not keys:
-            return rows.StoredSlice()
-        # A condition reads the attribute from dim_users; in the aggregates the same text stands in ``value``.
-        stored = f"nullif(value, '{MISSING}')"
-        tests = [text.replace(f"u.{keys[0]}", stored) for text in self.scope.user_conditions]
-        return rows.StoredSlice(keys[0], " AND ".join(tests) or None)
-
     def ledger(self, source: Source) -> str:
         """People with a qualifying event in the range, by population."""
         if source == "sessions":
             source = "arrivals" if self._arrivals_are_exact() else "events"
-        stored = self._stored_slice() if source == "aggregates" else rows.StoredSlice()
-        return rows.ledger(self.scope, self.frame, self.values, source, stored)
+        stored = self.stored_slice() if source == "aggregates" else None
+        return rows.ledger(self.scope, self.frame, self.values, source, stored or rows.StoredSlice())
 
     def _daily(self) -> str:
         columns = ",\n  ".join(f"{self._text(text)} AS {name}" for name, text in self.shape.columns.items())

@@ -117,15 +117,16 @@ GROUP BY {grouped}{day}, r.days_since_prior{", u.registration_date" if registere
 
 @dataclass(frozen=True)
 class StoredSlice:
-    """Which part of the aggregates to read: one dimension, and a condition on its value."""
+    """Which part of the aggregates to read: one dimension, a condition on its values, the columns of the breakdown."""
 
     dimension: str = "overall"
     condition: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 def chain_from_aggregates(scope: Scope, frame: Frame, values: Values, stored: StoredSlice) -> str:
     """Stored histograms of gaps: nothing is left to do but to add them up."""
-    segment = "value AS segment_1, " if scope.breakdown else ""
+    segments = "".join(f"{column} AS {name}, " for column, name in zip(stored.columns, scope.segments, strict=True))
     conditions = [
         f"activity = {values.add(scope.activity)}",
         f"dimension = {values.add(stored.dimension)}",
@@ -135,7 +136,7 @@ def chain_from_aggregates(scope: Scope, frame: Frame, values: Values, stored: St
         *([stored.condition] if stored.condition else []),
     ]
     return f"""
-SELECT {segment}{day_number("day")} AS day, gap, users AS people
+SELECT {segments}{day_number("day")} AS day, gap, users AS people
 FROM agg_arrivals
 {where(conditions)}"""
 

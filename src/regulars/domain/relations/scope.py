@@ -43,11 +43,12 @@ class Scope:
     day: str = "e.day"
     population_column: str = "u.population"
     keep_people: bool = False
+    is_summed: bool = False
 
     @property
     def by_event(self) -> bool:
-        """Whether a slice is a property of single events, so that slices overlap."""
-        return any(found.scope == "event" for found in self.breakdown)
+        """Whether a slice is a property of single events, whose chains are yet to be made (not ``is_summed``)."""
+        return not self.is_summed and any(found.scope == "event" for found in self.breakdown)
 
     @property
     def per_person(self) -> bool:

@@ -6,10 +6,11 @@ and after, and adds the difference; a rebuild takes it over all arrivals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from regulars.domain.dimensions import Dimensions, pair_name
 from regulars.domain.relations.scope import day_number
 from regulars.domain.rules import TIER_WINDOW, TIERS_BY_DAYS
 from regulars.domain.schema import AGG_ARRIVALS, AGG_RETENTION, AGG_TIER_CHANGES, GAP_CAP, MISSING
@@ -17,16 +18,26 @@ from regulars.domain.schema import AGG_ARRIVALS, AGG_RETENTION, AGG_TIER_CHANGES
 if TYPE_CHECKING:
     from regulars.domain.schema import Table
 
-Sums = Callable[[str, Sequence[str]], str]
+
+@dataclass(frozen=True)
+class Rows:
+    """The tables whose arrivals are added up.
+
+    ``people`` has ``activity``, ``user_key``, ``day``, ``days_since_prior``, and ``counts``: arrivals that do not count
+    are there for those who do to look back on, up to :data:`LOOK_BACK` days. ``slices`` has ``dimension`` and ``value``
+    too, and holds only arrivals that count.
+    """
+
+    people: str
+    slices: str
+
+
+Sums = Callable[[Rows, Dimensions], str]
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One table of sums. ``sums`` gives the SELECT of its rows over the arrivals in a named table.
-
-    That table has ``activity``, ``user_key``, ``day``, ``days_since_prior``, and ``counts``: arrivals that do not count
-    are there for those who do to look back on, up to :data:`LOOK_BACK` days.
-    """
+    """One table of sums. ``sums`` gives the SELECT of its rows over given arrivals."""
 
     table: Table
     sums: Sums
@@ -52,32 +63,38 @@ class Aggregate:
 LOOK_BACK = TIER_WINDOW
 
 
-def _arrivals(rows: str, dimensions: Sequence[str]) -> str:
+def _arrivals(rows: Rows, by: Dimensions) -> str:
     """How many people arrived after which gap, per day and slice."""
+    value = {name: f"coalesce(u.{name}, '{MISSING}')" for name in by.read_attributes}
+    slices = [("overall", "''", "''")]
+    slices += [(name, value[name], "''") for name in by.attributes]
+    slices += [(pair_name(pair), value[pair[0]], value[pair[1]]) for pair in by.pairs]
+    parts = [_histogram(rows.people, f"'{name}'", one, two, "WHERE r.counts") for name, one, two in slices]
+    parts += [_histogram(rows.slices, "r.dimension", "r.value", "''", "")] if by.events else []
+    return "\nUNION ALL\n".join(parts)
+
+
+def _histogram(rows: str, dimension: str, value: str, second: str, condition: str) -> str:
     # least() would turn a missing gap (first ever) into the cap.
     gap = f"CASE WHEN r.days_since_prior > {GAP_CAP} THEN {GAP_CAP} ELSE r.days_since_prior END"
-    slices = [("overall", "''"), *((name, f"coalesce(u.{name}, '{MISSING}')") for name in dimensions)]
-    return "\nUNION ALL\n".join(
-        f"""SELECT r.activity, u.population, '{name}' AS dimension, {value} AS value, r.day,
-  {gap} AS gap, count(*) AS users
-FROM {rows} r JOIN dim_users u ON u.user_key = r.user_key WHERE r.counts
-GROUP BY r.activity, u.population, {value}, r.day, {gap}"""
-        for name, value in slices
-    )
+    return f"""SELECT r.activity, u.population, {dimension} AS dimension, {value} AS value, {second} AS second_value,
+  r.day, {gap} AS gap, count(*) AS users
+FROM {rows} r JOIN dim_users u ON u.user_key = r.user_key {condition}
+GROUP BY r.activity, u.population, {dimension}, {value}, {second}, r.day, {gap}"""
 
 
-def _retention(rows: str, _: Sequence[str]) -> str:
+def _retention(rows: Rows, _: Dimensions) -> str:
     """How many people of each first day were active how many days later."""
     offset = f"{day_number('r.day')} - {day_number('b.day')}"
     return f"""
 SELECT r.activity, u.population, b.day AS cohort_day, {offset} AS days_later, count(*) AS users
-FROM {rows} r JOIN dim_users u ON u.user_key = r.user_key
+FROM {rows.people} r JOIN dim_users u ON u.user_key = r.user_key
 JOIN (SELECT activity, user_key, day FROM arrivals WHERE days_since_prior IS NULL) b
   ON b.user_key = r.user_key AND b.activity = r.activity
 WHERE r.counts GROUP BY r.activity, u.population, b.day, {offset}"""
 
 
-def _tier_changes(rows: str, _: Sequence[str]) -> str:
+def _tier_changes(rows: Rows, _: Dimensions) -> str:
     """How many people enter a tier on a day, less those who leave it.
 
     A person has at least k active days in the window from the day of an arrival on, if the arrival k - 1 before it lies
@@ -97,7 +114,7 @@ def _tier_changes(rows: str, _: Sequence[str]) -> str:
 WITH looked AS (
   SELECT * FROM (
     SELECT r.activity, u.population, r.counts, {day} AS at, r.days_since_prior IS NULL AS is_first{looks}
-    FROM {rows} r JOIN dim_users u ON u.user_key = r.user_key
+    FROM {rows.people} r JOIN dim_users u ON u.user_key = r.user_key
     WINDOW ordered AS (PARTITION BY r.activity, r.user_key ORDER BY r.day)
   ) every_arrival WHERE counts
 ), reached AS (

@@ -24,14 +24,18 @@ def active_days(rules: Sequence[ActivityRule], context: Context, values: Values,
     tests = [qualifies(rule, context, values) for rule in rules]
     counted = "".join(f",\n  count(CASE WHEN {test} THEN 1 END) AS n{number}" for number, test in enumerate(tests))
     core, weighed = core_condition(context, values), weight(context, values)
-    join = "JOIN since s ON s.user_key = i.user_key AND e.day >= s.day" if only_since else ""
-    bound = "AND e.day >= (SELECT min(day) FROM since)" if only_since else ""
     return f"""
 SELECT i.user_key, e.day, count(*) AS total_actions, count(CASE WHEN {core} THEN 1 END) AS core_actions,
   count(DISTINCT e.action_key) AS unique_action_types, sum({weighed}) AS engagement_score{counted}
-{event_tables(*tests).replace(_PEOPLE, join)}
-WHERE NOT a.is_marker {bound}
+{events_of_people(*tests, only_since=only_since)}
 GROUP BY i.user_key, e.day"""
+
+
+def events_of_people(*texts: str, only_since: bool) -> str:
+    """FROM clause over actions with the dimensions that expressions read: all, or of dirty people since their day."""
+    join = "JOIN since s ON s.user_key = i.user_key AND e.day >= s.day" if only_since else ""
+    bound = " AND e.day >= (SELECT min(day) FROM since)" if only_since else ""
+    return f"{event_tables(*texts).replace(_PEOPLE, join)}\nWHERE NOT a.is_marker{bound}"
 
 
 def daily_activity(*, only_since: bool) -> str:

@@ -103,3 +103,13 @@ WHERE {day_number("r.day")} >= {day_number("s.day")} - {look_back}
   AND r.user_key NOT IN (SELECT user_key FROM changed)
 UNION ALL
 SELECT {wanted}, TRUE AS counts FROM arrivals r JOIN changed c ON c.user_key = r.user_key"""
+
+
+def affected_slices(first_day: date) -> str:
+    """Arrivals inside the slices of event properties that change, or whose person does; see :func:`affected`."""
+    wanted = "r.activity, r.dimension, r.value, r.user_key, r.day, r.days_since_prior"
+    return f"""
+SELECT {wanted} FROM sliced_arrivals r JOIN since s ON s.user_key = r.user_key
+WHERE r.day >= s.day AND r.day >= DATE '{first_day}' AND r.user_key NOT IN (SELECT user_key FROM changed)
+UNION ALL
+SELECT {wanted} FROM sliced_arrivals r JOIN changed c ON c.user_key = r.user_key"""

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from regulars.application.ports import Snapshot, Table
-from regulars.domain.dialect import DUCKDB, Dialect, create_table
-from regulars.domain.schema import FIRST_DATE, LAST_DATE, TABLES
-from regulars.domain.views import VIEWS
+from regulars.domain.dialect import DUCKDB, Dialect
 from regulars.errors import EngineError, RegularsError
+from regulars.infrastructure.engines.upgrade import schema_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,13 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _STORAGE_VERSION = "v1.5.0"
-_FILL_DATES = f"""
-INSERT INTO dim_dates
-SELECT CAST(strftime(day, '%Y%m%d') AS INTEGER), day, date_diff('day', DATE '1970-01-01', day), year(day),
-       quarter(day), month(day), day(day), isodow(day), dayofyear(day), week(day), isoyear(day), isodow(day) >= 6,
-       NULL, NULL
-FROM (SELECT CAST(d AS DATE) AS day FROM range(DATE '{FIRST_DATE}', DATE '{LAST_DATE}' + 1, INTERVAL 1 DAY) t(d))
-"""
 
 
 class DuckDBEngine:
@@ -80,15 +72,12 @@ class DuckDBEngine:
         self._writer = self._connection.cursor()
 
     def create_schema(self) -> None:
-        """Create every table and view of the star schema; a database that has them is left alone."""
-        if self.query("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'dim_dates'").rows[0][0]:
-            return
-        with self.transaction():
-            for table in TABLES:
-                self.execute(create_table(table, self.dialect))
-            self.execute(_FILL_DATES)
-            for view in VIEWS:
-                self.execute(f"CREATE VIEW {view.name} AS {view.sql}")
+        """Create the tables and views that are missing: all of them, or those that an older version did not know."""
+        statements = list(schema_changes(lambda sql: self.query(sql).rows))
+        if statements:
+            with self.transaction():
+                for statement in statements:
+                    self.execute(statement)
 
     def query(self, sql: str) -> Table:
         """Run one SELECT on a snapshot and return all its rows."""

@@ -20,6 +20,7 @@ STEPS = {
     "sessions": "sessions",
     "days": "daily activity",
     "arrivals": "arrivals",
+    "slices": "arrivals inside event properties",
     "aggregates": "aggregates",
 }
 _UP_TO_DATE = "stored rows follow today's settings; nothing to do"
@@ -47,7 +48,7 @@ def plan(form: str, workspace: Path | None) -> None:
     elif not found.steps:
         click.echo(_UP_TO_DATE)
     else:
-        click.echo(f"changed in regulars.toml: {', '.join(found.changed)}")
+        click.echo(f"changed since stored rows were made: {', '.join(found.changed)}")
         click.echo(f"to recompute from {count(found.events, 'event')}:")
         for step in found.steps:
             click.echo(f"  {STEPS[step]}")
