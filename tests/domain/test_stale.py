@@ -37,6 +37,7 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("actions", {"weighted": True, "by": "category"}),
     ("actions", {"activity": "core_feature"}),
     ("sessions", {"by": "country"}),
+    ("tiers", {"window": 2, "activity": "any"}),
     ("sessions", {"profile": "hour"}),
     ("sessions", {"profile": "weekday"}),
     ("stickiness_by_cohort", {"cohort": "active"}),

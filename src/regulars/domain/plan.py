@@ -164,9 +164,9 @@ def _warnings(query: Query, scope: Scope, context: Context) -> tuple[str, ...]:
     found = []
     never_stored = ("conversion", "core_feature")
     composition = find_metric(query.metric).composition
-    reads_sessions = composition is not None and composition.reads == "sessions"
+    shows_sessions = composition is not None and composition.shows_sessions
     stale = context.stale or query.activity not in (*context.fresh_activities, *never_stored)
-    if stale or (reads_sessions and context.stale_sessions):
+    if stale or (shows_sessions and context.stale_sessions):
         found.append(
             "stale_rollups: the settings changed since the stored rows were built; "
             "answered from raw events, which is exact but slower; run: regulars rebuild"

@@ -50,8 +50,8 @@ class Statement:
         scope = self.scope
         if source == "events" or self.hourly:
             return source == "events"
-        if source == "sessions" or (self.metric.composition and self.metric.composition.reads == "sessions"):
-            return source == "sessions" and self._sessions_are_fresh()
+        if source == "sessions" or self._reads_sessions:
+            return source == "sessions" and self._reads_sessions and self.context.fresh_sessions
         rules = {measure.rule for measure in self.shape.measures}
         if not self._arrivals_are_exact() or "weight" in rules:
             return False
@@ -66,10 +66,9 @@ class Statement:
         by_event = self.scope.by_event or bool(self.scope.event_conditions)
         return not (by_event or self.context.stale) and self.scope.activity in self.context.fresh_activities
 
-    def _sessions_are_fresh(self) -> bool:
-        composition = self.metric.composition
-        reads = composition is not None and composition.reads == "sessions"
-        return reads and not self.context.stale and not self.context.stale_sessions
+    @property
+    def _reads_sessions(self) -> bool:
+        return self.metric.composition is not None and self.metric.composition.reads == "sessions"
 
     def _dimension(self) -> str | None:
         """The one stored attribute that breakdown and filters read, ``overall`` for none, None for any more."""
