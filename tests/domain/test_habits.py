@@ -66,6 +66,19 @@ def test_changed_session_rules_are_answered_from_events() -> None:
         assert (again.source, again.rows) == ("sessions", after.rows)
 
 
+@pytest.mark.parametrize("name", ["tiers", "depth", "sessions"])
+def test_whatever_shows_sessions_follows_their_rules_at_once(name: str) -> None:
+    """With the warning; what shows none has neither."""
+    with regulars.open() as ws:
+        ws.load(ROWS)
+        changed = Workspace(ws.engine, msgspec.structs.replace(ws.settings, sessions=SessionSettings(gap_minutes=10)))
+        before, at_once = ws.metric(name).rows, changed.metric(name)
+        assert any("stale_rollups" in warning for warning in at_once.warnings)
+        assert changed.active_days().warnings == changed.tier_transitions().warnings == ()
+        changed.rebuild()
+        assert at_once.rows == changed.metric(name).rows != before
+
+
 def test_a_group_may_put_a_stored_attribute_beside_one_that_changes_with_time() -> None:
     """People are judged on the tick, each by the part that fits."""
     where = "country = 'FR' or tenure_band = '0-6 days'"

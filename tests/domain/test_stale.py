@@ -8,7 +8,7 @@ import pytest
 
 from regulars.domain.query import Filter
 from regulars.settings import ActionSettings, Activity, PopulationSettings, RollupSettings
-from tests.domain.examples import did, under, workspace
+from tests.domain.examples import column, did, under, workspace
 
 if TYPE_CHECKING:
     from regulars.workspace import Workspace
@@ -35,8 +35,10 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("new_vs_returning", {"where": "country = 'DE'"}),
     ("stickiness", {"window": 7, "activity": "conversion"}),
     ("actions", {"weighted": True, "by": "category"}),
+    ("actions", {"where": "category in ('creation', 'taste')"}),
     ("actions", {"activity": "core_feature"}),
     ("sessions", {"by": "country"}),
+    ("tiers", {"window": 2, "activity": "any"}),
     ("sessions", {"profile": "hour"}),
     ("sessions", {"profile": "weekday"}),
     ("stickiness_by_cohort", {"cohort": "active"}),
@@ -46,6 +48,7 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
 QUESTIONS = [(name, {"start": "2026-03-28", **question}) for name, question in QUESTIONS]
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "core actions": ({}, {"actions": {"dance": ActionSettings(core=False, weight=2.5, conversion=True)}}),
+    "categories": ({}, {"actions": {"like": ActionSettings(category="creation", weight=5.0)}}),
     "no conversions": (
         {},
         {
@@ -120,6 +123,18 @@ def test_a_changed_activity_is_stale_alone() -> None:
         changed.rebuild()
         again = changed.active_users(activity="mine", **question)
         assert (again.source, again.rows, again.warnings) == ("aggregates", mine.rows, ())
+
+
+def test_an_activity_follows_a_changed_category() -> None:
+    """Who makes something is judged by today's category."""
+    making = {"making": Activity(where=(Filter(property="category", value="creation"),))}
+    question = {"activity": "making", "start": "2026-03-28"}
+    with workspace(*EVENTS, activity=making) as ws:
+        changed = under(ws, activity=making, actions={"like": ActionSettings(category="creation")})
+        before, at_once = column(ws.active_users(**question), "active_users"), changed.active_users(**question)
+        assert (sum(before), sum(column(at_once, "active_users"))) == (0, 4)
+        changed.rebuild()
+        assert changed.active_users(**question).rows == at_once.rows
 
 
 def test_another_choice_of_aggregates_is_no_change_of_meaning() -> None:

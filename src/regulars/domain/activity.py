@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regulars.domain.conditions import condition
@@ -38,7 +39,7 @@ def qualifies(rule: ActivityRule, context: Context, values: Values) -> str:
     tests = ["NOT a.is_marker"]
     if rule.events.events is not None:
         tests.append(f"a.action_type IN ({values.add_all(rule.events.events)})" if rule.events.events else "FALSE")
-    names = activity_properties(rule)
+    names = replace(activity_properties(rule), category=category(context, values))
     tests += [condition(filter_, names, values) for filter_ in rule.events.where]
     return " AND ".join(tests)
 

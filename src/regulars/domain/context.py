@@ -71,6 +71,11 @@ class Context:
     first_instant: datetime | None = None
     last_instant: datetime | None = None
 
+    @property
+    def fresh_sessions(self) -> bool:
+        """Whether the stored sessions, and the days counted from them, follow today's settings."""
+        return not (self.stale or self.stale_sessions)
+
     def complete_through(self, watermark: date) -> date:
         """The last day that is over and has all its data, when data count up to ``watermark``."""
         over = self.now >= day_ends_at(watermark, self.timezone)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from regulars.domain.activity import find_activity, qualifies, weight
+from regulars.domain.activity import category, find_activity, qualifies, weight
 from regulars.domain.conditions import condition, sort_filters
 from regulars.domain.frame import Frame, frame_of
 from regulars.domain.metrics import ALIASES, find_metric
@@ -110,11 +110,12 @@ def without_alias(query: Query) -> Query:
 
 def _scope(query: Query, metric: Metric, context: Context, values: Values) -> Scope:
     rule = find_activity(query.activity, context)
-    breakdown = tuple(resolve(name, context.names, values) for name in query.breakdown)
-    filters = sort_filters(query.filters, context.names, values)
+    names = replace(context.names, category=category(context, values))
+    breakdown = tuple(resolve(name, names, values) for name in query.breakdown)
+    filters = sort_filters(query.filters, names, values)
     used = [*(p.key for p in breakdown if p.scope == "moment"), *_moment_keys(query, context, values)]
     _check_scopes(metric, breakdown, filters)
-    say = partial(condition, names=context.names, values=values)
+    say = partial(condition, names=names, values=values)
     stale_population = "population" in context.stale
     return Scope(
         activity=rule.name,
@@ -165,9 +166,9 @@ def _warnings(query: Query, scope: Scope, context: Context, *, is_late: bool) ->
     found = []
     never_stored = ("conversion", "core_feature")
     composition = find_metric(query.metric).composition
-    reads_sessions = composition is not None and composition.reads == "sessions"
+    shows_sessions = composition is not None and composition.shows_sessions
     stale = context.stale or is_late or query.activity not in (*context.fresh_activities, *never_stored)
-    if stale or (reads_sessions and context.stale_sessions):
+    if stale or (shows_sessions and context.stale_sessions):
         found.append(
             "stale_rollups: the settings changed since the stored rows were built; "
             "answered from raw events, which is exact but slower; run: regulars rebuild"

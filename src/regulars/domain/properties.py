@@ -115,10 +115,11 @@ class Property:
 
 @dataclass(frozen=True)
 class PropertyNames:
-    """The property names a workspace has seen beside the built-in ones."""
+    """The property names a workspace has seen beside the built-in ones, and how today's category of an action reads."""
 
     user_attributes: Collection[str] = ()
     event_properties: Collection[str] = ()
+    category: str = _EVENT_COLUMNS["category"]
 
     def user(self) -> set[str]:
         """Every name that is a user attribute."""
@@ -143,7 +144,7 @@ def resolve(name: str, names: PropertyNames, values: Values) -> Property:
     if prefix in ("user", "") and key in names.user():
         return _user_property(name, key, values)
     if prefix in ("event", "") and key in names.event():
-        return _event_property(name, key, values)
+        return _event_property(name, key, names, values)
     raise UnknownNameError("property", name, _allowed(prefix, names), code="unknown_property")
 
 
@@ -171,7 +172,9 @@ def _user_property(name: str, key: str, values: Values) -> Property:
     return Property(name, "user", key, f"rg_property(u.user_attributes, {values.add(key)})")
 
 
-def _event_property(name: str, key: str, values: Values) -> Property:
+def _event_property(name: str, key: str, names: PropertyNames, values: Values) -> Property:
+    if key == "category":
+        return Property(name, "event", key, names.category)
     if key in _NUMERIC_COLUMNS:
         return Property(name, "event", key, _NUMERIC_COLUMNS[key], numeric=True)
     if key in _EVENT_COLUMNS:

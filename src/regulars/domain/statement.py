@@ -52,8 +52,8 @@ class Statement:
         scope = self.scope
         if source == "events" or self.hourly:
             return source == "events"
-        if source == "sessions" or (self.metric.composition and self.metric.composition.reads == "sessions"):
-            return source == "sessions" and self._sessions_are_fresh()
+        if source == "sessions" or self._reads_sessions:
+            return source == "sessions" and self._reads_sessions and self.context.fresh_sessions
         rules = {measure.rule for measure in self.shape.measures}
         if not self._rows_are_fresh() or "weight" in rules:
             return False
@@ -71,10 +71,9 @@ class Statement:
         """Whether the stored active days are those of this question."""
         return self._rows_are_fresh() and not self.scope.by_event and not self.scope.event_conditions
 
-    def _sessions_are_fresh(self) -> bool:
-        composition = self.metric.composition
-        reads = composition is not None and composition.reads == "sessions"
-        return reads and not self.context.stale and not self.context.stale_sessions
+    @property
+    def _reads_sessions(self) -> bool:
+        return self.metric.composition is not None and self.metric.composition.reads == "sessions"
 
     def reading(self, source: Source) -> Statement:
         """The statement for a chosen source: in the aggregates, slices of events are sums like any other."""

@@ -153,5 +153,5 @@ DEPTH = Metric(
         ResultColumn("score_per_user", "number", "weight points per person", "Sum of action weights"),
     ),
     shape=_depth,
-    composition=Composition(_select_depth, _people, "sessions"),
+    composition=Composition(_select_depth, _people, "sessions", shows_sessions=True),
 )

@@ -116,12 +116,14 @@ class Composition:
     """How a metric that is no running count is put together.
 
     ``select`` gives the SELECT for the rows of the result: its columns, then ``is_other``. ``people`` gives the one
-    for the ids of the people behind a row's cell. ``reads`` names the stored rows it needs.
+    for the ids of the people behind a row's cell. ``reads`` names the stored rows it needs, ``shows_sessions`` says
+    that sessions are among its numbers.
     """
 
     select: Callable[[Statement, Source], str]
     people: Callable[[Statement, Source, Cell, Mapping[str, Any]], str]
     reads: Source
+    shows_sessions: bool = False
 
 
 @dataclass(frozen=True)

@@ -160,5 +160,5 @@ SESSIONS = Metric(
     ),
     takes_activity=False,
     scopes=("user", "moment", "session"),
-    composition=Composition(_select, _people, "sessions"),
+    composition=Composition(_select, _people, "sessions", shows_sessions=True),
 )

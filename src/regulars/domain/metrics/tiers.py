@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from regulars.domain.metrics.active import DATE
 from regulars.domain.metrics.habits import DEFAULT_WINDOW
 from regulars.domain.metrics.record import Composition, Measure, Metric, Option, ResultColumn, Shape
-from regulars.domain.relations import cells, habits, slices
-from regulars.domain.relations.scope import day_number, where
+from regulars.domain.relations import cells, habits, slices, visits
+from regulars.domain.relations.scope import where
 from regulars.domain.sql import with_relations
 from regulars.errors import QueryError
 
@@ -83,11 +83,7 @@ def _select(statement: Statement, source: Source) -> str:
     scope, window = statement.scope, statement.query.window or DEFAULT_WINDOW
     named = _members(statement, source)
     # People's sessions, whatever the activity that places them.
-    named["visits"] = f"""
-SELECT t.date, q.user_key, sum(q.sessions_count) AS sessions
-FROM daily_activity q CROSS JOIN ticks t
-WHERE {day_number("q.day")} > t.last_day - {window} AND {day_number("q.day")} <= t.last_day
-GROUP BY t.date, q.user_key"""
+    named |= visits.in_windows(statement.context, statement.values, window)
     slice_, join = habits.slice_of(scope, "m")
     named["sized"] = f"""
 SELECT {slice_} AS slice, m.date, m.tier, count(DISTINCT m.user_key) AS users,
@@ -142,7 +138,7 @@ TIERS_METRIC = Metric(
     options=_OPTIONS,
     takes_window=True,
     scopes=("user", "moment"),
-    composition=Composition(_select, _people, "arrivals"),
+    composition=Composition(_select, _people, "arrivals", shows_sessions=True),
 )
 
 

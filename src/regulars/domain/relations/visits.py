@@ -38,3 +38,18 @@ SELECT x.user_key, d.date, count(*) AS sessions, sum(x.duration_seconds) AS seco
 FROM user_sessions x JOIN days d ON d.day = {day_number(session_day(context))}
 {where(in_range(context, frame, values))}
 GROUP BY x.user_key, d.date"""
+
+
+def in_windows(context: Context, values: Values, window: int) -> dict[str, str]:
+    """The relations up to ``visits``: per tick and person the sessions that start in the window that ends on it."""
+    if context.fresh_sessions:
+        named, day, number, table = {}, day_number("x.day"), "sum(x.sessions_count)", "daily_activity"
+    else:
+        named = user_sessions(context, values, "events")
+        day, number, table = day_number(session_day(context)), "count(*)", "user_sessions"
+    named["visits"] = f"""
+SELECT t.date, x.user_key, {number} AS sessions
+FROM {table} x CROSS JOIN ticks t
+WHERE {day} > t.last_day - {window} AND {day} <= t.last_day
+GROUP BY t.date, x.user_key"""
+    return named
