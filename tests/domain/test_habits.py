@@ -79,6 +79,17 @@ def test_whatever_shows_sessions_follows_their_rules_at_once(name: str) -> None:
         assert at_once.rows == changed.metric(name).rows != before
 
 
+@pytest.mark.parametrize("types", [1, 62, 63, 200, 1001])
+def test_a_day_counts_different_action_types_however_many_there_are(types: int) -> None:
+    """Every type is sent twice on the first day, and every third on the second; markers are no actions."""
+    names = [f"type{number}" for number in range(types)]
+    sent = [(day, name) for day, chosen in ((1, [*names, *names]), (2, names[::3])) for name in (*chosen, "identify")]
+    with regulars.open() as ws:
+        ws.load([{"user_id": "ada", "event_type": name, "timestamp": f"2026-03-0{day}Z"} for day, name in sent])
+        found = ws.sql("SELECT unique_action_types, total_actions FROM daily_activity ORDER BY day").rows
+    assert found == [(types, 2 * types), (len(names[::3]), len(names[::3]))]
+
+
 def test_a_group_may_put_a_stored_attribute_beside_one_that_changes_with_time() -> None:
     """People are judged on the tick, each by the part that fits."""
     where = "country = 'FR' or tenure_band = '0-6 days'"

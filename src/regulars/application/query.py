@@ -129,7 +129,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         name for name in settings.stored_activities
         if not stale and (not stored or stored.get(f"activity.{name}") == wanted[f"activity.{name}"])
     )  # fmt: skip
-    types = [row[0] for row in read("SELECT action_type FROM dim_actions")]
+    types: dict[str, int] = dict(read("SELECT action_type, action_key FROM dim_actions"))
     first_day, watermark, first_instant, last_instant = _extent(read, settings, now, stale)
     dimensions = _slice_names(wanted if not stored or "schema" in stale else stored)
     known = _known_names(read, dialect, names)
@@ -141,6 +141,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         watermark=watermark,
         names=known,
         actions={name: settings.action(name) for name in types},
+        greatest_action_key=max(types.values(), default=0),
         activities=activity_rules(settings),
         core_features=settings.core_features,
         population=PopulationRule(

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from regulars.settings import Settings
 
 _TEMPORARY = (
-    "moved", "gone", "news", "since", "touched", "new_users", "changed", "active_days", "sliced_days", "affected",
-    "affected_slices", "remade", "delta", "kept", *(aggregate.before for aggregate in AGGREGATES),
+    "moved", "gone", "news", "since", "dirty", "touched", "new_users", "changed", "active_days", "sliced_days",
+    "affected", "affected_slices", "remade", "delta", "kept", *(aggregate.before for aggregate in AGGREGATES),
 )  # fmt: skip
 _EVERY_ARRIVAL = Rows(
     "(SELECT activity, user_key, day, days_since_prior, TRUE AS counts FROM arrivals)", "sliced_arrivals"
@@ -119,6 +119,7 @@ WHERE moved.identity_key = dim_identities.identity_key"""
         self.keep("gone", f"SELECT user_key FROM dim_users WHERE user_key IN ({listed})")
         self.keep("news", dirty.news(load_id))
         self.keep("since", dirty.since(self.context.sessions, self.first("SELECT min(day) FROM news") or date.max))
+        self.keep("dirty", dirty.IDENTITIES)
         self.keep("touched", dirty.touched(load_id))
         self.first_day = self.first("SELECT min(day) FROM since") or date.max
 
@@ -131,7 +132,7 @@ WHERE moved.identity_key = dim_identities.identity_key"""
     def remake_sessions(self) -> None:
         """Sessions of dirty people from their instant on."""
         values = Values()
-        self.keep("remade", sessions(self.context, values, only_since=True), values)
+        self.keep("remade", sessions(self.context, values, since=self.first_day), values)
         self.run(
             f"""DELETE FROM user_sessions USING since
 WHERE since.user_key = user_sessions.user_key AND user_sessions.session_start >= since.instant
@@ -142,9 +143,9 @@ WHERE since.user_key = user_sessions.user_key AND user_sessions.session_start >=
     def count_days(self) -> None:
         """What dirty people did on each day since their first dirty one."""
         values = Values()
-        self.keep("active_days", active_days(self.rules, self.context, values, only_since=True), values)
+        self.keep("active_days", active_days(self.rules, self.context, values, since=self.first_day), values)
         self._forget_days("daily_activity")
-        self.run(f"INSERT INTO {DAILY_ACTIVITY.name} {daily_activity(only_since=True)}")
+        self.run(f"INSERT INTO {DAILY_ACTIVITY.name} {daily_activity(since=self.first_day)}")
 
     def _forget_days(self, table: str) -> None:
         self.run(
@@ -170,12 +171,12 @@ WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}
     def remake_slices(self) -> None:
         """The same inside the slices of event properties."""
         if self.by.events:
-            self._count_slices(self.by.events, only_since=True)
+            self._count_slices(self.by.events, since=self.first_day)
             self._remake(OF_SLICES)
 
-    def _count_slices(self, names: Sequence[str], *, only_since: bool) -> None:
+    def _count_slices(self, names: Sequence[str], *, since: date | None) -> None:
         values = Values()
-        self.keep("sliced_days", sliced_days(names, self.rules, self.context, values, only_since=only_since), values)
+        self.keep("sliced_days", sliced_days(names, self.rules, self.context, values, since=since), values)
 
     def _remake(self, chains: Chains) -> None:
         table = chains.table.name
@@ -269,16 +270,16 @@ WHERE r.identity_key = dim_identities.identity_key"""
         """Every session."""
         values = Values()
         self.run("DELETE FROM user_sessions")
-        self.keep("remade", sessions(self.context, values, only_since=False), values)
+        self.keep("remade", sessions(self.context, values, since=None), values)
         self.run(f"INSERT INTO {USER_SESSIONS.name} SELECT * FROM remade ORDER BY day, user_key, session_start")
         self.run("DROP TABLE remade")
 
     def rebuild_days(self) -> None:
         """Every person's day."""
         values = Values()
-        self.keep("active_days", active_days(self.rules, self.context, values, only_since=False), values)
+        self.keep("active_days", active_days(self.rules, self.context, values, since=None), values)
         self.run("DELETE FROM daily_activity")
-        self.run(f"INSERT INTO {DAILY_ACTIVITY.name} {daily_activity(only_since=False)}")
+        self.run(f"INSERT INTO {DAILY_ACTIVITY.name} {daily_activity(since=None)}")
 
     def rebuild_arrivals(self) -> None:
         """Every arrival, from the days counted just before."""
@@ -289,7 +290,7 @@ WHERE r.identity_key = dim_identities.identity_key"""
         """Every arrival inside the slices of event properties, one property after the other."""
         self.run("DELETE FROM sliced_arrivals")
         for name in self.by.events:
-            self._count_slices([name], only_since=False)
+            self._count_slices([name], since=None)
             self._insert_all(OF_SLICES)
 
     def _insert_all(self, chains: Chains) -> None:

@@ -58,6 +58,7 @@ class Context:
     watermark: date | None = None
     names: PropertyNames = field(default_factory=PropertyNames)
     actions: Mapping[str, Action] = field(default_factory=dict)
+    greatest_action_key: int = 0
     activities: Mapping[str, ActivityRule] = field(default_factory=dict)
     core_features: tuple[str, ...] = ()
     population: PopulationRule = field(default_factory=PopulationRule)

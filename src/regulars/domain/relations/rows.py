@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from regulars.domain.calendar import epoch_day
 from regulars.domain.relations.scope import Scope, Source, day_number, listed, where
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from regulars.domain.frame import Frame
     from regulars.domain.sql import Values
 
@@ -19,18 +21,26 @@ _EVENT_TABLES = {
 }
 
 
-def event_tables(*texts: str) -> str:
-    """FROM clause over events with exactly the dimensions that the given expressions read."""
+Who = Literal["people", "identities", "dirty"]
+_WHO: Mapping[Who, tuple[str, ...]] = {
+    "people": (
+        "JOIN dim_identities i ON i.identity_key = e.identity_key",
+        "JOIN dim_users u ON u.user_key = i.user_key",
+    ),
+    "identities": ("JOIN dim_identities i ON i.identity_key = e.identity_key",),
+    "dirty": ("JOIN dirty i ON i.identity_key = e.identity_key",),
+}
+
+
+def event_tables(*texts: str, who: Who = "people") -> str:
+    """FROM clause over events with exactly the dimensions that the given expressions read.
+
+    ``who`` sent them: people with their attributes (``u``), identities with their person (``i``), or only those
+    whose rows a refresh makes anew.
+    """
     needed = [join for alias, join in _EVENT_TABLES.items() if any(f"{alias}." in text for text in texts)]
-    return "\n".join(
-        (
-            "FROM fact_user_actions e",
-            "JOIN dim_identities i ON i.identity_key = e.identity_key",
-            "JOIN dim_actions a ON a.action_key = e.action_key",
-            "JOIN dim_users u ON u.user_key = i.user_key",
-            *needed,
-        )
-    )
+    actions = "JOIN dim_actions a ON a.action_key = e.action_key"
+    return "\n".join(("FROM fact_user_actions e", *_WHO[who], actions, *needed))
 
 
 def user_days(scope: Scope, first: str, last: str, *, registered: bool = False) -> str:

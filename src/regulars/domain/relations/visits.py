@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def user_sessions(context: Context, values: Values, source: Source) -> dict[str, str]:
     """Nothing while the stored sessions can be read; else a relation of their name that stands before them."""
-    return {"user_sessions": sessions(context, values, only_since=False)} if source == "events" else {}
+    return {"user_sessions": sessions(context, values, since=None)} if source == "events" else {}
 
 
 def session_day(context: Context) -> str:

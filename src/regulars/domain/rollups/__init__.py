@@ -1,6 +1,6 @@
 """How derived rows follow from facts.
 
 Each text is one statement over facts and, where a refresh is incremental, over the temporary tables that name what
-changed: ``touched`` (people), and ``since`` (per person the first day whose rows must be made anew, and the instant
-from which sessions must be).
+changed: ``touched`` (people), ``since`` (per person the first day whose rows must be made anew, and the instant from
+which sessions must be), and ``dirty`` (the same per identity).
 """

@@ -66,6 +66,12 @@ FROM (
 ) runs"""
 
 
+# Events know their identity only: one join finds the dirty ones among them.
+IDENTITIES = """
+SELECT i.identity_key, s.user_key, s.day, s.instant
+FROM since s JOIN dim_identities i ON i.user_key = s.user_key"""
+
+
 def touched(load_id: int) -> str:
     """People whose attributes may differ: dirty ones, those a load says something about, and those it names first."""
     return f"""

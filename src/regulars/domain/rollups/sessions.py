@@ -19,6 +19,7 @@ from regulars.domain.sql import with_relations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from regulars.domain.context import Context, SessionRule
     from regulars.domain.sql import Values
@@ -30,12 +31,12 @@ _LATER = 10**17  # than any instant, and longer than any pause, in microseconds
 _DEVICES = "LEFT JOIN dim_devices v ON v.device_key = m.device_key"
 
 
-def sessions(context: Context, values: Values, *, only_since: bool) -> str:
-    """Rows of user_sessions; ``only_since`` makes those of dirty people anew from their instant on."""
+def sessions(context: Context, values: Values, *, since: date | None) -> str:
+    """Rows of user_sessions: all, or those of dirty people from their instant on, where ``since`` is the first day."""
     rule = context.sessions
     # Most products never mark their sessions, and counting marks costs a sort of every event.
     is_cut = rule.split_at_midnight or any(name in context.actions for name in _MARKERS)
-    stream = _stream(context, values, only_since=only_since, markers=is_cut)
+    stream = _stream(context, values, since=since, markers=is_cut)
     members = "members" if is_cut else f"({stream})"
     keys = ("user_key", *(["client_session"] if rule.by_client else []), *(["cuts"] if is_cut else []))
     relations = {
@@ -48,22 +49,19 @@ def sessions(context: Context, values: Values, *, only_since: bool) -> str:
     return with_relations(relations, _named(rule))
 
 
-def _stream(context: Context, values: Values, *, only_since: bool, markers: bool) -> str:
+def _stream(context: Context, values: Values, *, since: date | None, markers: bool) -> str:
     rule = context.sessions
     member = "NOT a.is_marker" if rule.passive_extends else core_condition(context, values)
     marks = f" OR a.action_type IN ('{_MARKERS[0]}', '{_MARKERS[1]}')" if markers else ""
     # Markers cut the stream without ids; a client's session needs none, its id says where it begins and ends.
     client = "CASE WHEN a.is_marker THEN '' ELSE coalesce(e.client_session_id, '') END" if rule.by_client else "''"
-    people, dirty = "", ""
-    if only_since:
-        people = "JOIN since s ON s.user_key = i.user_key"
-        dirty = " AND e.day >= (SELECT min(day) FROM since) AND e.action_timestamp >= s.instant"
+    recent = f" AND e.day >= DATE '{since}' AND e.action_timestamp >= i.instant" if since else ""
     return f"""
 SELECT i.user_key, {client} AS client_session, rg_epoch_us(e.action_timestamp) AS at_us, e.sequence, e.event_id,
   e.event_hash, e.day, e.action_key, e.device_key, e.action_context AS screen,
   CASE a.action_type WHEN '{_MARKERS[0]}' THEN 0 WHEN '{_MARKERS[1]}' THEN 2 ELSE 1 END AS place
-{event_tables().replace("JOIN dim_users u ON u.user_key = i.user_key", people)}
-WHERE ({member}{marks}){dirty}"""
+{event_tables(who="dirty" if since else "identities")}
+WHERE ({member}{marks}){recent}"""
 
 
 def _between_cuts(stream: str, rule: SessionRule) -> str:

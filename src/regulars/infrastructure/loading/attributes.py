@@ -71,7 +71,7 @@ def _sources(source: Source, columns: Columns) -> dict[str, str]:
 def _find_first_events(engine: DuckDBEngine, load_id: int) -> None:
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {_FIRST_EVENTS} AS
-        SELECT fact.*
+        SELECT fact.identity_key, fact.action_timestamp, sequence, event_id, geography_key, device_key, action_metadata
         FROM fact_user_actions AS fact
         JOIN (SELECT identity_key, min(action_timestamp) AS action_timestamp
               FROM fact_user_actions WHERE load_id = {load_id} GROUP BY identity_key) AS earliest
