@@ -126,16 +126,18 @@ class Questions(ABC):
         scheme: str = "days",
         depth_threshold: int = 10,
         with_risk: bool = False,
+        averages: bool = True,
         **question: Unpack[Question],
     ) -> Result:
         """People by engagement tier: casual, regular, core, power, dormant, and at_risk on request.
 
         Returns:
             Columns ``date``, the breakdown, ``tier``, ``users``, ``sessions_per_active_day``,
-            ``actions_per_active_day``, ``flags``; one row per bucket and tier, zeros included.
+            ``actions_per_active_day`` (both left out, and the answer quicker, with ``averages=False``), ``flags``; one
+            row per bucket and tier, zeros included.
         """
         options: dict[str, Any] = {"scheme": scheme, "depth_threshold": depth_threshold, "with_risk": with_risk}
-        return self.metric("tiers", window=window, **question, **options)
+        return self.metric("tiers", window=window, averages=averages, **question, **options)
 
     def tier_transitions(
         self,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import regulars
 from regulars.domain.query import Query, Range
+from regulars.domain.relations.scope import SOURCES
 from regulars.settings import SessionSettings
 from tests.application.test_agreement import comparable, rows_from, workspace_of
 from tests.oracle import RefusedError
@@ -183,6 +184,27 @@ def test_tiers_are_the_oracles(ruled: tuple[World, dict[str, Any]], data: st.Dat
         found = tiers_cells(world, query, **rules)
         for row, (_, _, cell) in list(zip(result.rows, found, strict=True))[::5]:
             assert set(result.users(row)) == cell.people["users"]
+
+
+@given(world=worlds(), data=st.data())
+def test_tiers_without_averages_are_the_same_people_from_every_source(world: World, data: st.DataObject) -> None:
+    """Running sums of stored changes, arrivals and events agree, and open into the same people."""
+    query = Query(
+        metric="tiers",
+        range=Range(grain=data.draw(st.sampled_from(("day", "week", "month")))),
+        activity=data.draw(st.sampled_from(("core", "any", *world.settings.activity))),
+        population=data.draw(st.sampled_from(("production", "test", "all"))),
+    )
+    quick = msgspec.structs.replace(query, options={"averages": False})
+    full = [{name: row[name] for name in ("date", "tier", "users", "flags")} for row in tiers_rows(world, query)]
+    with workspace_of(world, data.draw(parts())) as ws:
+        for number in range(len(SOURCES)):
+            source, rows = rows_from(ws, quick, SOURCES[number:])
+            assert number or not rows or source == "aggregates"
+            assert comparable(rows) == comparable(full)
+        result = ws.query(quick)
+        for row in result.rows[::7]:
+            assert len(result.users(row)) == row["users"]
 
 
 @given(world=worlds(), data=st.data())

@@ -59,8 +59,11 @@ class Statement:
             return False
         if source == "arrivals":
             return self._arrivals_are_exact()
+        if self.metric.composition:
+            is_stored = self.metric.composition.is_stored
+            return is_stored is not None and self._arrivals_are_exact() and is_stored(self)
         # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
-        single_people = rules & {"actions", "registered"} or scope.per_person or self.metric.composition
+        single_people = rules & {"actions", "registered"} or scope.per_person
         return not single_people and self.frame.days <= GAP_CAP and self.stored_slice() is not None
 
     def _rows_are_fresh(self) -> bool:
@@ -133,7 +136,9 @@ class Statement:
     def people(self, source: Source, cell: Cell, row: Mapping[str, Any]) -> str:
         """The SELECT for the ids of the people whom one cell counts; the scope must keep people."""
         if self.metric.composition:
-            return self.metric.composition.people(self, source, cell, row)
+            # Aggregates know no people; where they answer, so do the arrivals they were made of.
+            own = self.metric.composition.reads if source == "aggregates" else source
+            return self.metric.composition.people(self, own, cell, row)
         if self.hourly:
             return hours.people(self.scope, self.frame, self.values, self.context, cell)
         return with_relations(self.spans(source), cells.people(self.scope, cell, self.values))

@@ -117,13 +117,14 @@ class Composition:
 
     ``select`` gives the SELECT for the rows of the result: its columns, then ``is_other``. ``people`` gives the one
     for the ids of the people behind a row's cell. ``reads`` names the stored rows it needs, ``shows_sessions`` says
-    that sessions are among its numbers.
+    that sessions are among its numbers. ``is_stored`` says whether a question's rows follow from the aggregates alone.
     """
 
     select: Callable[[Statement, Source], str]
     people: Callable[[Statement, Source, Cell, Mapping[str, Any]], str]
     reads: Source
     shows_sessions: bool = False
+    is_stored: Callable[[Statement], bool] | None = None
 
 
 @dataclass(frozen=True)
