@@ -28,8 +28,8 @@ TILES: Final[dict[str, Callable[[Workspace, date], Result]]] = {
     "mau": lambda ws, _: ws.metric("mau"),
     "stickiness": lambda ws, _: ws.stickiness(),
     "new_vs_returning": lambda ws, _: ws.new_vs_returning(),
-    "tiers": lambda ws, last: ws.tiers(start=last, end=last),
-    "at_risk": lambda ws, last: ws.tiers(with_risk=True, start=last, end=last),
+    "tiers": lambda ws, last: ws.tiers(averages=False, start=last, end=last),
+    "at_risk": lambda ws, last: ws.tiers(with_risk=True, averages=False, start=last, end=last),
     "sessions": lambda ws, last: ws.sessions(start=last - timedelta(days=29), end=last),
 }
 _PAGE_SECONDS: Final = 0.15
