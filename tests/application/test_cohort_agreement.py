@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,11 +13,15 @@ from regulars.domain.query import Query, Range
 from tests.application.test_agreement import comparable, rows_from, workspace_of
 from tests.oracle.cohort import COHORTS, cohort_cells, cohort_rows
 from tests.oracle.questions import USER_LEVEL, days, filters
-from tests.strategies import worlds
+from tests.oracle.scope import Scope
+from tests.strategies import FIRST_DAYS, worlds
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DrawFn
+    from datetime import date
 
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from regulars.domain.query import Filter
     from regulars.domain.relations.scope import Source
     from tests.oracle.world import World
 
@@ -26,25 +31,41 @@ SOURCES: tuple[tuple[Source, ...], ...] = (("arrivals",), ("events",))
 
 @st.composite
 def cohort_queries(draw: DrawFn, world: World) -> Query:
-    """A question about a cohort near some event; its people may be filtered by attributes."""
-    start, length = draw(days(world)), draw(st.sampled_from((0, 3, 40, 400)))
-    about_people = filters(world).filter(
-        lambda found: all(leaf.property in (*USER_LEVEL, "tenure_band") for leaf in found.leaves())
-    )
-    options = draw(st.sampled_from(({}, *({"cohort": by} for by in COHORTS))))
-    ends = {"start": start, "end": start.fromordinal(start.toordinal() + length)}
-    return Query(
+    """A question about a cohort, mostly of a day that has one; its people may be filtered."""
+    by = draw(st.sampled_from((None, "active", "active", *COHORTS)))
+    query = Query(
         metric="stickiness_by_cohort",
         window=draw(st.sampled_from((None, 1, 2, 7, 366))),
-        range=draw(st.sampled_from((Range(**ends), Range(**ends), Range(**ends), Range(end=start), Range()))),
-        activity=draw(st.sampled_from(("core", "core", "any", *world.settings.activities))),
-        population=draw(st.sampled_from(("production",) * 3 + ("all", "test"))),
+        activity=draw(st.sampled_from(("core", "core", "any", "any", *world.settings.activities))),
+        population=draw(st.sampled_from(("production", "production", "all", "all", "test"))),
         breakdown=draw(st.sampled_from(SLICES)),
-        filters=draw(st.just(()) | st.just(()) | about_people.map(lambda found: (found,))),
-        options=options,
+        filters=draw(st.just(()) | st.just(()) | st.just(()) | attributes(world)),
+        options={} if by is None else {"cohort": by},
         limit=draw(st.sampled_from((1, 2, 12))),
-        as_of=draw(st.one_of(*[st.none()] * 4, days(world))),
     )
+    start = draw(st.one_of(*[st.sampled_from(days_that_choose(world, query))] * 4, days(world)))
+    end = draw(st.sampled_from((None, None, start, start + timedelta(days=3), start + timedelta(days=40))))
+    asked = draw(st.sampled_from((*[Range(start=start, end=end)] * 6, Range(end=start), Range())))
+    return msgspec.structs.replace(query, range=asked, as_of=draw(st.sampled_from((None,) * 6 + (end,))))
+
+
+def attributes(world: World) -> SearchStrategy[tuple[Filter, ...]]:
+    """One condition, or group of them, on people."""
+    allowed = (*USER_LEVEL, "tenure_band")
+    return filters(world).filter(lambda f: all(leaf.property in allowed for leaf in f.leaves())).map(lambda f: (f,))
+
+
+def days_that_choose(world: World, query: Query) -> list[date]:
+    """The days on which somebody registered, was active, or was active for the first time."""
+    if query.options.get("cohort") == "registration":
+        return sorted({u.registration_date for u in world.users.values() if u.registration_date}) or [FIRST_DAYS[0]]
+    if Scope.is_empty(world):
+        return [FIRST_DAYS[0]]
+    chains = [days for people in Scope(world, query).chains.values() for days in people.values() if days]
+    active = {day for days in chains for day in days}
+    return sorted(active if query.options.get("cohort") == "active" else {min(days) for days in chains}) or [
+        FIRST_DAYS[0]
+    ]
 
 
 @given(world=worlds(), data=st.data())

@@ -111,3 +111,36 @@ def test_with_risk_the_people_without_a_recent_visit_stand_apart() -> None:
         ("2026-03-10", "casual"): 1, ("2026-03-10", "at_risk"): 1,
         ("2026-03-11", "casual"): 1, ("2026-03-11", "at_risk"): 2,
     }  # fmt: skip
+
+
+def test_a_cohort_forgets_what_its_members_did_before_the_first_day() -> None:
+    """Ada came the day before as well; a window of two days still opens on the first day and not before."""
+    with regulars.open() as ws:
+        ws.load([*ROWS, {"user_id": "cem", "event_type": "like", "timestamp": "2026-04-20T12:00:00Z"}])
+        active = ws.stickiness_by_cohort(3, cohort="active", start="2026-03-02", end="2026-03-05").rows
+        began = ws.stickiness_by_cohort(start="2026-03-02", end="2026-04-20")
+        later = ws.stickiness_by_cohort(start="2026-04-20").rows
+        assert began.users(0, "cohort") == ["ben"]
+    assert [(row["day"], row["cohort"], row["active_users"], row["window_users"]) for row in active] == [
+        (0, 2, 2, 2), (1, 2, 1, 2), (2, 2, 0, 2), (3, 2, 0, 1),
+    ]  # fmt: skip
+    assert {tuple(row["flags"]) for row in active} == {()}
+    # Whoever begins in the first window of the data may be older than the data, on every day that follows.
+    assert {tuple(row["flags"]) for row in began.rows} == {("warming_up",)}
+    assert [row["stickiness"] for row in began.rows][-2:] == [None, None]
+    assert later[0]["flags"] == []
+
+
+def test_a_cohort_of_people_registered_before_the_data_warms_up() -> None:
+    """While its window reaches back before the first event."""
+    people = [
+        {"user_id": "ada", "registration_date": "2026-02-27"},
+        {"user_id": "eve", "registration_date": "2026-02-27"},
+    ]
+    with regulars.open() as ws:
+        ws.load(people, kind="users")
+        ws.load(ROWS)
+        rows = ws.stickiness_by_cohort(2, cohort="registration", start="2026-02-27", end="2026-03-03").rows
+    assert [(row["cohort"], row["active_users"], row["flags"]) for row in rows[:-1]] == [
+        (2, 0, ["warming_up"]), (2, 0, ["warming_up"]), (2, 1, ["warming_up"]), (2, 1, []),
+    ]  # fmt: skip

@@ -17,7 +17,7 @@ from regulars.domain.dialect import CLICKHOUSE, DIALECTS, DUCKDB, create_table, 
 from regulars.domain.properties import PropertyNames, resolve, split_name
 from regulars.domain.schema import DIM_USERS, TABLES
 from regulars.domain.sql import Values, identifier, with_relations
-from regulars.domain.timezones import local_day_sql, local_time_key_sql
+from regulars.domain.timezones import local_day_sql, local_hour_sql, local_time_key_sql
 from tests.domain.examples import LATER, workspace
 
 if TYPE_CHECKING:
@@ -187,5 +187,6 @@ def test_an_empty_workspace_has_no_offsets_to_render() -> None:
     context = Context("Europe/Berlin", 1, LATER.replace(tzinfo=None), stale=("timezone", "actions"))
     assert local_day_sql("x", context) == "e.day"
     assert local_time_key_sql("x", context) == "e.time_key"
+    assert local_hour_sql("x", context) == "0"
     assert weight(context, Values()) == "1.0"
     assert category(context, Values()) == "'other'"

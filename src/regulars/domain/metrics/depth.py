@@ -54,16 +54,16 @@ ACTIONS = Metric(
 )
 
 
-_MEAN = "CAST(m.{} AS DOUBLE) / nullif(m.users, 0)"
+_MEAN = "CAST({} AS DOUBLE) / nullif(p.users, 0)"
 _DEPTH = {
-    "users": "coalesce(m.users, 0)",
-    "actions_per_user": _MEAN.format("actions"),
-    "sessions_per_user": _MEAN.format("sessions"),
-    "seconds_per_user": _MEAN.format("seconds"),
-    "action_types_per_user": _MEAN.format("action_types"),
-    "features_per_user": _MEAN.format("features"),
-    "creation_share": "CAST(m.creation AS DOUBLE) / nullif(m.creation + m.consumption, 0)",
-    "score_per_user": _MEAN.format("score"),
+    "users": "coalesce(p.users, 0)",
+    "actions_per_user": _MEAN.format("s.actions"),
+    "sessions_per_user": _MEAN.format("p.sessions"),
+    "seconds_per_user": _MEAN.format("p.seconds"),
+    "action_types_per_user": _MEAN.format("t.pairs"),
+    "features_per_user": _MEAN.format("coalesce(f.pairs, 0)"),
+    "creation_share": "CAST(s.creation AS DOUBLE) / nullif(s.creation + s.consumption, 0)",
+    "score_per_user": _MEAN.format("s.score"),
 }
 
 
@@ -89,32 +89,50 @@ def _hits(statement: Statement) -> dict[str, str]:
     return named
 
 
+def _pairs(key: str) -> str:
+    """How many pairs of a person and a key there are: its distinct number per person, added up."""
+    return f"""
+SELECT d.slice, d.date, count(*) AS pairs
+FROM (SELECT DISTINCT slice, date, user_key, {key} FROM placed WHERE {key} IS NOT NULL) d
+GROUP BY d.slice, d.date"""
+
+
+def _measures(statement: Statement, source: Source) -> dict[str, str]:
+    """Per slice and date the sums (s), the people with their sessions (p), types (t) and features (f)."""
+    scope, frame, values, context = statement.scope, statement.frame, statement.values, statement.context
+    named = visits.user_sessions(context, values, source) | _hits(statement)
+    named["placed"] = f"""
+SELECT {"k.slice" if scope.breakdown else "1"} AS slice, h.date, h.user_key, h.action_key, h.feature_key,
+  h.weight, h.category
+FROM hits h {cells.segment_join(scope, "h")}"""
+    named["sums"] = """
+SELECT slice, date, count(*) AS actions, sum(weight) AS score,
+  count(CASE WHEN category = 'creation' THEN 1 END) AS creation,
+  count(CASE WHEN category = 'consumption' THEN 1 END) AS consumption
+FROM placed GROUP BY slice, date"""
+    named["types"] = _pairs("action_key")
+    named["features"] = _pairs("feature_key")
+    named["visits"] = visits.per_person(context, frame, values)
+    named["people"] = """
+SELECT d.slice, d.date, count(*) AS users, coalesce(sum(v.sessions), 0) AS sessions,
+  coalesce(sum(v.seconds), 0) AS seconds
+FROM (SELECT DISTINCT slice, date, user_key FROM placed) d
+LEFT JOIN visits v ON v.user_key = d.user_key AND v.date = d.date
+GROUP BY d.slice, d.date"""
+    return named
+
+
 def _select_depth(statement: Statement, source: Source) -> str:
-    scope, context = statement.scope, statement.context
-    named = visits.user_sessions(context, statement.values, source) | _hits(statement)
-    slice_ = "k.slice" if scope.breakdown else "1"
-    by_slice = "k.slice, " if scope.breakdown else ""
-    named["did"] = f"""
-SELECT {slice_} AS slice, h.date, h.user_key, count(*) AS actions, count(DISTINCT h.action_key) AS action_types,
-  count(DISTINCT h.feature_key) AS features, sum(h.weight) AS score,
-  count(CASE WHEN h.category = 'creation' THEN 1 END) AS creation,
-  count(CASE WHEN h.category = 'consumption' THEN 1 END) AS consumption
-FROM hits h {cells.segment_join(scope, "h")}
-GROUP BY {by_slice}h.date, h.user_key"""
-    named["visits"] = visits.per_person(context, statement.frame, statement.values)
-    done = ("actions", "action_types", "features", "score", "creation", "consumption")
-    named["measured"] = f"""
-SELECT p.slice, p.date, count(*) AS users, {", ".join(f"sum(p.{name}) AS {name}" for name in done)},
-  coalesce(sum(v.sessions), 0) AS sessions, coalesce(sum(v.seconds), 0) AS seconds
-FROM did p LEFT JOIN visits v ON v.user_key = p.user_key AND v.date = p.date
-GROUP BY p.slice, p.date"""
+    scope = statement.scope
     columns = ", ".join(f"{text} AS {name}" for name, text in _DEPTH.items())
+    tables = {"s": "sums", "p": "people", "t": "types", "f": "features"}
+    joins = (f"LEFT JOIN {table} {a} ON {a}.date = b.date AND {a}.slice = k.slice" for a, table in tables.items())
     return with_relations(
-        named,
+        _measures(statement, source),
         f"""
 SELECT b.date, {slices.shown_columns(scope)}{columns}, {slices.is_other(scope)} AS is_other
 FROM (SELECT DISTINCT date FROM days) b CROSS JOIN ({slices.axis(scope)}) k
-LEFT JOIN measured m ON m.date = b.date AND m.slice = k.slice
+{" ".join(joins)}
 ORDER BY b.date, k.slice""",
     )
 
