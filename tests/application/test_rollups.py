@@ -130,3 +130,22 @@ def test_an_empty_workspace_has_empty_views(view: str) -> None:
     """And read-only SQL may read them."""
     with workspace() as ws:
         assert ws.sql(f"SELECT * FROM {view}").rows == []
+
+
+def test_a_tier_is_judged_on_each_day_by_the_30_days_that_end_on_it() -> None:
+    """Five days in a row: casual, from the sixth on regular; down again as days leave the window, at last dormant."""
+    active = [did("a", f"2026-01-{day:02}T10:00:00") for day in range(2, 8)]
+    passive = [
+        did("a", f"2026-{day}T10:00:00", "payment_failed") for day in ("01-01", "01-31", "02-01", "02-05", "02-06")
+    ]
+    with workspace(*active, *passive) as ws:
+        personal = ws.sql("SELECT strftime(day, '%m-%d'), engagement_tier FROM fact_daily_user_activity").rows
+        everybody = ws.sql(
+            "SELECT strftime(day, '%m-%d'), tier FROM agg_tiers WHERE activity = 'core' AND users = 1 ORDER BY day"
+        ).rows
+    assert dict(personal) == {
+        "01-01": "not_yet_seen", **{f"01-0{day}": "casual" for day in range(2, 7)}, "01-07": "regular",
+        "01-31": "regular", "02-01": "casual", "02-05": "casual", "02-06": "dormant",
+    }  # fmt: skip
+    told = dict(everybody)
+    assert {day: told.get(day, "not_yet_seen") for day in dict(personal)} == dict(personal)
