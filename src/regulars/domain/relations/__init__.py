@@ -11,5 +11,8 @@
     days        the time axis with its buckets          counts.py
     counts      running sums: people per day            counts.py
 
+Metrics with a composition of their own also read ``habits`` and ``ever`` (habits.py: people per tick), ``hits``
+(hits.py: qualifying events with their bucket) and ``visits`` (visits.py: sessions).
+
 Days are integers (days since 1970-01-01) throughout, because engines disagree on date arithmetic.
 """
