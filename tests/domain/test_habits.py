@@ -66,6 +66,21 @@ def test_changed_session_rules_are_answered_from_events() -> None:
         assert (again.source, again.rows) == ("sessions", after.rows)
 
 
+def test_a_new_time_zone_splits_sessions_at_its_own_midnight_at_once() -> None:
+    """Two sessions around midnight in London are one in Berlin."""
+    rules = SessionSettings(split_at_midnight=True)
+    times = "2026-01-01T23:50:00Z", "2026-01-02T00:10:00Z"
+    rows = [{"user_id": "ada", "event_type": "like", "timestamp": at} for at in times]
+    with regulars.open(settings=Settings(timezone="Europe/London", sessions=rules)) as ws:
+        ws.load(rows)
+        changed = Workspace(ws.engine, Settings(timezone="Europe/Berlin", sessions=rules))
+        assert [row["sessions"] for row in ws.sessions(start="2026-01-01").rows] == [1, 1]
+        at_once = changed.sessions(start="2026-01-02").rows
+        changed.rebuild()
+        assert [row["sessions"] for row in at_once] == [1]
+        assert at_once == changed.sessions(start="2026-01-02").rows
+
+
 @pytest.mark.parametrize("name", ["tiers", "depth", "sessions"])
 def test_whatever_shows_sessions_follows_their_rules_at_once(name: str) -> None:
     """With the warning; what shows none has neither."""

@@ -112,7 +112,7 @@ SELECT slice, date, count(*) AS actions, sum(weight) AS score,
 FROM placed GROUP BY slice, date"""
     named["types"] = _pairs("action_key")
     named["features"] = _pairs("feature_key")
-    named["visits"] = visits.per_person(context, frame, values)
+    named["visits"] = visits.per_person(frame, values)
     named["people"] = """
 SELECT d.slice, d.date, count(*) AS users, coalesce(sum(v.sessions), 0) AS sessions,
   coalesce(sum(v.seconds), 0) AS seconds

@@ -76,8 +76,8 @@ def _visits(statement: Statement, source: Source) -> dict[str, str]:
     named["visits"] = f"""
 SELECT x.user_key, {listed}{place} AS place, d.last_day, x.duration_seconds, x.actions_count, x.screens_visited
 FROM user_sessions x JOIN dim_users u ON u.user_key = x.user_key
-JOIN days d ON d.day = {day_number(visits.session_day(context))}{joins}
-{where([*visits.in_range(context, frame, values), *tests])}"""
+JOIN days d ON d.day = {day_number("x.day")}{joins}
+{where([*visits.in_range(frame, values), *tests])}"""
     if scope.breakdown:
         named["slices"] = slices.ranked(scope, "count(DISTINCT user_key)", "1", "visits")
     return named

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from regulars.domain.activity import core_condition
 from regulars.domain.relations.rows import event_tables
 from regulars.domain.sql import with_relations
+from regulars.domain.timezones import local_day_sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,10 +56,12 @@ def _stream(context: Context, values: Values, *, since: date | None, markers: bo
     marks = f" OR a.action_type IN ('{_MARKERS[0]}', '{_MARKERS[1]}')" if markers else ""
     # Markers cut the stream without ids; a client's session needs none, its id says where it begins and ends.
     client = "CASE WHEN a.is_marker THEN '' ELSE coalesce(e.client_session_id, '') END" if rule.by_client else "''"
+    # Stored days are those of the zone they were loaded in.
+    day = local_day_sql("e.action_timestamp", context) if "timezone" in context.stale else "e.day"
     recent = f" AND e.day >= DATE '{since}' AND e.action_timestamp >= i.instant" if since else ""
     return f"""
 SELECT i.user_key, {client} AS client_session, rg_epoch_us(e.action_timestamp) AS at_us, e.sequence, e.event_id,
-  e.event_hash, e.day, e.action_key, e.device_key, e.action_context AS screen,
+  e.event_hash, {day} AS day, e.action_key, e.device_key, e.action_context AS screen,
   CASE a.action_type WHEN '{_MARKERS[0]}' THEN 0 WHEN '{_MARKERS[1]}' THEN 2 ELSE 1 END AS place
 {event_tables(who="dirty" if since else "identities")}
 WHERE ({member}{marks}){recent}"""
