@@ -6,6 +6,7 @@ or one that overlaps it, adds nothing, while two equal rows of one file both cou
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -23,6 +24,7 @@ _IDENTIFIED = "rg_identified"  # rows without a reason against them, each with a
 _MADE_IDS = "rg_made_ids"
 DUPLICATES = "rg_duplicates"
 _SORTED_AT_ONCE = 32_000_000
+_MIDDLE = np.uint64(2**63)  # of the hashes: two halves, one for each of two threads
 
 
 def drop_duplicates(engine: DuckDBEngine, summary: Summary) -> tuple[int, int]:
@@ -73,10 +75,17 @@ def _repeats(engine: DuckDBEngine, ids: int) -> bool:
     parts = ids // _SORTED_AT_ONCE + 1
     for part in range(parts):
         only = f"AND hash(event_id) % {parts} = {part}" if parts > 1 else ""
-        hashes = np.sort(_hashes(engine, f"SELECT hash(event_id) FROM {_IDENTIFIED} WHERE event_id IS NOT NULL {only}"))
-        if bool((hashes[1:] == hashes[:-1]).any()):
-            return True
+        hashes = _hashes(engine, f"SELECT hash(event_id) FROM {_IDENTIFIED} WHERE event_id IS NOT NULL {only}")
+        is_low = hashes < _MIDDLE
+        with ThreadPoolExecutor(2) as pool:
+            if any(pool.map(_has_twins, (hashes[is_low], hashes[~is_low]))):
+                return True
     return False
+
+
+def _has_twins(hashes: NDArray[np.uint64]) -> bool:
+    hashes.sort()
+    return bool((hashes[1:] == hashes[:-1]).any())
 
 
 def _hashes(engine: DuckDBEngine, sql: str) -> NDArray[np.uint64]:
