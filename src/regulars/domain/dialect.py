@@ -32,6 +32,7 @@ class Dialect:
     fragments: Mapping[str, str]
     nullable_type: str = "{type}"
     required_type: str = "{type} NOT NULL"
+    unpacked: str = ""
     table_suffix: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
 
@@ -50,6 +51,7 @@ DUCKDB = Dialect(
         "json": "JSON",
         "hash": "UHUGEINT",
     },
+    unpacked=" USING COMPRESSION uncompressed",
     fragments={
         "rg_property": "json_extract_string({0}, {pointer})",
         "rg_number": f"CASE WHEN regexp_matches({{0}}, '{NUMBER_PATTERN}') THEN TRY_CAST({{0}} AS DOUBLE) END",
@@ -171,4 +173,4 @@ def create_table(table: Table, dialect: Dialect) -> str:
 def column_type(column: Column, dialect: Dialect) -> str:
     """The engine's type of a column, nullability included."""
     template = dialect.nullable_type if column.nullable else dialect.required_type
-    return template.format(type=dialect.types[column.type])
+    return template.format(type=dialect.types[column.type]) + ("" if column.packed else dialect.unpacked)

@@ -16,12 +16,16 @@ Role = Literal["dimension", "fact", "derived", "record"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, abstract type, meaning, and whether it can be missing."""
+    """One column: its name, abstract type, meaning, and whether it can be missing.
+
+    ``packed=False`` is for texts that are all different and mostly random: packing them costs more than it saves.
+    """
 
     name: str
     type: ColumnType
     description: str
     nullable: bool = True
+    packed: bool = True
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,13 @@ FACT_USER_ACTIONS = Table(
     "fact",
     "event",
     (
-        Column("event_id", "text", "Id of the event; the content decides it where none was sent", nullable=False),
+        Column(
+            "event_id",
+            "text",
+            "Id of the event; the content decides it where none was sent",
+            nullable=False,
+            packed=False,
+        ),
         Column("event_hash", "hash", "128-bit MD5 of event_id: the deduplication key", nullable=False),
         _key("identity_key", "Who, see dim_identities"),
         _key("action_key", "What, see dim_actions"),
@@ -303,7 +313,7 @@ USER_SESSIONS = Table(
     "session",
     (
         Column("session_key", "hash", "Key of the session's first event", nullable=False),
-        Column("session_id", "text", "The client's id, else the id of the first event", nullable=False),
+        Column("session_id", "text", "The client's id, else the id of the first event", nullable=False, packed=False),
         _key("user_key", "The person"),
         Column("day", "date", "Local day of the start", nullable=False),
         Column("session_start", "timestamp", "First action, in UTC", nullable=False),
