@@ -269,10 +269,9 @@ WHERE r.identity_key = dim_identities.identity_key"""
     def rebuild_sessions(self) -> None:
         """Every session."""
         values = Values()
+        made = sessions(self.context, values, since=None)
         self.run("DELETE FROM user_sessions")
-        self.keep("remade", sessions(self.context, values, since=None), values)
-        self.run(f"INSERT INTO {USER_SESSIONS.name} SELECT * FROM remade ORDER BY day, user_key, session_start")
-        self.run("DROP TABLE remade")
+        self.run(f"INSERT INTO {USER_SESSIONS.name} SELECT * FROM ({made}) made ORDER BY day, user_key", values)
 
     def rebuild_days(self) -> None:
         """Every person's day."""
