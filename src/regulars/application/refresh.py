@@ -155,12 +155,14 @@ WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}
 
     def take_away(self) -> None:
         """Note what the arrivals that will change, or change their slice, add to the aggregates."""
-        self._find_affected()
+        # A day after all others changes no arrival that is there, so there is nothing to look back from.
+        ahead = not self.engine.fetch(f"SELECT 1 FROM arrivals WHERE day >= DATE '{self.first_day}' LIMIT 1")
+        self._find_affected(look_back=0 if ahead else LOOK_BACK)
         for aggregate in AGGREGATES:
             self.keep(aggregate.before, aggregate.sums(_AFFECTED, self.by))
 
-    def _find_affected(self) -> None:
-        self.keep("affected", dirty.affected(LOOK_BACK, self.first_day))
+    def _find_affected(self, look_back: int = LOOK_BACK) -> None:
+        self.keep("affected", dirty.affected(look_back, self.first_day))
         if self.by.events:
             self.keep("affected_slices", dirty.affected_slices(self.first_day))
 

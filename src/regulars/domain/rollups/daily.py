@@ -30,16 +30,16 @@ def active_days(rules: Sequence[ActivityRule], context: Context, values: Values,
     return f"""
 SELECT i.user_key, e.day, count(*) AS total_actions, count(CASE WHEN {core} THEN 1 END) AS core_actions,
   {types} AS unique_action_types, sum({weighed}) AS engagement_score{counted}
-{events_of_people(*tests, since=since)}
+{events_of_people(*tests, values=values, since=since)}
 GROUP BY i.user_key, e.day"""
 
 
-def events_of_people(*texts: str, since: date | None) -> str:
+def events_of_people(*texts: str, values: Values, since: date | None) -> str:
     """FROM clause over actions with the dimensions that expressions read: all, or of dirty people since their day."""
     if since is None:
         return f"{event_tables(*texts, who='identities')}\nWHERE NOT a.is_marker"
     tables = event_tables(*texts, who="dirty")
-    return f"{tables}\nWHERE NOT a.is_marker AND e.day >= i.day AND e.day >= DATE '{since}'"
+    return f"{tables}\nWHERE NOT a.is_marker AND e.day >= i.day AND e.day >= {values.add(since)}"
 
 
 def _distinct_actions(greatest: int) -> str:

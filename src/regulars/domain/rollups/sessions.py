@@ -58,7 +58,7 @@ def _stream(context: Context, values: Values, *, since: date | None, markers: bo
     client = "CASE WHEN a.is_marker THEN '' ELSE coalesce(e.client_session_id, '') END" if rule.by_client else "''"
     # Stored days are those of the zone they were loaded in.
     day = local_day_sql("e.action_timestamp", context) if "timezone" in context.stale else "e.day"
-    recent = f" AND e.day >= DATE '{since}' AND e.action_timestamp >= i.instant" if since else ""
+    recent = f" AND e.day >= {values.add(since)} AND e.action_timestamp >= i.instant" if since else ""
     return f"""
 SELECT i.user_key, {client} AS client_session, rg_epoch_us(e.action_timestamp) AS at_us, e.sequence, e.event_id,
   e.event_hash, {day} AS day, e.action_key, e.device_key, e.action_context AS screen,

@@ -27,7 +27,7 @@ def sliced_days(
     counted = "".join(f",\n  count(CASE WHEN {test} THEN 1 END) AS n{number}" for number, test in enumerate(tests))
     return "\nUNION ALL\n".join(
         f"""SELECT {values.add(found.stored_name)} AS dimension, {found.label} AS value, i.user_key, e.day{counted}
-{events_of_people(found.label, *tests, since=since)}
+{events_of_people(found.label, *tests, values=values, since=since)}
 GROUP BY {found.label}, i.user_key, e.day"""
         for found in (event_property(name, values) for name in names)
     )
