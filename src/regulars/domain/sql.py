@@ -61,13 +61,6 @@ class Values:
     def __init__(self) -> None:
         self._names: dict[tuple[type, Value], str] = {}
 
-    def __eq__(self, other: object) -> bool:
-        """Statements of the same text and equal values are the same."""
-        return isinstance(other, Values) and self._names == other._names
-
-    def __hash__(self) -> int:
-        return hash(tuple(self._names))
-
     def add(self, value: Value) -> str:
         """Remember a value and return the placeholder that stands for it in the text."""
         known = (type(value), value)
