@@ -20,7 +20,8 @@ from regulars.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from regulars.domain.metrics.record import Metric, Option
+    from regulars.domain.metrics.options import Option
+    from regulars.domain.metrics.record import Metric
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "regulars"
@@ -36,7 +37,7 @@ METRICS_HEAD = (
 )
 SETTINGS_HEAD = (
     "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
-    "the nearest. A changed definition is followed at once: until the next `regulars rebuild`, answers come from "
+    "the nearest. A changed definition is followed at once: until the next `regulars refresh`, answers come from "
     "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action or activity "
     "that a section is about."
 )
@@ -140,7 +141,9 @@ def _metric(metric: Metric) -> str:
 
 
 def _allowed(option: Option) -> str:
-    return f"1 to {option.largest}" if option.largest else ", ".join(_word(choice) for choice in option.choices)
+    if option.largest:
+        return f"1 to {option.largest}"
+    return option.form or ", ".join(_word(choice) for choice in option.choices)
 
 
 def _word(value: object) -> str:

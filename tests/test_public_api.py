@@ -56,7 +56,11 @@ def test_the_import_is_quick() -> None:
     assert statistics.median(times["import regulars"]) - statistics.median(times["pass"]) < 0.1
 
 
-@pytest.mark.parametrize("module", [workspace, questions, result, query, errors], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [workspace, *(sys.modules[kind.__module__] for kind in questions.Questions.__mro__[:-2]), result, query, errors],
+    ids=lambda module: module.__name__,
+)
 def test_everything_public_has_a_docstring(module: ModuleType) -> None:
     """Functions, classes and their methods."""
     own = [each for name, each in vars(module).items() if not name.startswith("_") and _is_from(each, module)]

@@ -12,6 +12,7 @@ from regulars.domain.calendar import local_day
 from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context, SessionRule
 from regulars.domain.dialect import render
 from regulars.domain.drilldown import plan_people
+from regulars.domain.metrics import METRICS
 from regulars.domain.plan import Plan, plan
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, resolve, split_name
@@ -85,6 +86,7 @@ def _result(  # noqa: PLR0917 -- the parts of one record
     columns, shown = result_columns(planned), result_rows(planned, rows, context.timezone)
     values = [column.name for column in columns if column.name in planned.shape.columns]
     undefined = any(row[name] is None for name in values for row in shown)
+    averages = planned.metric.composition.averages if planned.metric.composition else None
     notes = planned.shape.notes or ("empty values are undefined: nothing to divide by, or not yet observed",)
     return Result(
         query=planned.query,
@@ -100,6 +102,7 @@ def _result(  # noqa: PLR0917 -- the parts of one record
         warnings=(*reasons, *planned.warnings, *(notes if undefined else ())),
         additive=planned.additive,
         people_columns=tuple(planned.shape.people),
+        averages=averages(planned, shown) if averages else [],
         open_cell=open_cell,
     )
 
@@ -222,7 +225,9 @@ def _extent(
 def names_in(query: Query) -> list[str]:
     """The property names that a question reads."""
     leaves = [leaf for filter_ in query.filters for leaf in filter_.leaves()]
-    return [*query.breakdown, *(leaf.property or "" for leaf in leaves)]
+    record = METRICS.get(query.metric)
+    named = record.property_names(query) if record else []
+    return [*query.breakdown, *(leaf.property or "" for leaf in leaves), *named]
 
 
 def _known_names(read: Read, dialect: Dialect, names: Iterable[str]) -> PropertyNames:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from regulars.domain.conditions import condition
+from regulars.domain.conditions import condition, scopes
 from regulars.domain.properties import PropertyNames, split_name
-from regulars.errors import UnknownNameError
+from regulars.domain.query import EventCondition
+from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,40 @@ def qualifies(rule: ActivityRule, context: Context, values: Values) -> str:
         tests.append(f"a.action_type IN ({values.add_all(rule.events.events)})" if rule.events.events else "FALSE")
     names = replace(activity_properties(rule), category=category(context, values))
     tests += [condition(filter_, names, values) for filter_ in rule.events.where]
+    return " AND ".join(tests)
+
+
+def chosen_events(asked: str | EventCondition, context: Context, values: Values) -> str:
+    """The condition that an event counts: for an activity, for an event type of that name, or as a condition says."""
+    if isinstance(asked, EventCondition):
+        return _meets(asked, context, values)
+    if asked not in context.activities:
+        return _meets(EventCondition((asked,)), context, values)
+    rule = context.activities[asked]
+    if rule.min_events > 1 or rule.max_events is not None:
+        raise QueryError(
+            f"activity {asked!r} is about whole days (min_events, max_events), so no single event makes it; "
+            "name an event type, or an activity without them",
+            code="bad_events",
+        )
+    return qualifies(rule, context, values)
+
+
+def _meets(asked: EventCondition, context: Context, values: Values) -> str:
+    """Of conditions in a question, properties may be anything that is known of an event or its person."""
+    tests = ["NOT a.is_marker"]
+    if asked.events is not None:
+        tests.append(f"a.action_type IN ({values.add_all(asked.events)})" if asked.events else "FALSE")
+    names = replace(context.names, category=category(context, values))
+    for filter_ in asked.where:
+        unfit = scopes(filter_, names, values) & {"moment", "session"}
+        if unfit:
+            raise QueryError(
+                "a condition on events reads event properties and stored user attributes, "
+                "not tenure_band, age_band or session properties",
+                code="wrong_scope",
+            )
+        tests.append(condition(filter_, names, values))
     return " AND ".join(tests)
 
 

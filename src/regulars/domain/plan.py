@@ -18,7 +18,7 @@ from regulars.domain.relations.scope import SOURCES, Scope, Source
 from regulars.domain.sql import Values
 from regulars.domain.statement import Statement
 from regulars.domain.timezones import local_day_sql
-from regulars.errors import QueryError
+from regulars.errors import QueryError, did_you_mean
 
 if TYPE_CHECKING:
     from regulars.domain.conditions import SortedFilters
@@ -171,8 +171,22 @@ def _warnings(query: Query, scope: Scope, context: Context, *, is_late: bool) ->
     if stale or (shows_sessions and context.stale_sessions):
         found.append(
             "stale_rollups: the settings changed since the stored rows were built; "
-            "answered from raw events, which is exact but slower; run: regulars rebuild"
+            "answered from raw events, which is exact but slower; run: regulars refresh"
         )
+    found += _unseen(query, context)
     found += [f"{p.name} is an event property: a person counts in every slice they were active in, so slices "
               "do not add up" for p in scope.breakdown if p.scope == "event"]  # fmt: skip
     return tuple(found)
+
+
+def _unseen(query: Query, context: Context) -> list[str]:
+    """Event types that a question names and no event ever had: its rows count nobody because of that."""
+    metric = find_metric(query.metric)
+    given = [metric.option(query, option.name) for option in metric.options if option.read]
+    plain = [one for each in given for one in (each if isinstance(each, tuple) else (each,)) if isinstance(one, str)]
+    named = [name for one in metric.conditions(query) for name in one.events or ()]
+    names = dict.fromkeys([*(one for one in plain if one not in context.activities), *named])
+    return [
+        f"unseen_event: no event {name!r} was ever loaded; {did_you_mean(name, context.actions)}"
+        for name in names if name not in context.actions
+    ]  # fmt: skip

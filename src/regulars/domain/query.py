@@ -23,6 +23,7 @@ MAX_FILTER_NODES = 200
 MAX_FILTER_DEPTH = 8
 MAX_WINDOW = 366
 MAX_BREAKDOWNS = 3
+MAX_TIMES = 1000
 
 
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -68,6 +69,17 @@ class EventCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     events: tuple[str, ...] | None = None
     where: tuple[Filter, ...] = ()
+
+
+class Step(EventCondition, frozen=True, forbid_unknown_fields=True):
+    """One step of a way: which events take it, and how many of them it needs."""
+
+    times: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a number of times that asks for nothing, or for too much."""
+        if not 1 <= self.times <= MAX_TIMES:
+            raise QueryError(f"times must be between 1 and {MAX_TIMES}, not {self.times}", code="bad_times")
 
 
 class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -33,7 +33,8 @@ class Result:
 
     Each row is a mapping: ``date`` first, then the breakdown, the values, and ``flags``: ``incomplete`` (the bucket
     is not over), ``warming_up`` (its window starts before the first day of data), ``other`` (everything beyond the
-    limit of the breakdown). A value that is undefined is None; ``warnings`` say why.
+    limit of the breakdown). A value that is undefined is None; ``warnings`` say why. ``averages`` sums rows up, where
+    the metric says how.
     """
 
     query: Query
@@ -48,6 +49,7 @@ class Result:
     population: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     additive: bool = True
+    averages: list[dict[str, Any]] = field(default_factory=list)
     people_columns: tuple[str, ...] = ()
     open_cell: OpenCell | None = field(default=None, repr=False, compare=False)
 
@@ -85,6 +87,7 @@ class Result:
                 {"name": c.name, "type": c.type, "unit": c.unit, "description": c.description} for c in self.columns
             ],
             "rows": self.rows,
+            **({"averages": self.averages} if self.averages else {}),
             "definition": self.definition,
             "timezone": self.timezone,
             "watermark": self.watermark,
@@ -178,26 +181,40 @@ def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[
     frame = plan.frame
     if frame is None:
         return []
-    names = [*(column.name for column in result_columns(plan)), "flags"]
+    columns = result_columns(plan)
+    names = [*(column.name for column in columns if not column.is_derived), "flags"]
+    own = plan.metric.composition
     hourly = plan.query.grain == "hour" and plan.query.calendar is None
     # A SELECT may say on which date its window ends; a result without a time axis leaves that out.
     extra = len(rows[0]) - len(names) if rows else 0
-    only_date = frame.bucket_start(frame.last)
-    flags: dict[tuple[date | str, bool], list[str]] = {}
+    flags_of = own.flags if own and own.flags else _by_date(frame)
     found = []
     for cells in rows:
         # The last cell tells whether the row is the rest; flags take its place.
         row = dict(zip(names, cells[extra:] if extra else cells, strict=True))
+        is_other = row.pop("flags")
         if hourly:
             row["date"] = hour_text(int(row["date"]), timezone)
-        # Many slices share a date, and its flags are worked out once.
-        key = row.get("date", only_date), row["flags"]
-        known = flags.get(key)
-        if known is None:
-            known = flags[key] = _flags(plan, frame, key[0], other=key[1])
-        row["flags"] = known.copy()
+        row["flags"] = flags_of(plan, row) + ["other"] * is_other
         found.append(row)
-    return found
+    if own is None or own.finish is None:
+        return found
+    order = [*(column.name for column in columns), "flags"]
+    return [{name: row[name] for name in order} for row in own.finish(plan, found)]
+
+
+def _by_date(frame: Frame) -> Callable[[Plan, Mapping[str, Any]], list[str]]:
+    """The flags that follow from a row's date; many slices share one, and its flags are worked out once."""
+    only_date = frame.bucket_start(frame.last)
+    known: dict[date | str, list[str]] = {}
+
+    def flags(plan: Plan, row: Mapping[str, Any]) -> list[str]:
+        key = row.get("date", only_date)
+        if key not in known:
+            known[key] = _flags(plan, frame, key)
+        return known[key].copy()
+
+    return flags
 
 
 def hour_text(second: int, timezone: str) -> str:
@@ -209,15 +226,13 @@ def hour_text(second: int, timezone: str) -> str:
     return datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(timezone)).isoformat()
 
 
-def _flags(plan: Plan, frame: Frame, start: date | str, *, other: bool) -> list[str]:
+def _flags(plan: Plan, frame: Frame, start: date | str) -> list[str]:
     day = date.fromisoformat(start[:10]) if isinstance(start, str) else start
     end = frame.bucket_end(day)
     shown_end = min(end, frame.last)
     if not plan.shape.dated:
         end = max(end, frame.bucket_end(frame.bucket_start(frame.asked_end)))
     flags = ["incomplete"] if (frame.complete_through - end).days < plan.shape.ahead_days else []
-    if other:
-        flags.append("other")
     if _warming_up(plan, frame, day, shown_end):
         flags.append("warming_up")
     return flags

@@ -50,7 +50,7 @@ class Statement:
     def can_read(self, source: Source) -> bool:
         """Whether a source gives exact rows for this question."""
         scope = self.scope
-        if source == "events" or self.hourly:
+        if source == "events" or self.hourly or self._needs_events:
             return source == "events"
         if source == "sessions" or self._reads_sessions:
             return source == "sessions" and self._reads_sessions and self.context.fresh_sessions
@@ -65,6 +65,11 @@ class Statement:
         # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
         single_people = rules & {"actions", "registered"} or scope.per_person
         return not single_people and self.frame.days <= GAP_CAP and self.stored_slice() is not None
+
+    @property
+    def _needs_events(self) -> bool:
+        composition = self.metric.composition
+        return composition is not None and composition.needs_events is not None and composition.needs_events(self)
 
     def _rows_are_fresh(self) -> bool:
         """Whether the stored rows of the activity were made with the present definitions."""

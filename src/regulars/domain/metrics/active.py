@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regulars.domain.metrics.record import Measure, Metric, Option, ResultColumn, Shape
+from regulars.domain.metrics.options import Option
+from regulars.domain.metrics.record import Measure, Metric, ResultColumn, Shape
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from regulars.domain.calendar import epoch_day
 from regulars.domain.metrics.active import DATE
 from regulars.domain.metrics.habits import DEFAULT_WINDOW
-from regulars.domain.metrics.record import Composition, Measure, Metric, Option, ResultColumn, Shape
+from regulars.domain.metrics.options import Option
+from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, counts, habits, moments, slices, spans
 from regulars.domain.relations.scope import day_number, listed, where
 from regulars.domain.sql import with_relations

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.domain.activity import category
 from regulars.domain.metrics.active import DATE
-from regulars.domain.metrics.record import Composition, Measure, Metric, Option, ResultColumn, Shape
+from regulars.domain.metrics.options import Option
+from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, counts, hits, slices, visits
 from regulars.domain.relations.scope import day_number, where
 from regulars.domain.sql import with_relations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.metrics.active import DATE
-from regulars.domain.metrics.record import Composition, Measure, Metric, Option, ResultColumn, Shape
+from regulars.domain.metrics.options import Option
+from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, habits, slices
 from regulars.domain.relations.scope import where
 from regulars.domain.sql import with_relations

@@ -5,39 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from regulars.domain.query import EventCondition
 from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from regulars.domain.metrics.options import Option
+    from regulars.domain.plan import Plan
     from regulars.domain.query import Query
     from regulars.domain.relations.cells import Cell
     from regulars.domain.relations.scope import Source
     from regulars.domain.statement import Statement
 
+Row = dict[str, Any]
+Rows = list[Row]
 Rule = Literal["rolling", "period", "new", "registered", "next_day", "actions", "weight"]
 
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """A column of a result. ``counts_people`` cells can be opened into the people they count."""
+    """A column of a result.
+
+    ``counts_people`` cells can be opened into the people they count; ``is_derived`` ones follow from the other cells of
+    the rows, and no statement selects them.
+    """
 
     name: str
     type: Literal["date", "text", "integer", "number"]
     unit: str
     description: str
     counts_people: bool = False
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a metric: its allowed values (or ``largest`` = any whole number from 1 to it), default, meaning."""
-
-    name: str
-    description: str
-    default: object
-    choices: tuple[object, ...] = ()
-    largest: int = 0
+    is_derived: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,11 @@ class Composition:
 
     ``select`` gives the SELECT for the rows of the result: its columns, then ``is_other``. ``people`` gives the one
     for the ids of the people behind a row's cell. ``reads`` names the stored rows it needs, ``shows_sessions`` says
-    that sessions are among its numbers. ``is_stored`` says whether a question's rows follow from the aggregates alone.
+    that sessions are among its numbers. ``is_stored`` says whether a question's rows follow from the aggregates alone,
+    ``needs_events`` whether single events matter to it, so that stored days cannot answer it.
+
+    ``finish`` adds the derived columns to the rows, ``flags`` says what is to be known about a row where that does not
+    follow from its date, and ``averages`` sums the rows up.
     """
 
     select: Callable[[Statement, Source], str]
@@ -125,6 +128,10 @@ class Composition:
     reads: Source
     shows_sessions: bool = False
     is_stored: Callable[[Statement], bool] | None = None
+    needs_events: Callable[[Statement], bool] | None = None
+    finish: Callable[[Plan, Rows], Rows] | None = None
+    flags: Callable[[Plan, Row], list[str]] | None = None
+    averages: Callable[[Plan, Rows], Rows] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,22 +165,33 @@ class Metric:
         if query.activity != "core" and not self.takes_activity:
             raise QueryError(f"{self.name} takes no activity: a session is one of core actions", code="bad_activity")
         for name, value in query.options.items():
-            self._check_option(name, value)
+            self._find_option(name).check(value)
 
-    def option(self, query: Query, name: str) -> object:
-        """The value of an option in a query, or its default."""
-        return query.options.get(name, next(o.default for o in self.options if o.name == name))
+    def option(self, query: Query, name: str) -> Any:
+        """The value of an option in a query, or its default, as the option reads it."""
+        option = self._find_option(name)
+        return option.value(query.options.get(name, option.default))
 
-    def _check_option(self, name: str, value: object) -> None:
-        found = next((option for option in self.options if option.name == name), None)
-        if found is None:
-            allowed = [option.name for option in self.options]
-            raise UnknownNameError(f"option of {self.name}", name, allowed, code="unknown_option")
-        if found.largest:
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= found.largest:
-                raise QueryError(
-                    f"option {name} must be a whole number from 1 to {found.largest}, not {value!r}", code="bad_option"
-                )
-        elif not any(value is choice or (value == choice and type(value) is type(choice)) for choice in found.choices):
-            allowed_text = ", ".join(str(choice).lower() for choice in found.choices if choice is not None)
-            raise QueryError(f"option {name} must be one of {allowed_text}; not {value!r}", code="bad_option")
+    def conditions(self, query: Query) -> list[EventCondition]:
+        """The conditions on events among the options of a query."""
+        given = [self.option(query, option.name) for option in self.options if option.read]
+        return [one for value in given for one in _conditions_in(value)]
+
+    def property_names(self, query: Query) -> list[str]:
+        """The properties that the options of a query name."""
+        names = [self.option(query, option.name) for option in self.options if option.names_property]
+        leaves = (leaf for one in self.conditions(query) for each in one.where for leaf in each.leaves())
+        return [*(name for name in names if name), *(leaf.property or "" for leaf in leaves)]
+
+    def _find_option(self, name: str) -> Option:
+        for option in self.options:
+            if option.name == name:
+                return option
+        allowed = [option.name for option in self.options]
+        raise UnknownNameError(f"option of {self.name}", name, allowed, code="unknown_option")
+
+
+def _conditions_in(value: object) -> list[EventCondition]:
+    if isinstance(value, EventCondition):
+        return [value]
+    return [one for each in value for one in _conditions_in(each)] if isinstance(value, tuple) else []

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.domain.metrics.active import DATE
 from regulars.domain.metrics.habits import DEFAULT_WINDOW
-from regulars.domain.metrics.record import Composition, Measure, Metric, Option, ResultColumn, Shape
+from regulars.domain.metrics.options import Option
+from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, counts, habits, slices, visits
 from regulars.domain.relations.scope import day_number, where
 from regulars.domain.rules import RISK_DAYS, TIER_WINDOW, TIERS_BY_DAYS

@@ -11,7 +11,8 @@ from regulars.domain.metrics import ALIASES, METRICS, find_metric
 from regulars.interfaces.cli.options import WORDS
 
 if TYPE_CHECKING:
-    from regulars.domain.metrics.record import Metric, Option
+    from regulars.domain.metrics.options import Option
+    from regulars.domain.metrics.record import Metric
 
 
 @click.command()
@@ -62,7 +63,7 @@ def describe(metric: Metric) -> dict[str, Any]:
         "options": [
             {
                 "name": option.name, "description": option.description, "default": option.default,
-                "choices": list(option.choices), "largest": option.largest or None,
+                "choices": list(option.choices), "largest": option.largest or None, "form": option.form or None,
             }
             for option in metric.options
         ],
@@ -98,4 +99,5 @@ def _aligned(rows: list[tuple[str, str, str]]) -> list[str]:
 def _allowed(option: Option) -> str:
     choices = [str(choice).lower() for choice in option.choices if choice is not None]
     default = "" if option.default is None else f" (default {str(option.default).lower()})"
-    return (f"1..{option.largest}" if option.largest else "|".join(choices)) + default
+    allowed = f"1..{option.largest}" if option.largest else option.form or "|".join(choices)
+    return allowed + default

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -131,6 +132,17 @@ def _option_value(record: Metric, key: str, value: str) -> object:
     if option is None:
         allowed = [option.name for option in record.options]
         raise UnknownNameError(f"option of {record.name}", key, allowed, code="unknown_option")
+    if option.read is not None:
+        return _json_or_text(key, value)
     if option.largest and re.fullmatch(r"[+-]?[0-9]{1,9}", value):
         return int(value)
     return next((choice for choice in option.choices if str(choice).lower() == value.lower()), value)
+
+
+def _json_or_text(key: str, value: str) -> object:
+    if not value.startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as exc:
+        raise click.BadParameter(f"{key}={value!r} is not valid JSON: {exc}", param_hint="'--option'") from None

@@ -1,0 +1,13 @@
+"""One typed method per metric of the catalogue, one module per family."""
+
+from __future__ import annotations
+
+from regulars.questions.active import ActiveQuestions
+from regulars.questions.asking import Asking, Day, Question
+from regulars.questions.engagement import EngagementQuestions
+
+__all__ = ["Asking", "Day", "Question", "Questions"]
+
+
+class Questions(ActiveQuestions, EngagementQuestions):
+    """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""
