@@ -96,6 +96,7 @@ EXAMPLES = {
         "stickiness_by_cohort --start 2026-03-02 -o cohort=active",
     ),
     "active_days": ('ws.active_days(window=28, by="plan")', "active_days --window 28 --by plan"),
+    "lifecycle": ('ws.lifecycle(grain="week", by="plan")', "lifecycle --grain week --by plan"),
     "tiers": ('ws.tiers(with_risk=True, grain="month")', "tiers -o with_risk=true --grain month"),
     "tier_transitions": (
         'ws.tier_transitions(start="2026-03-01", end="2026-03-31")',

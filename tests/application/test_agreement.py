@@ -93,6 +93,8 @@ def test_stored_slices_give_the_rows_of_the_oracle_and_the_ledger_of_raw_events(
     """Event properties and pairs of attributes, broken down by and filtered to one value."""
     world = data.draw(worlds())
     query = data.draw(sliced_queries(world))
+    # How a return share refuses a window is shown elsewhere.
+    assume(query.window is None or query.options.get("method") != "return")
     expected = comparable(answer(world, query))
     with workspace_of(world) as ws:
         note(msgspec.json.encode(query).decode())

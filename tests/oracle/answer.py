@@ -56,6 +56,8 @@ def cells(world: World, query: Query) -> list[tuple[Bucket, Slice, Cell]]:
     if Scope.is_empty(world):
         return []
     scope = Scope(world, query)
+    if query.metric == "lifecycle" and scope.depends_on_time and query.as_of is None:
+        raise RefusedError("two periods are compared, so what changes with time is judged on one day")
     found = []
     time_axis = buckets_of(scope)
     groups = groups_of(scope, time_axis)
@@ -78,7 +80,7 @@ def check(world: World, query: Query) -> None:
     refusals = {
         f"no activity {query.activity}": query.activity not in world.settings.activities,
         f"{query.metric} has no calendar": calendar and not counts_active,
-        f"{query.metric} has no window": query.window and query.metric in ("actions", "depth"),
+        f"{query.metric} has no window": query.window and query.metric in ("actions", "depth", "lifecycle"),
         f"{query.metric} has no hours": by_hour and query.metric not in ("active_users", "actions"),
         "hours have neither a window nor a calendar": by_hour and (query.window or calendar),
         "the calendar is finer than the grain": finer,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.clock import days_between
+from tests.oracle.clock import days_between, period
 
 if TYPE_CHECKING:
     from datetime import date
@@ -212,6 +212,34 @@ def depth(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
     return Cell(values, {"users": set(done)}, set(done))
 
 
+# --- lifecycle -------------------------------------------------------------------------------------------
+
+
+def lifecycle(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
+    """The people of a bucket and of the one before, by what they did in both and ever."""
+    chains = scope.active_days(inside, scope.query.as_of or scope.day_in(bucket))
+    before = bucket_before(scope, bucket)
+    active = {user for user, days in chains.items() if any(bucket.first <= day <= bucket.last for day in days)}
+    previous = {user for user, days in chains.items() if any(before.first <= day <= before.last for day in days)}
+    new = {user for user in active if min(chains[user]) >= bucket.first}
+    people = {
+        "new": new,
+        "retained": active & previous,
+        "resurrected": active - previous - new,
+        "churned": previous - active,
+        "active_users": active,
+    }
+    values: dict[str, Any] = {name: len(users) for name, users in people.items()}
+    came, went = values["new"] + values["resurrected"], values["churned"]
+    flags = {"warming_up"} if bucket.first < scope.first_day + timedelta(days=30) else set()
+    return Cell({**values, "quick_ratio": came / went if went else None}, people, active | previous, flags)
+
+
+def bucket_before(scope: Scope, bucket: Bucket) -> Bucket:
+    """The bucket that ends on the day before."""
+    return period(bucket.first - timedelta(days=1), scope.query.grain, scope.world.settings.week_start)
+
+
 METRICS: dict[str, Metric] = {
     "active_users": active_users,
     **dict.fromkeys(ALIASES, active_users),
@@ -219,6 +247,7 @@ METRICS: dict[str, Metric] = {
     "stickiness": stickiness,
     "actions": actions,
     "depth": depth,
+    "lifecycle": lifecycle,
 }
 
 
@@ -228,6 +257,8 @@ def lookback(scope: Scope) -> int:
         short, long = stickiness_windows(scope)
         method = scope.query.options.get("method")
         return 0 if method == "return" else short + long - 2 if method == "mean" else max(short, long) - 1
+    if METRICS[scope.query.metric] is lifecycle:
+        return {"day": 1, "week": 7, "month": 31}[scope.query.grain]
     if METRICS[scope.query.metric] is active_users:
         return (rolling_window(scope) or 1) - 1
     return 0

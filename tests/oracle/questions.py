@@ -44,7 +44,7 @@ NUMBERS = (0, 1, 2, 7, 10, 2.0, 0.5, -3, 1000)
 
 
 METRICS = ("active_users", "active_users", "dau", "wau", "mau", "new_vs_returning", "stickiness", "stickiness",
-           "actions", "depth")  # fmt: skip
+           "actions", "depth", "lifecycle", "lifecycle")  # fmt: skip
 
 
 @st.composite

@@ -85,6 +85,12 @@ def resolve_question(
     shape = metric.shape(query)
     values = Values()
     scope = replace(_scope(query, metric, context, values), keep_people=keep_people or metric.composition is not None)
+    if shape.judged_once and scope.moments and query.as_of is None:
+        raise QueryError(
+            f"{metric.name} compares periods, so {scope.moments[0]} must be judged on one day for all of them; "
+            "give that day as as_of",
+            code="needs_as_of",
+        )
     frame = frame_of(query, shape, context)
     statement = None if frame is None else Statement(query, metric, shape, frame, scope, values, context)
     return statement, scope, shape

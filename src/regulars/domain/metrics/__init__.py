@@ -12,6 +12,7 @@ from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
 from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
 from regulars.domain.metrics.habits import ACTIVE_DAYS
+from regulars.domain.metrics.lifecycle import LIFECYCLE
 from regulars.domain.metrics.sessions import SESSIONS
 from regulars.domain.metrics.stickiness import STICKINESS
 from regulars.domain.metrics.tiers import TIER_TRANSITIONS, TIERS_METRIC
@@ -28,6 +29,7 @@ _CATALOGUE = (
     STICKINESS,
     STICKINESS_BY_COHORT,
     ACTIVE_DAYS,
+    LIFECYCLE,
     TIERS_METRIC,
     TIER_TRANSITIONS,
     SESSIONS,

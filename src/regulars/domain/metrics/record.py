@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Rows = list[Row]
-Rule = Literal["rolling", "period", "new", "registered", "next_day", "actions", "weight"]
+Rule = Literal["rolling", "period", "new", "registered", "retained", "previous", "next_day", "actions", "weight"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Measure:
     - ``rolling``: from the arrival to the end of its ``window``, less what the arrival before covers already
     - ``period``: on the first arrival within a bucket
     - ``new``: on the first arrival ever; ``registered``: within the bucket of the registration date
+    - ``retained``: on the first arrival within a bucket, when the one before lies in the bucket before
+    - ``previous``: in the bucket after that of the arrival
     - ``next_day``: on the day before an arrival that follows directly
     - ``actions``, ``weight``: sums over active days instead of people
     """
@@ -72,6 +74,7 @@ class Shape:
     ``people`` names, per column that counts people, the measure whose people they are and those to leave out.
     ``needs_history`` asks for first days before the range too; a result that is not ``dated`` has no time axis.
     ``from_start``: its people are chosen on the first day of the range, and no window begins before that day.
+    ``judged_once``: it compares buckets, so attributes that change with time are judged on one day for all of them.
     """
 
     measures: tuple[Measure, ...]
@@ -85,6 +88,7 @@ class Shape:
     dated: bool = True
     needs_history: bool = False
     from_start: bool = False
+    judged_once: bool = False
 
     @property
     def lookback(self) -> int:
@@ -96,13 +100,12 @@ class Shape:
         return max(longest, self.measures[0].lookback + self.lead_days)
 
     @property
-    def counted(self) -> str:
-        """The measure that says whether a person is in a bucket at all."""
-        return (
-            self.measures[-1].name
-            if self.measures[0].name in ("new", "numerator")
-            else next(measure.name for measure in self.measures if measure.rule not in ("actions", "weight"))
-        )
+    def counted(self) -> tuple[str, ...]:
+        """The measures that say whether a person is in a bucket at all."""
+        before = tuple(measure.name for measure in self.measures if measure.rule == "previous")
+        if self.measures[0].name in ("new", "numerator"):
+            return (self.measures[-1].name, *before)
+        return (next(measure.name for measure in self.measures if measure.rule not in ("actions", "weight")),)
 
     @property
     def summarised(self) -> bool:

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from regulars.domain.calendar import epoch_day
 from regulars.domain.properties import AGE_BANDS, FAR, TENURE_BANDS
 from regulars.domain.relations.scope import day_number, listed, where
 from regulars.domain.schema import MISSING
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from regulars.domain.relations.scope import Scope
 
 
-def validity(attribute: str) -> str:
-    """From which day to which day each person holds which value of a time-dependent attribute."""
+def validity(attribute: str, judged_on: date | None = None) -> str:
+    """From which day to which day each person holds which value of a time-dependent attribute.
+
+    ``judged_on``: always the one held on that day.
+    """
+    rows = _validity(attribute)
+    if judged_on is None:
+        return rows
+    return f"""
+SELECT user_key, {-FAR} AS valid_from, {FAR} AS valid_to, value
+FROM ({rows}) v WHERE {epoch_day(judged_on)} BETWEEN valid_from AND valid_to"""
+
+
+def _validity(attribute: str) -> str:
     bands = TENURE_BANDS if attribute == "tenure_band" else AGE_BANDS
     column = "registration_date" if attribute == "tenure_band" else "birth_date"
     rows = (f"SELECT {band.low} AS low, {band.high} AS high, '{band.value}' AS value" for band in bands)

@@ -29,8 +29,9 @@ def slices(scope: Scope, shape: Shape, frame: Frame, table: str) -> str:
         reach = f"count(DISTINCT CASE WHEN day BETWEEN {first} AND {last} THEN user_key END)"
         seen = f"max(CASE WHEN day >= {epoch_day(frame.scan_from)} THEN 1 ELSE 0 END)"
     else:
+        counted = ", ".join(f"'{name}'" for name in shape.counted)
         source = f"""held h JOIN days d ON d.day = greatest(h.first_day, {first})
-    AND {"d.day" if shape.summarised else "d.last_day"} <= h.last_day AND h.measure = '{shape.counted}'"""
+    AND {"d.day" if shape.summarised else "d.last_day"} <= h.last_day AND h.measure IN ({counted})"""
         reach, seen = "count(DISTINCT h.user_key)", "1"
     return ranked(scope, reach, seen, source)
 
