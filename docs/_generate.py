@@ -97,6 +97,10 @@ EXAMPLES = {
     ),
     "active_days": ('ws.active_days(window=28, by="plan")', "active_days --window 28 --by plan"),
     "lifecycle": ('ws.lifecycle(grain="week", by="plan")', "lifecycle --grain week --by plan"),
+    "retention": (
+        'ws.retention(grain="week", start_event="sign_up", return_event="core")',
+        "retention --grain week -o kind=on_or_after -o horizon=8",
+    ),
     "tiers": ('ws.tiers(with_risk=True, grain="month")', "tiers -o with_risk=true --grain month"),
     "tier_transitions": (
         'ws.tier_transitions(start="2026-03-01", end="2026-03-31")',

@@ -118,9 +118,26 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"profile": "weekday", "by": "tenure_band"},
     ),
     "actions": ({"weighted": True, "grain": "hour", "start": "2026-01-29"},),
+    "lifecycle": ({"grain": "week"}, {"grain": "month", "by": "event.platform"}),
+    "retention": (
+        {"grain": "week", "kind": "on_or_after", "horizon": 3},
+        {"grain": "month", "cohort": "recurring", "by": "plan", "min_occurrences": 3},
+        {"clock": "rolling", "by": "event.platform", "limit": 1, "cohort": "first_matching", "match_breakdown": True},
+        {
+            "clock": "anchored",
+            "kind": "bracket",
+            "return_event": "quiz_attempt",
+            "by": "feature",
+            "cohort": "recurring",
+        },
+        {"cohort": "registration", "horizon": 5},
+    ),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
 }
-ALWAYS: dict[str, dict[str, Any]] = {"stickiness_by_cohort": {"start": "2026-01-05"}}
+ALWAYS: dict[str, dict[str, Any]] = {
+    "stickiness_by_cohort": {"start": "2026-01-05"},
+    "lifecycle": {"as_of": "2026-01-28"},
+}
 NO_BREAKDOWN = ("tier_transitions",)
 
 
@@ -142,8 +159,9 @@ def test_every_metric_has_the_same_rows_on_clickhouse(
     """Plain, by a stored and by a time-dependent attribute, and with its own options, from every source."""
     mirror(product.engine, clickhouse, COPIED)
     sliced = () if name in NO_BREAKDOWN else ({"by": "country", "limit": 2}, {"by": "tenure_band"})
+    plain = ALWAYS.get(name, {})
     for question in ({}, *sliced, *QUESTIONS.get(name, ())):
-        query = product.question(name, **ALWAYS.get(name, {}), **question)
+        query = product.question(name, **plain | question)
         expected = comparable(product.query(query).rows)
         assert expected
         for number in range(len(SOURCES)):

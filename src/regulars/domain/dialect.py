@@ -69,6 +69,7 @@ DUCKDB = Dialect(
         "rg_quantile": "quantile_cont({0}, {1})",
         "rg_text": "CAST({0} AS VARCHAR)",
         "rg_date_of_number": "CAST('1970-01-01' AS DATE) + {0}",
+        "rg_month_number": "date_diff('month', DATE '1970-01-01', DATE '1970-01-01' + CAST({0} AS INTEGER))",
         "make_timestamp": "make_timestamp({0})",
     },
 )
@@ -109,6 +110,7 @@ CLICKHOUSE = Dialect(
         "rg_quantile": "quantileExactInclusive({1})({0})",
         "rg_text": "toString({0})",
         "rg_date_of_number": "addDays(toDate32('1970-01-01'), {0})",
+        "rg_month_number": "dateDiff('month', toDate32('1970-01-01'), addDays(toDate32('1970-01-01'), {0}))",
     },
     nullable_type="Nullable({type})",
     required_type="{type}",

@@ -46,6 +46,11 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
     @property
+    def hourly(self) -> bool:
+        """Whether the time axis has hours."""
+        return self.metric.has_hours(self.query)
+
+    @property
     def additive(self) -> bool:
         """Whether the slices add up to the whole."""
         return not any(found.scope == "event" for found in self.breakdown)

@@ -167,9 +167,13 @@ def _cell(value: object) -> str:
 
 def result_columns(plan: Plan) -> tuple[ResultColumn, ...]:
     """The columns of a result: date, breakdown, values."""
+    return tuple(column for column in _every_column(plan) if not column.is_hidden)
+
+
+def _every_column(plan: Plan) -> tuple[ResultColumn, ...]:
     own = [column for column in plan.metric.columns if column.name in plan.shape.columns]
     date_column = next((column for column in plan.metric.columns if column.name == "date"), None)
-    if plan.query.grain == "hour" and plan.query.calendar is None:
+    if plan.hourly:
         date_column = ResultColumn("date", "text", "hour", "Local start of the hour with its UTC offset")
     breakdown = [ResultColumn(p.name, "text", p.words, f"Value of the {p.words} {p.name}") for p in plan.breakdown]
     dated = (date_column,) if plan.shape.dated and date_column else ()
@@ -181,10 +185,8 @@ def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[
     frame = plan.frame
     if frame is None:
         return []
-    columns = result_columns(plan)
-    names = [*(column.name for column in columns if not column.is_derived), "flags"]
+    names = [*(column.name for column in _every_column(plan) if not column.is_derived), "flags"]
     own = plan.metric.composition
-    hourly = plan.query.grain == "hour" and plan.query.calendar is None
     # A SELECT may say on which date its window ends; a result without a time axis leaves that out.
     extra = len(rows[0]) - len(names) if rows else 0
     flags_of = own.flags if own and own.flags else _by_date(frame)
@@ -193,13 +195,13 @@ def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[
         # The last cell tells whether the row is the rest; flags take its place.
         row = dict(zip(names, cells[extra:] if extra else cells, strict=True))
         is_other = row.pop("flags")
-        if hourly:
+        if plan.hourly:
             row["date"] = hour_text(int(row["date"]), timezone)
         row["flags"] = flags_of(plan, row) + ["other"] * is_other
         found.append(row)
     if own is None or own.finish is None:
         return found
-    order = [*(column.name for column in columns), "flags"]
+    order = [*(column.name for column in result_columns(plan)), "flags"]
     return [{name: row[name] for name in order} for row in own.finish(plan, found)]
 
 

@@ -123,7 +123,7 @@ class Statement:
     @property
     def hourly(self) -> bool:
         """Whether the time axis has hours, which only raw events know."""
-        return self.query.grain == "hour" and self.query.calendar is None
+        return self.metric.has_hours(self.query)
 
     def select(self, source: Source) -> str:
         """The whole SELECT for the rows of the result."""

@@ -96,29 +96,3 @@ class ActiveQuestions(Asking):
         """
         options: dict[str, Any] = {"unit": unit, "at_least": at_least, "over_time": over_time}
         return self.metric("active_days", window=window, **question, **options)
-
-    def lifecycle(self, **question: Unpack[Question]) -> Result:
-        """Growth accounting per day, week or month: new, retained, resurrected and churned people.
-
-        ``active_users = new + retained + resurrected``; ``retained + churned`` are the active users of the period
-        before. First ever is judged on the whole history, never on the range. An attribute that changes with time
-        needs ``as_of``, the day on which it is judged for both periods.
-
-        Returns:
-            Columns ``date``, the breakdown, ``new``, ``retained``, ``resurrected``, ``churned``, ``active_users``,
-            ``quick_ratio`` (None when nobody churned), ``flags``; one row per bucket and slice, zeros included.
-
-        Example:
-            >>> import regulars
-            >>> ws = regulars.open()
-            >>> _ = ws.load(
-            ...     [
-            ...         {"user_id": user, "event_type": "like", "timestamp": f"2026-01-{day:02}T09:00:00Z"}
-            ...         for user, day in [("ada", 5), ("bob", 5), ("ada", 6), ("eve", 6)]
-            ...     ]
-            ... )
-            >>> row = ws.lifecycle(start="2026-01-06").rows[0]
-            >>> row["new"], row["retained"], row["resurrected"], row["churned"], row["quick_ratio"]
-            (1, 1, 0, 1, 1.0)
-        """
-        return self.metric("lifecycle", **question)

@@ -13,6 +13,7 @@ from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.lifecycle import LIFECYCLE
+from regulars.domain.metrics.retention import RETENTION
 from regulars.domain.metrics.sessions import SESSIONS
 from regulars.domain.metrics.stickiness import STICKINESS
 from regulars.domain.metrics.tiers import TIER_TRANSITIONS, TIERS_METRIC
@@ -30,6 +31,7 @@ _CATALOGUE = (
     STICKINESS_BY_COHORT,
     ACTIVE_DAYS,
     LIFECYCLE,
+    RETENTION,
     TIERS_METRIC,
     TIER_TRANSITIONS,
     SESSIONS,

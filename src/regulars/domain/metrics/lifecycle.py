@@ -47,12 +47,13 @@ LIFECYCLE = Metric(
     name="lifecycle",
     title="Lifecycle",
     definition=(
-        "People of each period (day, week or month) by what they did in the one before. New: active for the first "
-        "time ever, judged on the whole history for the same activity. Retained: active in this period and the one "
-        "before. Resurrected: active now, not in the period before, but earlier. Churned: active in the period before "
-        "and not in this one, a positive number. So active_users = new + retained + resurrected, and retained + "
-        "churned are the active users of the period before. quick_ratio is what came over what "
-        "went: (new + resurrected) / churned, undefined when nobody churned. One silent period is no farewell: churned people may be resurrected."
+        "People of each period (day, week or month) by what they did in the one before. New: active for the first time "
+        "ever, judged on the whole history for the same activity. Retained: active in this period and the one before. "
+        "Resurrected: active now, not in the period before, but earlier. Churned: active in the period before and not "
+        "in this one, a positive number. So active_users = new + retained + resurrected, and retained + churned are "
+        "the active users of the period before. quick_ratio is what came over what went, (new + resurrected) / "
+        "churned; it is undefined when nobody churned. One silent period is no farewell: who churned may be "
+        "resurrected later."
     ),
     source="Growth accounting; the quick ratio of subscription businesses, applied to people",
     columns=(
@@ -62,7 +63,7 @@ LIFECYCLE = Metric(
         ResultColumn("resurrected", "integer", "people", "Back after a silent period or more", counts_people=True),
         ResultColumn("churned", "integer", "people", "Active in the period before, silent in this", counts_people=True),
         ResultColumn("active_users", "integer", "people", "new + retained + resurrected", counts_people=True),
-        ResultColumn("quick_ratio", "number", "ratio", "(new + resurrected) / churned"),
+        ResultColumn("quick_ratio", "number", "came per person who went", "(new + resurrected) / churned"),
     ),
     shape=_lifecycle,
 )

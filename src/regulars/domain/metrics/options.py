@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from regulars.domain.query import EventCondition, Step
+from regulars.domain.query import EventCondition, Filter, Step
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ Events = str | EventCondition
 
 _STEP = re.compile(r"\s*->\s*")
 _WHERE = re.compile(r"^(.*?)(?:\s+where\s+(.*))?$", re.IGNORECASE | re.DOTALL)
+_BRACKET = re.compile(r"^([0-9]{1,3})(?:-([0-9]{1,3}))?$")
 _DURATION = re.compile(r"^([0-9]{1,6})\s*(second|minute|hour|day|week)s?$")
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400}
 
@@ -64,6 +65,9 @@ class Option:
 
 
 EVENTS_FORM = "an activity, an event type, or e.g. purchase where amount > 10"
+WHERE_FORM = "a condition such as plan = 'paid'"
+BRACKETS_FORM = "periods and ranges of them that grow, e.g. 0,1-3,4-7"
+LARGEST_PERIOD = 366
 STEPS_FORM = "events joined by ->, e.g. sign_up -> purchase where amount > 10"
 
 
@@ -105,6 +109,36 @@ def read_numbers(given: object) -> tuple[int, ...]:
     if not found or any(later <= sooner for sooner, later in pairwise(found)) or found[0] < 0:
         raise _unreadable(given, form)
     return found
+
+
+def read_brackets(given: object) -> tuple[tuple[int, int], ...]:
+    """Ranges of periods, from ``0,1-3,4-7`` or ``[[0, 0], [1, 3], [4, 7]]``.
+
+    >>> read_brackets("0, 1-3")
+    ((0, 0), (1, 3))
+    """
+    if isinstance(given, str):
+        matches = [_BRACKET.match(text.strip()) for text in given.split(",")]
+        given = [(one[1], one[2] or one[1]) for one in matches if one] if all(matches) else given
+    found = converted(given, tuple[tuple[int, int], ...], BRACKETS_FORM)
+    bounds = [bound for pair in found for bound in pair]
+    is_fit = all(first <= last for first, last in found)
+    is_fit = is_fit and all(sooner[1] < later[0] for sooner, later in pairwise(found))
+    if not found or not is_fit or bounds[0] < 0 or bounds[-1] > LARGEST_PERIOD:
+        raise QueryError(f"brackets {given!r} cannot be read; allowed: {BRACKETS_FORM}", code="bad_option")
+    return found
+
+
+def read_where(given: object) -> EventCondition:
+    """Conditions that must all hold, from text or their JSON form."""
+    if isinstance(given, str):
+        return EventCondition(None, _parsed(given))
+    if isinstance(given, EventCondition):
+        return given
+    listed = given if isinstance(given, list | tuple) else [given]
+    return EventCondition(
+        None, tuple(one if isinstance(one, Filter) else converted(one, Filter, WHERE_FORM) for one in listed)
+    )
 
 
 def read_name(given: object) -> str:
@@ -152,15 +186,19 @@ def _read_condition(given: object, kind: type[EventCondition]) -> Events:
 
 
 def _events_of_text(text: str, kind: type[EventCondition]) -> Events:
-    from regulars.domain.where import parse_where  # noqa: PLC0415 -- it brings a SQL parser along
-
     match = _WHERE.match(text.strip())
     names = [name.strip() for name in match[1].split(",")] if match else []
     if not match or not all(names):
         raise _unreadable(text, EVENTS_FORM)
     if match[2] is None and len(names) == 1:
         return names[0]
-    return kind(None if names == ["any"] else tuple(names), parse_where(match[2]) if match[2] else ())
+    return kind(None if names == ["any"] else tuple(names), _parsed(match[2]) if match[2] else ())
+
+
+def _parsed(text: str) -> tuple[Filter, ...]:
+    from regulars.domain.where import parse_where  # noqa: PLC0415 -- it brings a SQL parser along
+
+    return parse_where(text)
 
 
 def _list(given: object, form: str) -> list[object]:

@@ -27,8 +27,8 @@ Rule = Literal["rolling", "period", "new", "registered", "retained", "previous",
 class ResultColumn:
     """A column of a result.
 
-    ``counts_people`` cells can be opened into the people they count; ``is_derived`` ones follow from the other cells of
-    the rows, and no statement selects them.
+    ``counts_people`` cells can be opened into the people they count. ``is_derived`` ones follow from the other cells of
+    the rows, and no statement selects them; ``is_hidden`` ones are selected for that only, and not shown.
     """
 
     name: str
@@ -37,6 +37,7 @@ class ResultColumn:
     description: str
     counts_people: bool = False
     is_derived: bool = False
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,10 @@ class Metric:
             raise QueryError(f"{self.name} takes no activity: a session is one of core actions", code="bad_activity")
         for name, value in query.options.items():
             self._find_option(name).check(value)
+
+    def has_hours(self, query: Query) -> bool:
+        """Whether the time axis of a query has hours; a composition has days at the finest."""
+        return query.grain == "hour" and query.calendar is None and self.composition is None
 
     def option(self, query: Query, name: str) -> Any:
         """The value of an option in a query, or its default, as the option reads it."""

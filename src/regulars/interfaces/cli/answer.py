@@ -20,6 +20,7 @@ from regulars.interfaces.cli.cells import (
     value_columns,
 )
 from regulars.interfaces.cli.slices import show_slices
+from regulars.interfaces.cli.triangle import show_triangle
 from regulars.interfaces.cli.words import bar
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def show(result: Result, screen: Screen, *, every_row: bool = False, quiet: bool
     if not result.rows:
         screen.line("no rows: " + ("; ".join(result.warnings) or "nothing lies in this range"))
         return
-    if not is_series(result):
+    if result.averages:
+        show_triangle(result, screen, every_row=every_row)
+    elif not is_series(result):
         show_rows(result, screen, every_row=every_row)
     elif result.query.breakdown:
         show_slices(result, screen)
