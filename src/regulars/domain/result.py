@@ -15,6 +15,7 @@ from regulars.domain.metrics.record import ResultColumn
 from regulars.errors import MissingExtraError, QueryError
 
 if TYPE_CHECKING:
+    import altair as alt
     import pandas as pd
     import polars as pl
     import pyarrow as pa
@@ -129,6 +130,28 @@ class Result:
         except ImportError as exc:
             raise MissingExtraError("polars", "polars", "a polars frame") from exc
         return pl.DataFrame(self.to_arrow())
+
+    def plot(self, column: str | None = None) -> alt.TopLevelMixin:
+        """The result as an Altair chart (extra ``plot``), in the form that suits its metric.
+
+        What is not over yet is drawn hollow or faded. ``.to_dict()`` of the chart is its Vega-Lite specification,
+        ``.save("chart.html")`` writes it.
+
+        Args:
+            column: What to draw, where the metric has several numbers; its main one by default.
+
+        Raises:
+            MissingExtraError: Altair is not installed.
+            UnknownNameError: ``unknown_column``: the result has no number of that name.
+        """
+        from regulars.domain.charts import chart  # noqa: PLC0415 -- only drawing needs it
+
+        spec = chart(self, column)
+        try:
+            import altair as alt  # noqa: PLC0415 -- optional
+        except ImportError as exc:
+            raise MissingExtraError("altair", "plot", "a chart") from exc
+        return alt.Chart.from_dict(spec)
 
     def explain(self) -> str:
         """The number in words: definition, window, time zone, population, completeness, and its SQL."""

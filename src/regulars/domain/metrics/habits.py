@@ -114,4 +114,5 @@ ACTIVE_DAYS = Metric(
     ),
     takes_window=True,
     composition=Composition(_select, _people, "arrivals"),
+    chart="bars",
 )

@@ -66,4 +66,5 @@ LIFECYCLE = Metric(
         ResultColumn("quick_ratio", "number", "came per person who went", "(new + resurrected) / churned"),
     ),
     shape=_lifecycle,
+    chart="flows",
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from regulars.domain.relations.scope import Source
     from regulars.domain.statement import Statement
 
+Chart = Literal["line", "bars", "flows", "triangle", "matrix"]
 Row = dict[str, Any]
 Rows = list[Row]
 Rule = Literal["rolling", "period", "new", "registered", "retained", "previous", "next_day", "actions", "weight"]
@@ -140,7 +141,7 @@ class Composition:
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: name, words, unit, options, columns and how it is computed."""
+    """One metric: name, words, unit, options, columns, how it is computed and in which form it is drawn."""
 
     name: str
     title: str
@@ -155,6 +156,7 @@ class Metric:
     takes_activity: bool = True
     scopes: tuple[str, ...] = ("user", "moment", "event")
     composition: Composition | None = None
+    chart: Chart = "line"
 
     def check(self, query: Query) -> None:
         """Refuse what this metric cannot answer, with what it can."""

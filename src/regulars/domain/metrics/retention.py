@@ -338,4 +338,5 @@ RETENTION = Metric(
         flags=_flags,
         averages=_averages,
     ),
+    chart="triangle",
 )

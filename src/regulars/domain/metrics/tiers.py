@@ -178,6 +178,7 @@ TIERS_METRIC = Metric(
     takes_window=True,
     scopes=("user", "moment"),
     composition=Composition(_select, _people, "arrivals", shows_sessions=True, is_stored=_is_stored),
+    chart="bars",
 )
 
 
@@ -251,4 +252,5 @@ TIER_TRANSITIONS = Metric(
     takes_window=True,
     scopes=("user", "moment"),
     composition=Composition(_select_moves, _movers, "arrivals"),
+    chart="matrix",
 )

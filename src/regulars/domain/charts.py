@@ -1,0 +1,206 @@
+"""A result as a chart: a Vega-Lite specification, which is plain data, so nothing here draws.
+
+:meth:`regulars.domain.result.Result.plot` gives it to Altair. What is not over yet is drawn hollow or faded; shares
+have an axis in percent; everything beyond the limit of a breakdown is the slice ``other``.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from regulars.domain.metrics import find_metric
+from regulars.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from regulars.domain.metrics.record import ResultColumn
+    from regulars.domain.result import Result
+
+Spec = dict[str, Any]
+_WIDTH = 560
+SHARES = ("ratio", "share")
+_LIFECYCLE = {"retained": "#4c78a8", "new": "#54a24b", "resurrected": "#72b7b2", "churned": "#e45756"}
+_FADED = {"condition": {"test": "datum.is_incomplete", "value": 0.4}, "value": 1}
+
+
+def chart(result: Result, column: str | None = None) -> Spec:
+    """The specification of a result's chart; ``column`` chooses what is drawn where there is a choice."""
+    form = find_metric(result.query.metric).chart
+    if form == "line" and not any(each.name == "date" for each in result.columns):
+        form = "bars"
+    body = _FORMS[form](result, _drawn(result, column, form))
+    return {
+        "title": {"text": _title(result), "subtitle": _subtitle(result), "anchor": "start"},
+        "data": {"values": [_values(result, row) for row in result.rows]},
+        **body,
+    }
+
+
+def _drawn(result: Result, name: str | None, form: str) -> ResultColumn:
+    numbers = [each for each in result.columns if each.type in ("integer", "number")]
+    if name is None:
+        people = [each for each in numbers if each.counts_people]
+        own = [each for each in numbers if result.query.metric.startswith(each.name)]
+        return ([*people, *own] if form == "bars" else [*own, *people, *numbers])[0]
+    for each in numbers:
+        if each.name == name:
+            return each
+    raise UnknownNameError("column", name, [each.name for each in numbers], code="unknown_column")
+
+
+def _title(result: Result) -> str:
+    query = result.query
+    parts = [find_metric(query.metric).title]
+    parts += [f"{query.window}-day window"] if query.window else []
+    parts += [f"calendar {query.calendar}"] if query.calendar else []
+    return ", ".join(parts)
+
+
+def _subtitle(result: Result) -> str:
+    return f"Days in {result.timezone}; complete through {result.complete_through}; {result.query.population} users"
+
+
+def _values(result: Result, row: dict[str, Any]) -> Spec:
+    found = {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
+    found["flags"] = ", ".join(row["flags"])
+    found["is_incomplete"] = "incomplete" in row["flags"]
+    if result.query.breakdown:
+        is_other = "other" in row["flags"]
+        found["slice"] = "other" if is_other else " / ".join(str(row[name]) for name in result.query.breakdown)
+    return found
+
+
+def _axis(column: ResultColumn) -> Spec:
+    axis: Spec = {"format": "%"} if column.unit in SHARES else {}
+    return {"field": column.name, "type": "quantitative", "title": column.name.replace("_", " "), "axis": axis}
+
+
+def _tooltip(result: Result, dates: str = "temporal") -> list[Spec]:
+    kinds = {"date": dates, "text": "nominal", "integer": "quantitative", "number": "quantitative"}
+    named = [{"field": each.name, "type": kinds[each.type]} for each in result.columns]
+    return [*named, {"field": "flags", "type": "nominal"}]
+
+
+def _slices(result: Result) -> Spec:
+    if not result.query.breakdown:
+        return {}
+    return {"color": {"field": "slice", "type": "nominal", "title": ", ".join(result.query.breakdown)}}
+
+
+def _dates(result: Result) -> Spec:
+    return {"field": "date", "type": "temporal", "title": None if result.query.grain == "day" else result.query.grain}
+
+
+def _steps(result: Result) -> Spec:
+    return {**_dates(result), "type": "ordinal", "timeUnit": "yearmonthdate"}
+
+
+def _line(result: Result, drawn: ResultColumn) -> Spec:
+    encoding = {"x": _dates(result), "y": _axis(drawn), **_slices(result)}
+    over = {"filter": "!datum.is_incomplete"}
+    return {
+        "width": _WIDTH,
+        "encoding": encoding,
+        "layer": [
+            {"transform": [over], "mark": {"type": "line", "point": True}, "encoding": {"tooltip": _tooltip(result)}},
+            {
+                "transform": [{"filter": "datum.is_incomplete"}],
+                "mark": {"type": "point", "filled": False},
+                "encoding": {"tooltip": _tooltip(result)},
+            },
+        ],
+    }
+
+
+def _bars(result: Result, drawn: ResultColumn) -> Spec:
+    own = [each for each in result.columns if each.name not in ("date", *result.query.breakdown, drawn.name)]
+    label = next((each for each in own if each.type == "text"), own[0] if own else drawn)
+    dated = any(each.name == "date" for each in result.columns)
+    across = _steps(result) if dated else {"field": label.name, "type": "ordinal", "sort": None}
+    color = {"color": {"field": label.name, "type": "nominal", "sort": None}} if dated else _slices(result)
+    beside = {"xOffset": {"field": "slice"}} if result.query.breakdown and not dated else {}
+    encoding = {"x": across, "y": _axis(drawn), **color, **beside, "opacity": _FADED, "tooltip": _tooltip(result)}
+    return {"width": _WIDTH, "mark": "bar", "encoding": encoding}
+
+
+def _flows(result: Result, _: ResultColumn) -> Spec:
+    """What came upwards, what went downwards."""
+    shown = [name for name in _LIFECYCLE if any(each.name == name for each in result.columns)]
+    sign = "datum.part == 'churned' ? -datum.people : datum.people"
+    color: Spec = {"field": "part", "type": "nominal", "title": None, "sort": shown}
+    color["scale"] = {"domain": shown, "range": [_LIFECYCLE[name] for name in shown]}
+    return {
+        "transform": [{"fold": shown, "as": ["part", "people"]}, {"calculate": sign, "as": "signed"}],
+        "width": _WIDTH,
+        "mark": "bar",
+        "encoding": {
+            "x": _steps(result),
+            "y": {"field": "signed", "type": "quantitative", "title": "people"},
+            "color": color,
+            "opacity": _FADED,
+            "tooltip": _tooltip(result),
+            **({"row": {"field": "slice", "type": "nominal"}} if result.query.breakdown else {}),
+        },
+    }
+
+
+def _triangle(result: Result, drawn: ResultColumn) -> Spec:
+    """Cohorts down, periods across; a cell that is not over is faded."""
+    cell = {"field": drawn.name, "type": "quantitative", "title": drawn.name.replace("_", " ")}
+    shade = {**cell, "scale": {"scheme": "blues"}, "legend": {"format": "%"} if drawn.unit in SHARES else {}}
+    top = max((row[drawn.name] or 0 for row in result.rows), default=0)
+    dark = f"datum['{drawn.name}'] > {0.6 * top} && !datum.is_incomplete"
+    body: Spec = {
+        "width": {"step": 32},
+        "height": {"step": 20},
+        "encoding": {
+            "x": {"field": "period", "type": "ordinal", "axis": {"orient": "top", "labelAngle": 0}},
+            "y": {"field": "date", "type": "ordinal", "title": "cohort"},
+            "tooltip": _tooltip(result, "nominal"),
+        },
+        "layer": [
+            {"mark": "rect", "encoding": {"color": shade, "opacity": _FADED}},
+            {
+                "mark": {"type": "text", "fontSize": 9},
+                "encoding": {
+                    "text": {**cell, "format": ".0%" if drawn.unit in SHARES else ","},
+                    "color": {
+                        "condition": {"test": dark, "value": "white"},
+                        "value": "black",
+                    },
+                },
+            },
+        ],
+    }
+    if not result.query.breakdown:
+        return body
+    return {"facet": {"row": {"field": "slice", "type": "nominal"}}, "spec": body}
+
+
+def _matrix(result: Result, drawn: ResultColumn) -> Spec:
+    """Where people come from down, where they go across."""
+    text = [each.name for each in result.columns if each.type == "text"]
+    return {
+        "width": {"step": 64},
+        "height": {"step": 28},
+        "encoding": {
+            "y": {"field": text[0], "type": "nominal", "sort": None},
+            "x": {"field": text[1], "type": "nominal", "sort": None, "axis": {"orient": "top", "labelAngle": 0}},
+            "tooltip": _tooltip(result),
+        },
+        "layer": [
+            {"mark": "rect", "encoding": {"color": {"field": drawn.name, "type": "quantitative"}}},
+            {"mark": "text", "encoding": {"text": {"field": drawn.name, "type": "quantitative", "format": ","}}},
+        ],
+    }
+
+
+_FORMS: dict[str, Callable[[Result, ResultColumn], Spec]] = {
+    "line": _line,
+    "bars": _bars,
+    "flows": _flows,
+    "triangle": _triangle,
+    "matrix": _matrix,
+}
