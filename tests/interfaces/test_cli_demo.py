@@ -66,15 +66,35 @@ def test_stickiness_is_the_ratio_of_the_two(tour):
         assert ratio["stickiness"] == pytest.approx(dau["active_users"] / mau["active_users"])
 
 
-def test_new_people_are_those_seen_for_the_first_time(tour, active):
-    """Per week, against each person's first day in pandas."""
+def test_growth_is_accounted_for_as_pandas_counts_it(tour, active):
+    """Per week, from each person's active days."""
+    week = pd.Timedelta(days=7)
     first = active.groupby("user_id").day.min()
-    for row in tour["answers"]["new_vs_returning"]["rows"]:
+
+    def people(monday):
+        return set(active[(active.day >= monday) & (active.day < monday + week)].user_id)
+
+    for row in tour["answers"]["lifecycle"]["rows"]:
         monday = pd.Timestamp(row["date"])
-        week = active[(active.day >= monday) & (active.day < monday + pd.Timedelta(days=7))]
-        assert row["active_users"] == week.user_id.nunique()
-        assert row["new"] == ((first >= monday) & (first < monday + pd.Timedelta(days=7))).sum()
-        assert row["new"] + row["returning"] == row["active_users"]
+        now, before = people(monday), people(monday - week)
+        assert row["active_users"] == len(now)
+        assert row["new"] == (first[list(now)] >= monday).sum()
+        assert row["retained"] == len(now & before)
+        assert row["churned"] == len(before - now)
+        assert row["resurrected"] == row["active_users"] - row["new"] - row["retained"]
+
+
+def test_the_triangle_is_that_of_pandas(tour, active):
+    """Who came first in a week, and was active so many weeks later."""
+    weeks = active.assign(week=active.day.dt.to_period("W-SUN").dt.start_time)
+    first = weeks.groupby("user_id").week.min()
+    rows = tour["answers"]["retention"]["rows"]
+    assert len(rows) > 30
+    for row in rows:
+        cohort = set(first[first == pd.Timestamp(row["date"])].index)
+        later = pd.Timestamp(row["date"]) + pd.Timedelta(days=7 * row["period"])
+        assert row["cohort_size"] == len(cohort)
+        assert row["retention_users"] == len(cohort & set(weeks[weeks.week == later].user_id))
 
 
 @pytest.mark.parametrize(("name", "attribute"), [("mau_by_country", "country"), ("mau_by_plan", "plan")])
@@ -99,10 +119,10 @@ def test_tiers_are_those_that_pandas_counts(tour, active):
 
 
 def test_the_text_fits_a_screen_and_shows_the_same_numbers(tmp_path):
-    """About sixty lines; the commands at its end can be pasted."""
+    """About eighty lines; the commands at its end can be pasted."""
     done = call("demo", tmp_path / "my shop", "--users", 300, "--days", 75)
     assert done.code == 0, done.err
-    assert len(done.out.splitlines()) <= 60
+    assert len(done.out.splitlines()) <= 84
     told = call("metric", "mau", "--format", "json", "-w", tmp_path / "my shop").json
     assert f"MAU{told['rows'][-1]['active_users']:>12,}" in done.out
     assert f"-w '{tmp_path / 'my shop'}'" in done.out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.interfaces.cli.cells import complete, last_row, main_column, marks, number, trend
 from regulars.interfaces.cli.slices import slices
+from regulars.interfaces.cli.triangle import show_triangle
 from regulars.interfaces.cli.words import bar, count, seconds
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def tell(tour: Tour, screen: Screen) -> None:
         screen.line("There is no complete day yet, so there is nothing to tell.")
         return
     _activity(tour.answers, screen)
-    _newcomers(tour.answers["new_vs_returning"], screen)
+    _growth(tour.answers["lifecycle"], screen)
+    _cohorts(tour.answers["retention"], screen)
     for name in ("mau_by_country", "mau_by_plan", "mau_by_tenure"):
         _slices(tour.answers[name], screen)
     _tiers(tour.answers["tiers"], screen)
@@ -87,17 +89,23 @@ def _activity(answers: dict[str, Result], screen: Screen) -> None:
         screen.line(f"  {head:<8}{value:>7}  {trend(result.rows, column, 30):<31} {meaning}")
 
 
-def _newcomers(result: Result, screen: Screen) -> None:
+def _growth(result: Result, screen: Screen) -> None:
     rows = complete(result.rows)
-    _title("Who comes back?  Active users per week: █ returning, ░ new that week", screen)
+    _title("Is it growing?  Active users per week: █ stayed, ▒ came back, ░ new; and who fell silent", screen)
     top = max((row["active_users"] for row in rows), default=0)
     for row in rows:
-        returning = bar(row["returning"], top, _BAR)
-        new = "░" * max(round(row["active_users"] / (top or 1) * _BAR) - len(returning), int(row["new"] > 0))
+        drawn = bar(row["retained"], top, _BAR)
+        for name, shade in (("resurrected", "▒"), ("new", "░")):
+            drawn += shade * max(round(row[name] / (top or 1) * _BAR), int(row[name] > 0))
         screen.line(
-            f"  {row['date']}  {row['active_users']:>7,} = {row['returning']:>6,} returning + {row['new']:>5,} new"
-            f"{marks(row):<2}  {returning}{new}"
+            f"  {row['date']}  {row['active_users']:>6,} = {row['retained']:>6,} stayed + {row['resurrected']:>4,} back"
+            f" + {row['new']:>4,} new{marks(row):<2} {-row['churned']:>6,} gone  {drawn}"
         )
+
+
+def _cohorts(result: Result, screen: Screen) -> None:
+    _title("Who comes back?  Of those who came first in a week, active in each week after it", screen)
+    show_triangle(result, screen, every_row=True)
 
 
 def _slices(result: Result, screen: Screen) -> None:
@@ -126,6 +134,7 @@ def _next_steps(tour: Tour, screen: Screen) -> None:
     for step in (
         f"{program} metric active_users --window 28 --by country -w {folder}",
         f"{program} metric stickiness --where \"plan = 'paid'\" --grain week -w {folder}",
+        f"{program} metric retention --grain week -o kind=on_or_after --by plan -w {folder}",
         f"{program} metric tier_transitions -w {folder}",
         f"{program} metric mau --sql -w {folder}",
         f'{program} sql "SELECT action_type, count(*) AS n FROM fact_user_activity GROUP BY ALL" -w {folder}',
