@@ -260,7 +260,7 @@ def _rest_of_columns(columns: Columns) -> str:
     if len(complete) == len(columns.others):
         # One call keeps the dictionary of a low-cardinality column, which joining texts does not.
         pairs = ", ".join(f"{literal(item.name)}, {item.sql}" for item in complete)
-        return f"CAST(json_object({pairs}) AS VARCHAR)"
+        return f"json_object({pairs})"
     parts = [
         f"{literal(',' + msgspec.json.encode(item.name).decode() + ':')} || {_json_value(item)}"
         for item in columns.others
