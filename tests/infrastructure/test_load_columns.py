@@ -1,5 +1,6 @@
 import json
 
+import polars as pl
 import pytest
 
 from regulars.errors import SourceError, UnknownNameError
@@ -151,3 +152,56 @@ def test_limits_come_from_the_settings():
         ]
     )
     assert report.reasons == {"name_too_long": 1, "value_too_long": 1}
+
+
+@pytest.mark.parametrize("column", ["event_id", "user_id", "event_type", "country", "x"])
+def test_one_long_text_in_any_column_of_parquet_is_refused(tmp_path, column):
+    rows = [{"event_id": f"e{i}", "user_id": "u", "event_type": "a", "country": "FR", "x": "y"} for i in range(2)]
+    rows[1][column] = "z" * 11
+    path = tmp_path / "a.parquet"
+    pl.DataFrame([row | {"timestamp": 1_767_600_000} for row in rows]).write_parquet(path)
+    warehouse = Warehouse(imports=ImportSettings(string_bytes=10))
+    report = warehouse.load(path)
+    assert (report.loaded, report.reasons) == (1, {"value_too_long": 1})
+    assert warehouse.column("SELECT detail FROM dead_letter") == [f"over 10 bytes: {column}"]
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", "\u2003"])
+@pytest.mark.parametrize("ends", ["{}z", "z{}"])
+def test_one_blank_end_in_a_column_of_parquet_is_trimmed(tmp_path, blank, ends):
+    path = tmp_path / "a.parquet"
+    names = ["a", ends.format(blank), "b"]
+    frame = {
+        "event_id": names,
+        "user_id": names,
+        "event_type": names,
+        "platform": names,
+        "timestamp": [1_767_600_000] * 3,
+    }
+    pl.DataFrame(frame).write_parquet(path)
+    warehouse = Warehouse()
+    warehouse.load(path)
+    stored = {
+        "SELECT event_id FROM fact_user_actions": "event_id",
+        "SELECT external_id FROM dim_identities": "external_id",
+        "SELECT action_type FROM dim_actions": "action_type",
+        "SELECT platform FROM dim_devices": "platform",
+    }
+    for sql, name in stored.items():
+        assert warehouse.column(f"{sql} ORDER BY {name}") == ["a", "b", "z"]
+
+
+def test_only_some_ids_of_parquet_are_made_where_some_are_missing(tmp_path):
+    path = tmp_path / "a.parquet"
+    frame = {
+        "event_id": ["a", None, "b"],
+        "user_id": ["u"] * 3,
+        "event_type": ["x"] * 3,
+        "timestamp": [1_767_600_000] * 3,
+    }
+    pl.DataFrame(frame).write_parquet(path)
+    warehouse = Warehouse()
+    assert warehouse.load(path).loaded == 3
+    assert warehouse.load(path).duplicates == 3
+    ids = warehouse.column("SELECT event_id FROM fact_user_actions")
+    assert {"a", "b"} < set(ids)

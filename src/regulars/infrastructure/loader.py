@@ -168,7 +168,7 @@ class Loader:
         chosen = cast("Kind", decide_kind(columns) if kind == "auto" else kind)
         columns = self._required(columns, chosen, opened)
         tell("check", 0, None)
-        columns = survey(self._engine, opened, columns)
+        columns = survey(self._engine, opened, columns, self._settings.imports.string_bytes)
         self._name_fields(opened, columns)
         if timezone is None and "timestamp" in columns:
             validate.refuse_naive_times(self._engine, opened, columns)

@@ -107,18 +107,17 @@ def _tier_changes(rows: Rows, _: Dimensions) -> str:
     day = day_number("r.day")
     lags = sorted({lag for _, least in TIERS_BY_DAYS for lag in (least - 1, least)} - {0})
     looks = "".join(f",\n      {day} - lag({day}, {lag}) OVER ordered AS back_{lag}" for lag in lags)
-    stretches = ["SELECT activity, population, at, 0 AS least, 1 AS users FROM looked WHERE is_first"]
+    stretches = [_counted("at", 0, "", "is_first")]
     stretches += [text for _, least in TIERS_BY_DAYS for text in _stretch(least)]
     union = "\n    UNION ALL ".join(stretches)
     entered = " ".join(f"WHEN {least} THEN '{tier}'" for tier, least in _TIERS)
     left = " ".join(f"WHEN {_TIERS[i + 1][1]} THEN '{tier}'" for i, (tier, _) in enumerate(_TIERS[:-1]))
     return f"""
 WITH looked AS (
-  SELECT * FROM (
-    SELECT r.activity, u.population, r.counts, {day} AS at, r.days_since_prior IS NULL AS is_first{looks}
-    FROM {rows.people} r JOIN dim_users u ON u.user_key = r.user_key
-    WINDOW ordered AS (PARTITION BY r.activity, r.user_key ORDER BY r.day)
-  ) every_arrival WHERE counts
+  SELECT a.*, u.population FROM (
+    SELECT r.activity, r.user_key, r.counts, {day} AS at, r.days_since_prior IS NULL AS is_first{looks}
+    FROM {rows.people} r WINDOW ordered AS (PARTITION BY r.activity, r.user_key ORDER BY r.day)
+  ) a JOIN dim_users u ON u.user_key = a.user_key WHERE a.counts
 ), reached AS (
   SELECT activity, population, at, least, sum(users) AS users FROM (
     {union}
@@ -140,11 +139,14 @@ def _stretch(least: int) -> list[str]:
     span = f"back_{least - 1}" if least > 1 else "0"
     begins = f"at + CASE WHEN back_{least} < {TIER_WINDOW} THEN {TIER_WINDOW} - back_{least} ELSE 0 END"
     ends = f"at - {span} + {TIER_WINDOW}"
-    return [
-        f"SELECT activity, population, {day} AS at, {least} AS least, {sign} AS users "
-        f"FROM looked WHERE {span} < {TIER_WINDOW}"
-        for day, sign in ((begins, 1), (ends, -1))
-    ]
+    condition = f"{span} < {TIER_WINDOW}"
+    return [_counted(begins, least, "", condition), _counted(ends, least, "-", condition)]
+
+
+def _counted(day: str, least: int, sign: str, condition: str) -> str:
+    # Counting each alone hashes no constant, and adds no ones.
+    return f"""SELECT activity, population, {day} AS at, {least} AS least, {sign}CAST(count(*) AS BIGINT) AS users
+    FROM looked WHERE {condition} GROUP BY activity, population, {day}"""
 
 
 AGGREGATES = (

@@ -9,7 +9,7 @@ USER_SESSIONS = Table(
     "derived",
     "session",
     (
-        Column("session_key", "hash", "Key of the session's first event", nullable=False),
+        Column("session_key", "hash", "Key of the session's first event", nullable=False, packed=False),
         Column("session_id", "text", "The client's id, else the id of the first event", nullable=False, packed=False),
         key("user_key", "The person"),
         Column("day", "date", "Local day of the start", nullable=False),

@@ -16,7 +16,7 @@ FACT_USER_ACTIONS = Table(
             nullable=False,
             packed=False,
         ),
-        Column("event_hash", "hash", "128-bit MD5 of event_id: the deduplication key", nullable=False),
+        Column("event_hash", "hash", "128-bit MD5 of event_id: the deduplication key", nullable=False, packed=False),
         key("identity_key", "Who, see dim_identities"),
         key("action_key", "What, see dim_actions"),
         Column("feature_key", "bigint", "On which feature"),

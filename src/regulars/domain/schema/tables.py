@@ -13,7 +13,7 @@ Role = Literal["dimension", "fact", "derived", "record"]
 class Column:
     """One column: its name, abstract type, meaning, and whether it can be missing.
 
-    ``packed=False`` is for texts that are all different and mostly random: packing them costs more than it saves.
+    ``packed=False`` is for ids and hashes, all different and mostly random: packing them costs more than it saves.
     """
 
     name: str

@@ -68,7 +68,7 @@ class Field:
     """One column of a source: its name, its DuckDB type, and the SQL that reads it.
 
     ``tidy`` says that no value of it needs trimming, is blank, or is an id that names nobody; ``complete``
-    that no value is missing. Both are only claimed when somebody looked.
+    that no value is missing; ``short`` that no text is over the limit. All are only claimed when somebody looked.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Field:
     sql: str
     tidy: bool = False
     complete: bool = False
+    short: bool = False
 
 
 @dataclass(frozen=True)

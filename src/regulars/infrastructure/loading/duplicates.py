@@ -24,7 +24,6 @@ _IDENTIFIED = "rg_identified"  # rows without a reason against them, each with a
 _MADE_IDS = "rg_made_ids"
 DUPLICATES = "rg_duplicates"
 _SORTED_AT_ONCE = 32_000_000
-_MIDDLE = np.uint64(2**63)  # of the hashes: two halves, one for each of two threads
 
 
 def drop_duplicates(engine: DuckDBEngine, summary: Summary) -> tuple[int, int]:
@@ -76,15 +75,17 @@ def _repeats(engine: DuckDBEngine, ids: int) -> bool:
     for part in range(parts):
         only = f"AND hash(event_id) % {parts} = {part}" if parts > 1 else ""
         hashes = _hashes(engine, f"SELECT hash(event_id) FROM {_IDENTIFIED} WHERE event_id IS NOT NULL {only}")
-        is_low = hashes < _MIDDLE
-        with ThreadPoolExecutor(2) as pool:
-            if any(pool.map(_has_twins, (hashes[is_low], hashes[~is_low]))):
-                return True
+        if _has_twins(hashes):
+            return True
     return False
 
 
 def _has_twins(hashes: NDArray[np.uint64]) -> bool:
-    hashes.sort()
+    middle = len(hashes) // 2
+    hashes.partition(middle)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(np.ndarray.sort, (hashes[:middle], hashes[middle:])):
+            pass
     return bool((hashes[1:] == hashes[:-1]).any())
 
 

@@ -55,7 +55,7 @@ def select_fields(source: Source, columns: Columns, limits: ImportSettings) -> s
         "attributes": _json_of(columns, "user"),
         "metadata": _metadata(source, columns),
         "bad_number": _bad_number(columns),
-        "too_long": _too_long(source, limits.string_bytes),
+        "too_long": _too_long(source, columns, limits.string_bytes),
         "bad_object": _bad_object(columns),
     }
     listed = ",\n  ".join(f"{sql} AS {name}" for name, sql in values.items())
@@ -96,6 +96,12 @@ def trimmed(item: Field) -> str:
 def plain_ends(value: str) -> str:
     """SQL that a text begins and ends with a visible ASCII character, so that it needs no trimming."""
     return f"ascii({value}) BETWEEN 33 AND 126 AND ascii({value}[-1]) BETWEEN 33 AND 126"
+
+
+def all_plain_ends(value: str) -> str:
+    """The same of all texts of a column, as an aggregate."""
+    ends = [f"min({end}) >= 33 AND max({end}) <= 126" for end in (f"ascii({value})", f"ascii({value}[-1])")]
+    return " AND ".join(ends)
 
 
 def is_junk(identifier: str) -> str:
@@ -222,10 +228,12 @@ def _bad_object(columns: Columns) -> str:
     return f"CASE {' '.join(cases)} END" if cases else _NO_TEXT
 
 
-def _too_long(source: Source, limit: int) -> str:
+def _too_long(source: Source, columns: Columns, limit: int) -> str:
     """The first text column whose value is over the limit; documents were measured when they were read."""
-    items = () if source.documents else source.fields
-    cases = [f"WHEN strlen({item.sql}) > {limit} THEN {literal(item.name)}" for item in items if item.type == "VARCHAR"]
+    short = {item.name for item in (*columns.roles.values(), *columns.others) if item.short}
+    texts = [item for item in source.fields if item.type == "VARCHAR" and item.name not in short]
+    items = () if source.documents else texts
+    cases = [f"WHEN strlen({item.sql}) > {limit} THEN {literal(item.name)}" for item in items]
     return f"CASE {' '.join(cases)} END" if cases else _NO_TEXT
 
 
@@ -252,7 +260,7 @@ def _rest_of_columns(columns: Columns) -> str:
     if len(complete) == len(columns.others):
         # One call keeps the dictionary of a low-cardinality column, which joining texts does not.
         pairs = ", ".join(f"{literal(item.name)}, {item.sql}" for item in complete)
-        return f"CAST(json_object({pairs}) AS VARCHAR)"
+        return f"json_object({pairs})"
     parts = [
         f"{literal(',' + msgspec.json.encode(item.name).decode() + ':')} || {_json_value(item)}"
         for item in columns.others

@@ -29,9 +29,10 @@ def add_dimensions(engine: DuckDBEngine, columns: Columns, settings: Settings, *
     if "feature" in columns:
         _add_features(engine, settings)
     if has_devices(columns):
-        _add_tuples(engine, "dim_devices", DEVICE_COLUMNS, ())
+        _add_tuples(engine, "dim_devices", DEVICE_COLUMNS, given(columns, "device", DEVICE_COLUMNS), ())
     if has_places(columns):
-        _add_tuples(engine, "dim_geographies", GEOGRAPHY_COLUMNS, GEOGRAPHY_DETAILS)
+        places = given(columns, "geo", GEOGRAPHY_COLUMNS)
+        _add_tuples(engine, "dim_geographies", GEOGRAPHY_COLUMNS, places, GEOGRAPHY_DETAILS)
 
 
 def has_devices(columns: Columns) -> bool:
@@ -109,21 +110,31 @@ def same(left: str, right: str, columns: Iterable[str]) -> str:
     return " AND ".join(f"{left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in columns)
 
 
+def given(columns: Columns, parent: str, names: tuple[str, ...]) -> list[str]:
+    """Those names that the source says anything about."""
+    return [name for name in names if parent in columns or name in columns]
+
+
 def agree(table: str, columns: Columns, parent: str, names: tuple[str, ...]) -> str:
     """SQL that a dimension's row describes the event: columns the source lacks are missing there too."""
-    present = [name for name in names if parent in columns or name in columns]
+    present = given(columns, parent, names)
     absent = [f"{table}.{name} IS NULL" for name in names if name not in present]
     return " AND ".join([same(table, "event", present), *absent])
 
 
-def _add_tuples(engine: DuckDBEngine, table: str, names: tuple[str, ...], details: tuple[str, ...]) -> None:
+def _add_tuples(
+    engine: DuckDBEngine, table: str, names: tuple[str, ...], present: list[str], details: tuple[str, ...]
+) -> None:
     key = "device_key" if table == "dim_devices" else "geography_key"
     listed = ", ".join(names)
-    chosen = ", ".join([*names, *(f"min({name}) AS {name}" for name in details)])
+    own = [name if name in present else f"CAST(NULL AS VARCHAR) AS {name}" for name in names]
+    chosen = ", ".join([*own, *(f"min({name}) AS {name}" for name in details)])
+    # Grouping by one column is several times as cheap as by that and others of nothing but NULL.
+    groups = ", ".join(present)
     engine.execute(f"""
         INSERT INTO {table}
         SELECT {_next_keys(table, key, listed)}, *
-        FROM (SELECT {chosen} FROM {ACCEPTED} WHERE coalesce({listed}) IS NOT NULL GROUP BY {listed}) AS found
+        FROM (SELECT {chosen} FROM {ACCEPTED} WHERE coalesce({groups}) IS NOT NULL GROUP BY {groups}) AS found
         WHERE NOT EXISTS (SELECT 1 FROM {table} AS stored WHERE {same("stored", "found", names)})""")
 
 
