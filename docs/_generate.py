@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 import msgspec
 
 from regulars import errors
+from regulars.domain.conventions import CONVENTIONS
 from regulars.domain.metrics import ALIASES, METRICS
 from regulars.domain.query import MAX_WINDOW
 from regulars.domain.schema import TABLES, Table
@@ -20,6 +21,7 @@ from regulars.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from regulars.domain.conventions import Convention
     from regulars.domain.metrics.options import Option
     from regulars.domain.metrics.record import Metric
 
@@ -40,6 +42,11 @@ SETTINGS_HEAD = (
     "the nearest. A changed definition is followed at once: until the next `regulars refresh`, answers come from "
     "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action or activity "
     "that a section is about."
+)
+CONVENTIONS_HEAD = (
+    "Tools mean different things by the same word. `convention` in a question (`--convention` on the command line) "
+    "chooses what a tool documents, wherever the question leaves it open; what a question says itself wins. The result "
+    "lists what was chosen and what is not followed. From each tool's public documentation and code, November 2026."
 )
 ERRORS_HEAD = (
     "Every error is a `RegularsError` and also what Python calls it. The message says what is wrong, which value, "
@@ -317,7 +324,28 @@ def _codes_in_source() -> set[str]:
     return {code for text in texts for code in re.findall(r"\bcode=\"([a-z_]+)\"", text)}
 
 
+# --- conventions.md ---------------------------------------------------------------------------------------
+
+
+def convention_page() -> str:
+    """Tool by tool, which choices it stands for."""
+    rows = [
+        (tool, f"`{name}`", _chosen(found), found.differs or "")
+        for tool, metrics_ in CONVENTIONS.items()
+        for name, found in metrics_.items()
+    ]
+    return "\n\n".join(
+        ("# Other tools' conventions", CONVENTIONS_HEAD, table(("Tool", "Metric", "Chooses", "Not followed"), rows))
+    )
+
+
+def _chosen(found: Convention) -> str:
+    chosen = [f"`{name}={value}`" for name, value in found.options.items()]
+    return ", ".join([*chosen, *([f"a window of {found.window} days"] if found.window else [])]) or "the same as ours"
+
+
 PAGES = {
+    "conventions.md": convention_page,
     "star-schema.md": star_schema,
     "metrics.md": metrics,
     "settings.md": settings,

@@ -17,7 +17,6 @@ from regulars.application.query import analyze, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
-from regulars.domain.metrics import ALIASES
 from regulars.domain.query import Filter, Query, Range
 from regulars.domain.schema import POPULATIONS
 from regulars.domain.where import parse_where
@@ -244,6 +243,7 @@ class Workspace(Questions):
         where: str | Filter | Sequence[str | Filter] = (),
         limit: int = 12,
         as_of: Day | None = None,
+        convention: str = "regulars",
         **options: Any,
     ) -> Query:
         """The question that keywords ask, ready for :meth:`query` or :meth:`render_sql`.
@@ -261,6 +261,7 @@ class Workspace(Questions):
             where: Conditions such as ``"plan = 'paid'"``; all of them must hold.
             limit: Number of slices.
             as_of: Answer as if this were the last day with data.
+            convention: Count as another tool does: ``posthog``, ``amplitude``, ``mixpanel``, ``statsig``.
             options: Options of the metric.
 
         Raises:
@@ -269,8 +270,6 @@ class Workspace(Questions):
         """
         conditions = [where] if isinstance(where, str | Filter) else where
         filters = tuple(f for one in conditions for f in (parse_where(one) if isinstance(one, str) else (one,)))
-        if name in ALIASES and window is None and calendar is None:
-            window = ALIASES[name][1]
         return Query(
             metric=name,
             window=window,
@@ -283,6 +282,7 @@ class Workspace(Questions):
             options=options,
             limit=limit,
             as_of=_day(as_of, "as_of"),
+            convention=convention,
         )
 
     def metric(self, name: str, **keywords: Any) -> Result:

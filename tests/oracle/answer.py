@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LENGTHS = ("day", "week", "month", "quarter", "year")
 OPTIONS: dict[str, dict[str, Container[Any]]] = {
     "new_vs_returning": {"new_by": ("registration",)},
+    "lifecycle": {"new_by": ("registration",)},
     "stickiness": {"method": METHODS, "summary": tuple(SUMMARIES), "numerator": range(1, 367)},
     "actions": {"weighted": (True, False)},
 }

@@ -222,6 +222,9 @@ def lifecycle(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
     active = {user for user, days in chains.items() if any(bucket.first <= day <= bucket.last for day in days)}
     previous = {user for user, days in chains.items() if any(before.first <= day <= before.last for day in days)}
     new = {user for user in active if min(chains[user]) >= bucket.first}
+    if scope.query.options.get("new_by") == "registration":
+        registered = {user: scope.world.user(user).registration_date for user in active - previous}
+        new = {user for user, day in registered.items() if day and bucket.first <= day <= bucket.last}
     people = {
         "new": new,
         "retained": active & previous,
@@ -231,7 +234,8 @@ def lifecycle(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
     }
     values: dict[str, Any] = {name: len(users) for name, users in people.items()}
     came, went = values["new"] + values["resurrected"], values["churned"]
-    flags = {"warming_up"} if bucket.first < scope.first_day + timedelta(days=30) else set()
+    young = bucket.first < scope.first_day + timedelta(days=30)
+    flags = {"warming_up"} if young and scope.query.options.get("new_by") != "registration" else set()
     return Cell({**values, "quick_ratio": came / went if went else None}, people, active | previous, flags)
 
 

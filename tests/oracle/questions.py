@@ -102,7 +102,7 @@ def _shapes(metric: str, grain: str) -> SearchStrategy[dict[str, Any]]:
 @st.composite
 def _options(draw: DrawFn, metric: str, window: int | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if metric == "new_vs_returning":
+    if metric in ("new_vs_returning", "lifecycle"):
         found["new_by"] = draw(st.sampled_from((None, "registration")))
     elif metric == "actions":
         found["weighted"] = draw(st.sampled_from((None, True)))

@@ -10,6 +10,7 @@ import msgspec
 
 from regulars.domain.activity import category, find_activity, qualifies, weight
 from regulars.domain.conditions import condition, sort_filters
+from regulars.domain.conventions import find_convention, in_convention, notes
 from regulars.domain.frame import Frame, frame_of
 from regulars.domain.metrics import ALIASES, find_metric
 from regulars.domain.population import population_of
@@ -61,6 +62,7 @@ def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) 
 
     Of the allowed ``sources`` the cheapest that gives exact rows is read; raw events always do.
     """
+    said = notes(query)
     query = without_alias(query)
     metric = find_metric(query.metric)
     statement, scope, shape = resolve_question(query, metric, context)
@@ -78,7 +80,7 @@ def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) 
         source,
         statement.values.bind(statement.select(source)),
         statement.values.bind(statement.ledger(source)),
-        _warnings(query, scope, context, is_late=is_late),
+        (*_warnings(query, scope, context, is_late=is_late), *said),
     )
 
 
@@ -107,10 +109,13 @@ def choose_source(statement: Statement, sources: tuple[Source, ...] = SOURCES) -
 
 
 def without_alias(query: Query) -> Query:
-    """``dau``, ``wau`` and ``mau`` are active_users with a window."""
+    """``dau``, ``wau``, ``mau`` are active_users with a window; a convention fills in what the question leaves open."""
+    query = in_convention(query)
     if query.metric not in ALIASES:
         return query
     name, window = ALIASES[query.metric]
+    found = find_convention(query)
+    window = (found and found.window) or window
     if query.window not in (None, window) or query.calendar is not None:
         raise QueryError(
             f"{query.metric} always has a window of {window} days; use active_users for another one",

@@ -19,6 +19,7 @@ OPERATORS = (
     "=", "!=", "in", "not_in", "<", "<=", ">", ">=", "between", "contains", "icontains", "not_contains",
     "starts_with", "istarts_with", "is_set", "is_not_set",
 )  # fmt: skip
+CONVENTION_NAMES = ("regulars", "posthog", "amplitude", "mixpanel", "statsig")
 MAX_FILTER_NODES = 200
 MAX_FILTER_DEPTH = 8
 MAX_WINDOW = 366
@@ -99,7 +100,8 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """One question to the workspace.
 
     ``window`` (days) and ``calendar`` (whole periods) exclude each other. ``as_of`` puts the watermark at an
-    earlier day. ``limit`` is the number of slices a breakdown keeps; the rest becomes ``other``.
+    earlier day. ``limit`` is the number of slices a breakdown keeps; the rest becomes ``other``. ``convention`` counts
+    as another tool does, see :mod:`regulars.domain.conventions`.
 
     >>> Query(metric="active_users", window=28, breakdown=("country",)).window
     28
@@ -116,9 +118,12 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     options: dict[str, Any] = {}
     limit: int = 12
     as_of: date | None = None
+    convention: str = "regulars"
 
     def __post_init__(self) -> None:
         """Refuse what no metric could answer; metrics check the rest."""
+        if self.convention not in CONVENTION_NAMES:
+            raise UnknownNameError("convention", self.convention, CONVENTION_NAMES, code="unknown_convention")
         if self.window is not None and self.calendar is not None:
             raise QueryError("window and calendar exclude each other; give one of them", code="window_and_calendar")
         check_window(self.window)

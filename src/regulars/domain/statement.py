@@ -40,7 +40,7 @@ class Statement:
     @property
     def registered(self) -> bool:
         """Whether a measure compares with the registration date."""
-        return any(measure.rule == "registered" for measure in self.shape.measures)
+        return any(measure.rule in ("registered", "joined") for measure in self.shape.measures)
 
     @property
     def whole_history(self) -> bool:
@@ -63,7 +63,7 @@ class Statement:
             is_stored = self.metric.composition.is_stored
             return is_stored is not None and self._arrivals_are_exact() and is_stored(self)
         # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
-        single_people = rules & {"actions", "registered"} or scope.per_person
+        single_people = rules & {"actions", "registered", "joined"} or scope.per_person
         return not single_people and self.frame.days <= GAP_CAP and self.stored_slice() is not None
 
     @property

@@ -48,7 +48,7 @@ class ActiveQuestions(Asking):
         window: int | None = None,
         *,
         numerator: int = 1,
-        method: str = "ratio",
+        method: str | None = None,
         summary: str | None = None,
         **question: Unpack[Question],
     ) -> Result:
@@ -59,7 +59,8 @@ class ActiveQuestions(Asking):
             active), ``flags``.
         """
         own: dict[str, Any] = {"numerator": numerator} if numerator != 1 else {}
-        return self.metric("stickiness", window=window, **question, method=method, summary=summary, **own)
+        own |= {"method": method} if method else {}
+        return self.metric("stickiness", window=window, **question, summary=summary, **own)
 
     def stickiness_by_cohort(
         self, window: int | None = None, *, cohort: str = "first_activity", **question: Unpack[Question]

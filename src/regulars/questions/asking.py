@@ -27,6 +27,7 @@ class Question(TypedDict, total=False):
     where: str | Filter | Sequence[str | Filter]
     limit: int
     as_of: Day | None
+    convention: str
 
 
 class Asking(ABC):

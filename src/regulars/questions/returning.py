@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 class ReturnQuestions(Asking):
     """Lifecycle and retention."""
 
-    def lifecycle(self, **question: Unpack[Question]) -> Result:
+    def lifecycle(
+        self, *, new_by: Literal["first_activity", "registration"] | None = None, **question: Unpack[Question]
+    ) -> Result:
         """Growth accounting per day, week or month: new, retained, resurrected and churned people.
 
         ``active_users = new + retained + resurrected``; ``retained + churned`` are the active users of the period
         before. First ever is judged on the whole history, never on the range. An attribute that changes with time
         needs ``as_of``, the day on which it is judged for both periods.
+
+        Args:
+            new_by: What makes a person new: the first activity ever (the default), or a registration in the period.
+            question: Keywords of :meth:`regulars.Workspace.question`.
 
         Returns:
             Columns ``date``, the breakdown, ``new``, ``retained``, ``resurrected``, ``churned``, ``active_users``,
@@ -42,14 +48,15 @@ class ReturnQuestions(Asking):
             >>> row["new"], row["retained"], row["resurrected"], row["churned"], row["quick_ratio"]
             (1, 1, 0, 1, 1.0)
         """
-        return self.metric("lifecycle", **question)
+        options: dict[str, Any] = {"new_by": new_by} if new_by else {}
+        return self.metric("lifecycle", **question, **options)
 
     def retention(
         self,
         *,
-        kind: Literal["on", "on_or_after", "bracket"] = "on",
-        clock: Literal["calendar", "anchored", "rolling"] = "calendar",
-        cohort: Literal["first_time", "first_matching", "first_in_range", "recurring", "registration"] = "first_time",
+        kind: Literal["on", "on_or_after", "bracket"] | None = None,
+        clock: Literal["calendar", "anchored", "rolling"] | None = None,
+        cohort: Literal["first_time", "first_matching", "first_in_range", "recurring", "registration"] | None = None,
         horizon: int | None = None,
         brackets: str | Sequence[tuple[int, int]] | None = None,
         start_event: Events | None = None,
@@ -66,12 +73,12 @@ class ReturnQuestions(Asking):
         ``start`` and ``end`` bound the starts; returns are looked for up to the horizon, as far as there are data.
 
         Args:
-            kind: ``on``: in exactly that period; ``on_or_after``: in it or a later one up to the horizon;
+            kind: ``on`` (the default): in exactly that period; ``on_or_after``: in it or a later one up to the horizon;
                 ``bracket``: in ranges of periods.
-            clock: ``calendar`` periods of the grain; ``anchored``: local days from each person's own start day;
-                ``rolling``: multiples of 24 hours (or of one, with ``grain="hour"``) from the start.
-            cohort: What starts: the first event ever, the first one that passes the filters, the first in the range,
-                every period with a start, or the registration.
+            clock: ``calendar`` (the default): periods of the grain; ``anchored``: local days from each person's own
+                start day; ``rolling``: multiples of 24 hours (or of one, with ``grain="hour"``) from the start.
+            cohort: What starts: the first event ever (the default), the first one that passes the filters, the first
+                in the range, every period with a start, or the registration.
             horizon: How many periods to look ahead: 24 hours, 30 days, 12 weeks or 12 months by default.
             brackets: For ``kind="bracket"``: ``"0,1-3,4-7"`` or pairs of periods.
             start_event: An activity, an event type, or a condition; the activity of the question by default.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import DATE
+from regulars.domain.metrics.options import Option
 from regulars.domain.metrics.record import Measure, Metric, ResultColumn, Shape
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ _COLUMNS = {
 
 
 def _lifecycle(query: Query) -> Shape:
+    by_registration = LIFECYCLE.option(query, "new_by") == "registration"
     return Shape(
         (
-            Measure("new", "new"),
+            Measure("new", "joined" if by_registration else "new"),
             Measure("retained", "retained"),
             Measure("previous", "previous"),
             Measure("active_users", "period"),
@@ -53,7 +55,7 @@ LIFECYCLE = Metric(
         "in this one, a positive number. So active_users = new + retained + resurrected, and retained + churned are "
         "the active users of the period before. quick_ratio is what came over what went, (new + resurrected) / "
         "churned; it is undefined when nobody churned. One silent period is no farewell: who churned may be "
-        "resurrected later."
+        "resurrected later. With new_by=registration, new are those whose registration date lies in the period."
     ),
     source="Growth accounting; the quick ratio of subscription businesses, applied to people",
     columns=(
@@ -66,5 +68,13 @@ LIFECYCLE = Metric(
         ResultColumn("quick_ratio", "number", "came per person who went", "(new + resurrected) / churned"),
     ),
     shape=_lifecycle,
+    options=(
+        Option(
+            "new_by",
+            "What makes a person new; by registration, who was active before it stays retained or resurrected",
+            "first_activity",
+            ("first_activity", "registration"),
+        ),
+    ),
     chart="flows",
 )

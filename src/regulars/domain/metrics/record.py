@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Chart = Literal["line", "bars", "flows", "triangle", "matrix"]
 Row = dict[str, Any]
 Rows = list[Row]
-Rule = Literal["rolling", "period", "new", "registered", "retained", "previous", "next_day", "actions", "weight"]
+Rule = Literal[
+    "rolling", "period", "new", "registered", "joined", "retained", "previous", "next_day", "actions", "weight"
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Measure:
     - ``rolling``: from the arrival to the end of its ``window``, less what the arrival before covers already
     - ``period``: on the first arrival within a bucket
     - ``new``: on the first arrival ever; ``registered``: within the bucket of the registration date
+    - ``joined``: like ``registered``, unless the person was active in the bucket before
     - ``retained``: on the first arrival within a bucket, when the one before lies in the bucket before
     - ``previous``: in the bucket after that of the arrival
     - ``next_day``: on the day before an arrival that follows directly

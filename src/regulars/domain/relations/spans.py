@@ -36,7 +36,7 @@ def _span(measure: Measure, own: list[str], frame: Frame, amount_type: str) -> s
         return f"{head}{first} AS first_day, {last} AS last_day, {people} AS amount\nFROM chain c"
     if measure.rule == "next_day":
         return f"{head}c.day - 1 AS first_day, c.day - 1 AS last_day, {people} AS amount\nFROM chain c WHERE c.gap = 1"
-    if measure.rule in ("retained", "previous"):
+    if measure.rule in ("retained", "joined", "previous"):
         return _beside(measure, head, people)
     amount = {"actions": "actions", "weight": "weight"}.get(measure.rule, "people")
     once = "(c.gap IS NULL OR c.day - c.gap < d.first_day)"
@@ -58,6 +58,10 @@ def _beside(measure: Measure, head: str, people: str) -> str:
         return f"""{head}d.last_day AS first_day, d.last_day AS last_day, {people} AS amount
 FROM chain c JOIN days d ON d.day = c.day JOIN days b ON b.day = c.day - c.gap
 WHERE {once} AND b.last_day = d.first_day - 1"""
+    if measure.rule == "joined":
+        return f"""{head}d.last_day AS first_day, d.last_day AS last_day, {people} AS amount
+FROM chain c JOIN days d ON d.day = c.day LEFT JOIN days b ON b.day = c.day - c.gap AND b.last_day = d.first_day - 1
+WHERE (c.gap IS NULL OR {once}) AND c.registered BETWEEN d.first_day AND d.last_day AND b.day IS NULL"""
     return f"""{head}n.last_day AS first_day, n.last_day AS last_day, {people} AS amount
 FROM chain c JOIN days d ON d.day = c.day JOIN days n ON n.day = d.last_day + 1
 WHERE (c.gap IS NULL OR {once})"""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from regulars.domain.metrics import ALIASES, find_metric
-from regulars.domain.query import Calendar, Grain, Population, query_from_json
+from regulars.domain.query import CONVENTION_NAMES, Calendar, Grain, Population, query_from_json
 from regulars.errors import UnknownNameError
 from regulars.interfaces.cli.options import WORDS
 
@@ -65,6 +65,13 @@ _QUESTION: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--as-of", type=WORDS, metavar="DAY", help="Answer as if this were the last day with data."),
     click.option(
+        "--convention",
+        type=click.Choice(CONVENTION_NAMES),
+        default="regulars",
+        show_default=True,
+        help="Count as another tool does.",
+    ),
+    click.option(
         "-o",
         "--option",
         "options",
@@ -103,6 +110,7 @@ def asked(ws: Workspace, given: dict[str, Any]) -> Query:
         population=given["population"],
         limit=given["limit"],
         as_of=given["as_of"],
+        convention=given["convention"],
         **options,
     )
 
