@@ -188,6 +188,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
             **{f"activity.{name}": _hash(self.activity.get(name)) for name in self.stored_activities},
         }
 
+    @property
+    def definitions_hash(self) -> str:
+        """A short hash of everything that numbers depend on: the same hash, the same meaning."""
+        return _hash(self.definitions() | {"week_start": self.week_start, "core_features": self.core_features})[:12]
+
 
 def _hash(part: object) -> str:
     return hashlib.sha256(msgspec.json.encode(part, order="sorted")).hexdigest()[:32]

@@ -351,3 +351,15 @@ def test_dates_in_python_and_text_on_the_command_line_mean_the_same(shop):
     """The shell knows text only."""
     told = call("metric", "dau", "--start", "2026-03-02", "--format", "json", "-w", shop).json
     assert told["rows"] == msgspec.to_builtins(python_answer(shop, "dau", start=date(2026, 3, 2)).rows)
+
+
+def test_a_number_is_explained_down_to_people_and_events(shop):
+    """By its last row, or the one that was named; an answer without people explains itself too."""
+    said = call("explain", "mau", "-w", shop)
+    assert said.code == 0, said.err
+    assert "For example active_users = " in said.out
+    assert "SELECT" in said.out
+    said = call("explain", "lifecycle", "--grain", "week", "--column", "new", "-w", shop)
+    assert "For example new = " in said.out
+    assert "people in the range" in call("explain", "stickiness", "-o", "summary=mean", "-w", shop).out
+    assert call("explain", "mau", "--at", "date=1999-01-01", "-w", shop).code == 2

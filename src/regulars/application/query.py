@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from regulars.application.reads import StateReads
 from regulars.domain.calendar import local_day
 from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context, SessionRule
 from regulars.domain.dialect import render
-from regulars.domain.drilldown import plan_people
+from regulars.domain.drilldown import plan_events, plan_people
+from regulars.domain.explanation import Evidence
 from regulars.domain.metrics import METRICS
 from regulars.domain.plan import Plan, plan
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, resolve, split_name
 from regulars.domain.query import EventCondition
-from regulars.domain.result import OpenCell, Result, result_columns, result_rows
+from regulars.domain.result import Result, result_columns, result_rows
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
 from regulars.domain.sql import Values
 from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from datetime import date, datetime
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import date
 
     from regulars.application.ports import Engine
     from regulars.application.reads import Read
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 
 # A change of one of these makes every stored row doubtful.
 _ASKS_FOR_EVENTS = ("schema", "timezone", "actions", "population")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, reads: StateReads | None = None) -> Result:
@@ -46,15 +53,22 @@ def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, rea
         read = (reads or StateReads()).on(snapshot)
         context = _context(read, engine.dialect, settings, now, names_in(query))
         planned = plan(query, context)
-        open_cell = partial(list_people, engine, context, planned.query)
+        sql, rows, reasons = "", [], []
+        ledger: dict[str, int] = {}
         if planned.statement is None or planned.ledger is None:
-            empty = context.watermark is None
-            reason = "the workspace has no data yet" if empty else "there are no data in this range yet"
-            return _result(planned, context, "", [], {}, open_cell, reason)
-        sql = render(planned.statement, engine.dialect)
-        rows = snapshot.query(sql).rows
-        ledger: dict[str, int] = dict(read(render(planned.ledger, engine.dialect)))
-    return _result(planned, context, sql, rows, ledger, open_cell)
+            reasons = [
+                f"{'the workspace has no data' if context.watermark is None else 'there are no data in this range'} yet"
+            ]
+        else:
+            sql = render(planned.statement, engine.dialect)
+            rows = snapshot.query(sql).rows
+            ledger = dict(read(render(planned.ledger, engine.dialect)))
+    return replace(
+        _result(planned, context, sql, rows, ledger, reasons),
+        definitions=settings.definitions_hash,
+        open_cell=partial(list_people, engine, context, planned.query),
+        open_events=partial(list_events, engine, context, planned.query),
+    )
 
 
 def list_people(
@@ -65,6 +79,20 @@ def list_people(
     if statement is None:
         return []
     return [user_id for (user_id,) in engine.query(render(statement, engine.dialect)).rows]
+
+
+def list_events(
+    engine: Engine, context: Context, query: Query, row: Mapping[str, Any], people: list[str]
+) -> list[Evidence]:
+    """The events that make given people count in a row, in their order."""
+    statement = plan_events(query, context, row, people)
+    if statement is None:
+        return []
+    zone, found = ZoneInfo(context.timezone), engine.query(render(statement, engine.dialect)).rows
+    return [
+        Evidence(user_id, (_EPOCH + timedelta(microseconds=at)).astimezone(zone), action, event_id)
+        for user_id, at, action, event_id in found
+    ]
 
 
 def render_query(engine: Engine, settings: Settings, query: Query, now: datetime, dialect: Dialect) -> str:
@@ -79,8 +107,7 @@ def _result(  # noqa: PLR0917 -- the parts of one record
     sql: str,
     rows: list[tuple[Any, ...]],
     ledger: dict[str, int],
-    open_cell: OpenCell,
-    *reasons: str,
+    reasons: Sequence[str],
 ) -> Result:
     frame = planned.frame
     columns, shown = result_columns(planned), result_rows(planned, rows, context.timezone)
@@ -103,7 +130,6 @@ def _result(  # noqa: PLR0917 -- the parts of one record
         additive=planned.additive,
         people_columns=tuple(planned.shape.people),
         averages=averages(planned, shown) if averages else [],
-        open_cell=open_cell,
     )
 
 

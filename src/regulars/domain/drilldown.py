@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from regulars.domain.activity import chosen_events
 from regulars.domain.calendar import epoch_day
 from regulars.domain.metrics import find_metric
 from regulars.domain.plan import choose_source, resolve_question, without_alias
 from regulars.domain.relations.cells import Cell
+from regulars.domain.relations.rows import event_tables
+from regulars.domain.relations.scope import day_number, where
 from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -37,6 +40,46 @@ def plan_people(
     measure, *without = shape.people[_column(query, shape, column, row)]
     cell = Cell(measure, tuple(without), _instant(statement, row.get("date")), _slice(query, row))
     return statement.values.bind(statement.people(source or choose_source(statement), cell, row))
+
+
+def plan_events(query: Query, context: Context, row: Mapping[str, Any], people: list[str]) -> BoundSql | None:
+    """The SELECT for the events that make given people count in a row, in their order; None while there are none."""
+    query = without_alias(query)
+    metric = find_metric(query.metric)
+    statement, scope, _ = resolve_question(query, metric, context, keep_people=True)
+    if statement is None:
+        return None
+    values = statement.values
+    first, last = _reach(statement, row.get("date"))
+    named = [chosen_events(one, context, values) for one in metric.events(query)]
+    either = " OR ".join(f"({test})" for test in named) or scope.qualifies
+    number = day_number(scope.day)
+    tests = [
+        f"({either})",
+        *scope.event_conditions,
+        f"u.user_id IN ({values.add_all(tuple(people))})",
+        f"{number} BETWEEN {first} AND {last}",
+    ]
+    return values.bind(f"""
+SELECT u.user_id, rg_epoch_us(e.action_timestamp) AS at, a.action_type, e.event_id
+{event_tables(*tests)}
+{where(tests)}
+ORDER BY u.user_id, at, e.event_id""")
+
+
+def _reach(statement: Statement, shown: object) -> tuple[int, int]:
+    """The first and last day whose events can matter to a row."""
+    frame, shape = statement.frame, statement.shape
+    if not shape.dated:
+        return epoch_day(frame.scan_from), epoch_day(frame.scan_to)
+    if statement.hourly:
+        day = epoch_day(date.fromisoformat(str(shown)[:10]))
+        return day, day
+    end = _instant(statement, shown)
+    start = epoch_day(date.fromisoformat(str(shown)))
+    return min(start - shape.lead_days, end - shape.lookback), max(
+        end, epoch_day(frame.scan_to) * (shape.ahead_days > 0)
+    )
 
 
 def _column(query: Query, shape: Shape, column: str | None, row: Mapping[str, Any]) -> str:

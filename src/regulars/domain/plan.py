@@ -197,11 +197,9 @@ def _warnings(query: Query, scope: Scope, context: Context, *, is_late: bool) ->
 
 def _unseen(query: Query, context: Context) -> list[str]:
     """Event types that a question names and no event ever had: its rows count nobody because of that."""
-    metric = find_metric(query.metric)
-    given = [metric.option(query, option.name) for option in metric.options if option.read]
-    plain = [one for each in given for one in (each if isinstance(each, tuple) else (each,)) if isinstance(one, str)]
-    named = [name for one in metric.conditions(query) for name in one.events or ()]
-    names = dict.fromkeys([*(one for one in plain if one not in context.activities), *named])
+    asked = find_metric(query.metric).events(query)
+    types = [(one,) if isinstance(one, str) else one.events or () for one in asked if one not in context.activities]
+    names = dict.fromkeys(name for each in types for name in each)
     return [
         f"unseen_event: no event {name!r} was ever loaded; {did_you_mean(name, context.actions)}"
         for name in names if name not in context.actions

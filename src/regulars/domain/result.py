@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from regulars.domain.explanation import Evidence, cell_in_words, in_words
 from regulars.domain.metrics.record import ResultColumn
 from regulars.errors import MissingExtraError, QueryError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from regulars.domain.query import Query
 
 OpenCell = Callable[[Mapping[str, Any], str | None], list[str]]
+OpenEvents = Callable[[Mapping[str, Any], list[str]], list[Evidence]]
 _SHOWN_AS_HTML = 60
 
 
@@ -35,7 +37,7 @@ class Result:
     Each row is a mapping: ``date`` first, then the breakdown, the values, and ``flags``: ``incomplete`` (the bucket
     is not over), ``warming_up`` (its window starts before the first day of data), ``other`` (everything beyond the
     limit of the breakdown). A value that is undefined is None; ``warnings`` say why. ``averages`` sums rows up, where
-    the metric says how.
+    the metric says how. ``definitions`` is a hash of the settings that its numbers depend on.
     """
 
     query: Query
@@ -52,7 +54,9 @@ class Result:
     additive: bool = True
     averages: list[dict[str, Any]] = field(default_factory=list)
     people_columns: tuple[str, ...] = ()
+    definitions: str = ""
     open_cell: OpenCell | None = field(default=None, repr=False, compare=False)
+    open_events: OpenEvents | None = field(default=None, repr=False, compare=False)
 
     def users(self, row: int | Mapping[str, Any] = -1, column: str | None = None) -> list[str]:
         """The people behind one cell, as sorted ids; always as many as the cell says.
@@ -66,11 +70,7 @@ class Result:
         """
         if self.open_cell is None:
             raise QueryError("this result was made without a workspace, so its cells cannot be opened")
-        try:
-            wanted = self.rows[row] if isinstance(row, int) else row
-        except IndexError:
-            raise QueryError(f"there is no row {row}; the result has {len(self.rows)}", code="no_such_row") from None
-        return self.open_cell(wanted, column)
+        return self.open_cell(self._row(row), column)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows as a list of dictionaries of plain Python values."""
@@ -96,6 +96,7 @@ class Result:
             "population": dict(self.population),
             "additive": self.additive,
             "source": self.source,
+            "definitions": self.definitions,
             "warnings": list(self.warnings),
             "sql": self.sql,
         }
@@ -153,22 +154,40 @@ class Result:
             raise MissingExtraError("altair", "plot", "a chart") from exc
         return alt.Chart.from_dict(spec)
 
-    def explain(self) -> str:
-        """The number in words: definition, window, time zone, population, completeness, and its SQL."""
-        excluded = self.population.get("excluded", {})
-        left_out = ", ".join(f"{count} {name}" for name, count in excluded.items()) or "nobody"
-        lines = [
-            self.definition,
-            "",
-            f"Days are calendar days in {self.timezone}. Data until {self.watermark}.",
-            f"Complete through {self.complete_through}.",
-            f"Activity: {self.query.activity}. Population: {self.query.population}.",
-            f"{self.population.get('total', 0)} people in the range; excluded: {left_out}.",
-            *self.warnings,
-            "",
-            self.sql,
-        ]
-        return "\n".join(lines)
+    def events(
+        self, row: int | Mapping[str, Any] = -1, column: str | None = None, *, people: int = 3
+    ) -> list[Evidence]:
+        """The events that made people count in one cell: of the first ``people`` behind it, in the order of time.
+
+        Raises:
+            QueryError: As :meth:`users`.
+        """
+        wanted = self._row(row)
+        listed = self.users(wanted, column)[:people]
+        return self.open_events(wanted, listed) if self.open_events and listed else []
+
+    def explain(self, row: int | Mapping[str, Any] | None = None, column: str | None = None) -> str:
+        """The number in words: definition, question, time zone, population, completeness, source, and its SQL.
+
+        With a row (and a column, where several count people) it goes on to some of the people behind that cell, and
+        the events that made them count.
+
+        Raises:
+            QueryError: As :meth:`users`, where a row is given.
+        """
+        lines = in_words(self)
+        if row is not None:
+            wanted = self._row(row)
+            named = column or (self.people_columns[0] if len(self.people_columns) == 1 else "")
+            people = self.users(wanted, column)
+            lines += ["", *cell_in_words(self, wanted, named, people, self.events(wanted, column))]
+        return "\n".join([*lines, "", self.sql])
+
+    def _row(self, row: int | Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            return self.rows[row] if isinstance(row, int) else row
+        except IndexError:
+            raise QueryError(f"there is no row {row}; the result has {len(self.rows)}", code="no_such_row") from None
 
     def _repr_html_(self) -> str:
         names = [*(c.name for c in self.columns), "flags"]

@@ -185,6 +185,11 @@ class Metric:
         option = self._find_option(name)
         return option.value(query.options.get(name, option.default))
 
+    def events(self, query: Query) -> list[str | EventCondition]:
+        """Which events the options of a query name: activities, event types, conditions."""
+        values = [self.option(query, option.name) for option in self.options if option.names_events]
+        return [one for value in values if value for one in (value if isinstance(value, tuple) else (value,))]
+
     def conditions(self, query: Query) -> list[EventCondition]:
         """The conditions on events among the options of a query."""
         given = [self.option(query, option.name) for option in self.options if option.read]
