@@ -180,6 +180,7 @@ def test_an_activity_about_whole_days_is_followed_by_days() -> None:
         ({"grain": "hour"}, "bad_grain", "add clock=rolling"),
         ({"cohort": "registration", "clock": "rolling"}, "bad_option", "no time of day"),
         ({"cohort": "registration", "start_event": "like"}, "bad_option", "no start event"),
+        ({"cohort": "registration", "by": "event.action"}, "wrong_scope", "is no event"),
         ({"kind": "bracket", "horizon": 3}, "bad_option", "horizon is left out"),
         ({"brackets": "0,1-3"}, "bad_option", "kind=bracket"),
         ({"kind": "bracket", "horizon": None, "brackets": "3-1"}, "bad_option", "that grow"),

@@ -121,6 +121,12 @@ def _needs_events(statement: Statement) -> bool:
 def _entry(statement: Statement) -> Entry:
     query, by_event = statement.query, _needs_events(statement)
     cohort = cast("Cohort", _option(query, "cohort"))
+    if cohort == "registration" and statement.scope.by_event:
+        raise QueryError(
+            "a registration is no event, so it has no event property to be sliced by; use user attributes, "
+            "or a cohort that starts with an event",
+            code="wrong_scope",
+        )
     is_each = cohort == "recurring" and _option(query, "clock") == "rolling"
     if not by_event:
         _refuse_unless_days(statement)
