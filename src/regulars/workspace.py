@@ -228,7 +228,7 @@ class Workspace(Questions):
             raise UnknownNameError("engine", engine, DIALECTS, code="unknown_engine")
         return render_query(self.engine, self.settings, query, self.now(), DIALECTS[engine])
 
-    def question(
+    def question(  # noqa: PLR0913 -- one keyword per field of a question
         self,
         name: str,
         *,
@@ -236,6 +236,8 @@ class Workspace(Questions):
         start: Day | None = None,
         end: Day | None = None,
         grain: Grain = "day",
+        every: int = 1,
+        anchor: Day | None = None,
         window: int | None = None,
         calendar: Calendar | None = None,
         activity: str = "core",
@@ -254,6 +256,8 @@ class Workspace(Questions):
             start: First day (``date`` or ``YYYY-MM-DD``), widened to a whole bucket; 90 days by default.
             end: Last day; the last day with data by default.
             grain: Bucket of the time axis: ``hour``, ``day``, ``week`` or ``month``.
+            every: Units of the grain per bucket, such as 2 for two weeks.
+            anchor: A day on which such a bucket begins; ``start`` by default.
             window: Rolling window in days.
             calendar: Calendar period instead of a window: ``week``, ``month``, ``quarter``, ``year``.
             activity: What counts as active: ``core``, ``any``, ``conversion``, ``core_feature``, or a declared one.
@@ -274,7 +278,7 @@ class Workspace(Questions):
             metric=name,
             window=window,
             calendar=calendar,
-            range=Range(start=_day(start, "start"), end=_day(end, "end"), grain=grain),
+            range=Range(_day(start, "start"), _day(end, "end"), grain, every, _day(anchor, "anchor")),
             activity=activity,
             population=population,
             breakdown=(by,) if isinstance(by, str) else tuple(by),

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from regulars.domain.calendar import day_ends_at, epoch_day, local_day, local_time, offsets, period_end, period_start
+from regulars.domain.calendar import Buckets, day_ends_at, epoch_day, local_day, local_time, offsets
 from regulars.domain.timezones import epoch_second, hour_segments, offset_sql
 
 HOUR = 3600
@@ -95,10 +95,10 @@ def test_a_day_is_as_long_as_its_clock_says(timezone: str, day: str, hours: floa
 @pytest.mark.parametrize(("week_start", "first"), list(enumerate(("02", "03", "04", "05", "06", "07", "08"), 1)))
 def test_a_week_begins_on_any_of_seven_days(week_start: int, first: str) -> None:
     """The week of 8 March 2026, a Sunday, for each start of the week."""
-    start = period_start(date(2026, 3, 8), "week", week_start)
+    start = Buckets("week", week_start).start(date(2026, 3, 8))
     assert start == date.fromisoformat(f"2026-03-{first}")
     assert start.isoweekday() == week_start
-    assert period_end(date(2026, 3, 8), "week", week_start) == start + timedelta(days=6)
+    assert Buckets("week", week_start).end(date(2026, 3, 8)) == start + timedelta(days=6)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_a_week_begins_on_any_of_seven_days(week_start: int, first: str) -> None
 def test_periods_begin_and_end_where_the_calendar_says(day: str, unit: str, start: str, end: str) -> None:
     """Leap days, quarters, and ISO week 53, which lies in two years."""
     this = date.fromisoformat(day)
-    assert period_start(this, unit) == date.fromisoformat(start)  # type: ignore[arg-type]
-    assert period_end(this, unit) == date.fromisoformat(end)  # type: ignore[arg-type]
+    assert Buckets(unit).start(this) == date.fromisoformat(start)  # type: ignore[arg-type]
+    assert Buckets(unit).end(this) == date.fromisoformat(end)  # type: ignore[arg-type]
 
 
 def test_day_numbers_count_from_1970() -> None:
@@ -147,3 +147,21 @@ def test_a_change_at_the_end_of_a_day_belongs_to_the_next() -> None:
     """The day before it has one offset and 24 hours."""
     segments = hour_segments("Africa/Cairo", date(2026, 4, 23), date(2026, 4, 23))
     assert [(end - start, offset) for start, end, _, offset in segments] == [(24 * HOUR, 2 * HOUR)]
+
+
+@pytest.mark.parametrize(
+    ("buckets", "start", "end"),
+    [
+        (Buckets("day", every=3, base=date(2026, 3, 1)), "2026-03-07", "2026-03-09"),
+        (Buckets("day", every=3, base=date(2026, 3, 20)), "2026-03-08", "2026-03-10"),
+        (Buckets("week", every=2, base=date(2026, 3, 3)), "2026-03-03", "2026-03-16"),
+        (Buckets("week", base=date(2026, 3, 4)), "2026-03-04", "2026-03-10"),
+        (Buckets("month", every=2, base=date(2026, 1, 17)), "2026-03-01", "2026-04-30"),
+        (Buckets("month", every=5, base=date(2026, 4, 1)), "2025-11-01", "2026-03-31"),
+        (Buckets("day"), "2026-03-08", "2026-03-08"),
+    ],
+)
+def test_several_units_make_a_bucket_counted_from_any_day(buckets: Buckets, start: str, end: str) -> None:
+    """Before that day, too."""
+    assert buckets.start(date(2026, 3, 8)) == date.fromisoformat(start)
+    assert buckets.end(date(2026, 3, 8)) == date.fromisoformat(end)

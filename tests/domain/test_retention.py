@@ -81,6 +81,53 @@ def test_calendar_days_anchored_weeks_and_rolling_hours_cut_differently() -> Non
         assert [period for period, _, back in hours if back] == [23]
 
 
+def test_periods_may_have_several_units_counted_from_any_day() -> None:
+    """Pairs of days, fortnights, and pairs of months."""
+    with workspace(
+        [("ada", 5, "10:00:00", "like"), ("ada", 8, "10:00:00", "like"), ("ada", 20, "10:00:00", "like")]
+    ) as ws:
+        assert kept(ws, every=2) == [(0, 1, 1), (1, 1, 1), (2, 1, 0)]
+        assert kept(ws, every=2, anchor="2026-01-04") == [(0, 1, 1), (1, 1, 0), (2, 1, 1)]
+        assert kept(ws, grain="week", every=2, horizon=1) == [(0, 1, 1), (1, 1, 1)]
+        assert kept(ws, grain="month", every=2, horizon=1) == [(0, 1, 1)]
+        assert kept(ws, every=3, clock="anchored", horizon=5) == [
+            (0, 1, 0),
+            (1, 1, 1),
+            *((n, 1, int(n == 5)) for n in (2, 3, 4, 5)),
+        ]
+        assert kept(ws, every=3, clock="rolling", horizon=1)[1] == (1, 1, 1)
+    rows = ws_rows(every=2)
+    assert rows == [(date(2026, 1, 5), 1), (date(2026, 1, 7), 0)]
+
+
+def ws_rows(**asked: Any) -> list[tuple[date, int]]:
+    """Active people per bucket of four days."""
+    with workspace(
+        [("ada", 5, "10:00:00", "like"), ("ada", 6, "10:00:00", "like"), ("bob", 9, "10:00:00", "like")]
+    ) as ws:
+        return [
+            (row["date"], row["active_users"])
+            for row in ws.active_users(start="2026-01-05", end="2026-01-08", **asked).rows
+        ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"every": 0}, "from 1 to 366"),
+        ({"every": 13, "grain": "month"}, "from 1 to 12 "),
+        ({"every": 2, "grain": "hour"}, "from 1 to 1 "),
+        ({"anchor": "2026-01-01", "grain": "hour"}, "hours are those of the clock"),
+        ({"every": 2, "calendar": "week"}, "a calendar period is what it is"),
+    ],
+)
+def test_buckets_that_no_axis_can_have_are_refused(asked: dict[str, Any], words: str) -> None:
+    """With what is allowed."""
+    with regulars.open() as ws, pytest.raises(QueryError, match=words) as found:
+        ws.metric("active_users", **asked)
+    assert found.value.code == "bad_every"
+
+
 def test_a_pooled_average_weighs_people_and_a_simple_one_cohorts() -> None:
     """Cohorts of 10 with 5 and of 5 with 4 kept: 9 of 15 are 60 %, the mean of 50 % and 80 % is 65 %."""
     did = [(f"a{n}", 5, "10:00:00", "like") for n in range(10)] + [(f"a{n}", 6, "10:00:00", "like") for n in range(5)]

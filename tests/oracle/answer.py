@@ -98,7 +98,7 @@ def check(world: World, query: Query) -> None:
 def buckets_of(scope: Scope) -> list[Bucket]:
     """The time axis: whole buckets, or one for the whole range when daily ratios are summarised."""
     found = scope.buckets(scope.query.calendar or scope.query.grain)
-    if found and scope.query.grain == "day" and scope.query.options.get("summary") is not None:
+    if found and scope.query.bucket == "day" and scope.query.options.get("summary") is not None:
         _, end = scope.asked_days()
         return [Bucket(found[0].label, found[0].first, end)]
     return found

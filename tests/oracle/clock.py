@@ -71,12 +71,36 @@ def period(day: date, unit: str, week_start: str) -> Bucket:
     return Bucket(first, first, last)
 
 
-def periods(first: date, last: date, unit: str, week_start: str) -> list[Bucket]:
-    """Every period that holds one of the days, in order."""
+def bucket_of(day: date, unit: str, week_start: str, every: int = 1, base: date | None = None) -> Bucket:
+    """The bucket of so many periods that holds a day, found by walking from one that begins at ``base``."""
+    if base is None:
+        return period(day, unit, week_start)
+    start = base if unit in ("day", "week") else period(base, unit, week_start).first
+    while start > day:
+        start = _steps(start, unit, -every)
+    while _steps(start, unit, every) <= day:
+        start = _steps(start, unit, every)
+    return Bucket(start, start, _steps(start, unit, every) - DAY)
+
+
+def _steps(start: date, unit: str, number: int) -> date:
+    """So many units later, or earlier; months begin on their first day."""
+    if unit != "month":
+        return start + number * (7 if unit == "week" else 1) * DAY
+    for _ in range(abs(number)):
+        start = (start + 31 * DAY if number > 0 else start - DAY).replace(day=1)
+    return start
+
+
+def periods(
+    first: date, last: date, unit: str, week_start: str, steps: tuple[int, date | None] = (1, None)
+) -> list[Bucket]:
+    """Every bucket that holds one of the days, in order."""
     found: dict[date, Bucket] = {}
     for day in days_between(first, last):
-        bucket = period(day, unit, week_start)
-        found[bucket.first] = bucket
+        if not found or day > found[max(found)].last:
+            one = bucket_of(day, unit, week_start, *steps)
+            found[one.first] = one
     return list(found.values())
 
 

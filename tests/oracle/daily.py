@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tests.oracle.answer import groups_of
-from tests.oracle.clock import Bucket, days_between, local_day, period
+from tests.oracle.clock import Bucket, bucket_of, days_between, local_day, period
 from tests.oracle.conditions import RefusedError
 from tests.oracle.metrics import Cell, warming_up
 from tests.oracle.scope import Scope
@@ -104,13 +104,13 @@ def active_days_cells(world: World, query: Query) -> list[tuple[Bucket, Slice, C
     groups = groups_of(scope, time_axis)
     if time_axis and not query.options.get("over_time"):
         _, end = scope.asked_days()
-        last = max(time_axis[-1].last, period(end, query.grain, world.settings.week_start).last)
+        last = max(time_axis[-1].last, bucket_of(end, query.grain, world.settings.week_start, *scope.steps).last)
         time_axis = [Bucket(time_axis[0].label, time_axis[0].first, last)]
     return [
-        (bucket, group.place, cell)
-        for bucket in time_axis
+        (each, group.place, cell)
+        for each in time_axis
         for group in groups
-        for cell in curve(scope, bucket, group, query.options)
+        for cell in curve(scope, each, group, query.options)
     ]
 
 

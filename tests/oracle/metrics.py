@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.clock import days_between, period
+from tests.oracle import clock
+from tests.oracle.clock import days_between
 
 if TYPE_CHECKING:
     from datetime import date
@@ -61,7 +62,7 @@ def rolling_window(scope: Scope) -> int | None:
     window = query.window
     if window is None and query.calendar is None:
         window = ALIASES.get(query.metric)
-    if window is None and query.calendar is None and query.grain == "day":
+    if window is None and query.calendar is None and query.grain == "day" and query.range.every == 1:
         return 1
     return window
 
@@ -241,7 +242,9 @@ def lifecycle(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
 
 def bucket_before(scope: Scope, bucket: Bucket) -> Bucket:
     """The bucket that ends on the day before."""
-    return period(bucket.first - timedelta(days=1), scope.query.grain, scope.world.settings.week_start)
+    return clock.bucket_of(
+        bucket.first - timedelta(days=1), scope.query.grain, scope.world.settings.week_start, *scope.steps
+    )
 
 
 METRICS: dict[str, Metric] = {
@@ -262,7 +265,7 @@ def lookback(scope: Scope) -> int:
         method = scope.query.options.get("method")
         return 0 if method == "return" else short + long - 2 if method == "mean" else max(short, long) - 1
     if METRICS[scope.query.metric] is lifecycle:
-        return {"day": 1, "week": 7, "month": 31}[scope.query.grain]
+        return {"day": 1, "week": 7, "month": 31}[scope.query.grain] * scope.query.range.every
     if METRICS[scope.query.metric] is active_users:
         return (rolling_window(scope) or 1) - 1
     return 0

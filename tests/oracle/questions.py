@@ -54,10 +54,13 @@ def queries(draw: DrawFn, world: World, metrics: tuple[str, ...] = METRICS) -> Q
     by_hour = metric in ("active_users", "actions") and draw(st.integers(0, 5)) == 0
     grain = "hour" if by_hour else draw(st.sampled_from(("day", "day", "week", "month")))
     shape = {} if by_hour else draw(_shapes(metric, grain))
+    asked = draw(ranges(world, grain))
+    if "calendar" in shape:
+        asked = msgspec.structs.replace(asked, every=1, anchor=None)
     breakdown = draw(st.lists(st.sampled_from(names(world)), max_size=draw(st.sampled_from((0, 1, 2))), unique=True))
     return Query(
         metric=metric,
-        range=draw(ranges(world, grain)),
+        range=asked,
         activity=draw(st.sampled_from(("core", "core", "any", *world.settings.activities))),
         population=draw(st.sampled_from(("production",) * 9 + ("all", "all", "test", "bot"))),
         breakdown=tuple(breakdown),
@@ -128,9 +131,12 @@ def ranges(draw: DrawFn, world: World, grain: str) -> Range:
     length = draw(st.integers(0, 2 if grain == "hour" else 35))
     end = start + timedelta(days=length)
     kind = "both" if grain == "hour" else draw(st.sampled_from(("both", "both", "both", "end", "default")))
+    steps = {"grain": grain}
+    if grain != "hour" and draw(st.integers(0, 4)) == 0:
+        steps |= {"every": draw(st.integers(1, 5)), "anchor": draw(st.none() | days(world))}
     if kind == "default":
-        return Range(grain=grain)  # type: ignore[arg-type]
-    return Range(start=None if kind == "end" else start, end=end, grain=grain)  # type: ignore[arg-type]
+        return Range(**steps)
+    return Range(start=None if kind == "end" else start, end=end, **steps)
 
 
 def names(world: World) -> list[str]:

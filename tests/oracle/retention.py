@@ -12,7 +12,7 @@ import msgspec
 
 from regulars.domain.query import EventCondition
 from tests.oracle.attributes import event_value
-from tests.oracle.clock import Bucket, end_of_day, period
+from tests.oracle.clock import Bucket, bucket_of, end_of_day
 from tests.oracle.conditions import holds_for_event
 from tests.oracle.scope import Scope, qualifies, shown, suffices
 
@@ -56,6 +56,7 @@ class Retention:
         plain = msgspec.structs.replace(query.range, grain="day" if self.unit == "hour" else self.unit)
         self.scope = Scope(world, msgspec.structs.replace(query, metric="active_users", options={}, range=plain))
         self.buckets = self.scope.buckets(plain.grain)
+        self.length = LENGTHS[self.unit] * query.range.every
         self.clock = self.options.get("clock") or "calendar"
         self.cohort = self.options.get("cohort") or "first_time"
         self.least = self.options.get("min_occurrences") or 1
@@ -161,10 +162,10 @@ class Retention:
         """In which period after a start an event lies."""
         if self.clock == "rolling":
             assert start.event
-            return (event.at - start.event.at) // LENGTHS[self.unit]
+            return (event.at - start.event.at) // self.length
         day = self.scope.day_of[event.event_id]
         if self.clock == "anchored":
-            return (day - start.day) // LENGTHS[self.unit]
+            return (day - start.day) // self.length
         steps, bucket = 0, self.calendar(start.day, 0)
         while bucket.last < day:
             steps, bucket = steps + 1, self.calendar(bucket.last + DAY, 0)
@@ -172,10 +173,10 @@ class Retention:
 
     def calendar(self, day: date, ahead: int) -> Bucket:
         """The calendar period so many after that of a day."""
-        bucket = period(day, self.unit, self.world.settings.week_start)
+        found = bucket_of(day, self.unit, self.world.settings.week_start, *self.scope.steps)
         for _ in range(ahead):
-            bucket = period(bucket.last + DAY, self.unit, self.world.settings.week_start)
-        return bucket
+            found = bucket_of(found.last + DAY, self.unit, self.world.settings.week_start, *self.scope.steps)
+        return found
 
     def came_back(self, start: Start, span: tuple[int, int], is_same_slice: Callable[[Slice], bool]) -> bool:
         """Whether a start has enough return events in some periods."""
@@ -203,7 +204,7 @@ class Retention:
         end = self.scope.day_in(bucket)
         if self.unit == "hour":
             return bucket.first + first // 24 * DAY, end + (last + 1) // 24 * DAY + DAY
-        days = LENGTHS[self.unit].days
+        days = self.length.days
         return bucket.first + first * days * DAY, end + (last * days + days - 1) * DAY
 
     def is_over(self, starts: list[Start], closes: date, last: int) -> bool:
@@ -212,7 +213,7 @@ class Retention:
             return self.scope.is_complete(closes)
         done = self.scope.watermark if self.scope.is_complete(self.scope.watermark) else self.scope.watermark - DAY
         newest: datetime = max(start.event.at for start in starts if start.event)
-        return newest + (last + 1) * LENGTHS[self.unit] <= end_of_day(done, self.world.settings.timezone)
+        return newest + (last + 1) * self.length <= end_of_day(done, self.world.settings.timezone)
 
     # --- rows -------------------------------------------------------------------------------------------
 

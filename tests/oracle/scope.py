@@ -113,8 +113,17 @@ class Scope:
         if unit == "hour":
             found = clock.hours(start, end, self.timezone) if start <= end else []
             return [hour for hour in found if hour.start <= self.world.now + CLOCK_SKEW]
-        found = clock.periods(start, max(start, end), unit, self.world.settings.week_start)
+        found = clock.periods(start, max(start, end), unit, self.world.settings.week_start, self.steps)
         return [bucket for bucket in found if bucket.first <= self.watermark]
+
+    @property
+    def steps(self) -> tuple[int, date | None]:
+        """How many units a bucket has, and a day on which one begins."""
+        asked = self.query.range
+        if asked.every == 1 and asked.anchor is None:
+            return 1, None
+        start, _ = self.asked_days()
+        return asked.every, asked.anchor or clock.period(start, asked.grain, self.world.settings.week_start).first
 
     def day_in(self, bucket: Bucket) -> date:
         """The day t at which a bucket is judged: its last one, or the watermark inside it."""

@@ -82,30 +82,67 @@ def day_ends_at(day: date, timezone: str) -> datetime:
     return high
 
 
-def period_start(day: date, unit: Unit, week_start: int = 1) -> date:
-    """First day of the period that holds ``day``; ``week_start`` is an ISO weekday number.
+@dataclass(frozen=True)
+class Buckets:
+    """The buckets of a time axis: so many days, weeks or months each, counted from a first one.
 
-    >>> period_start(date(2026, 3, 4), "week"), period_start(date(2026, 3, 4), "week", 7)
-    (datetime.date(2026, 3, 2), datetime.date(2026, 3, 1))
+    ``base`` is a day on which a bucket begins; of months, any day of the first one. Without it weeks begin on
+    ``week_start``, and everything else counts from 1970.
+
+    >>> pairs = Buckets("day", every=2, base=date(2026, 1, 5))
+    >>> pairs.start(date(2026, 1, 4)).isoformat(), pairs.end(date(2026, 1, 4)).isoformat()
+    ('2026-01-03', '2026-01-04')
     """
-    if unit == "day":
-        return day
-    if unit == "week":
-        return day - timedelta(days=(day.isoweekday() - week_start) % 7)
-    if unit == "month":
-        return day.replace(day=1)
-    if unit == "quarter":
-        return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
-    return date(day.year, 1, 1)
+
+    unit: Unit
+    week_start: int = 1
+    every: int = 1
+    base: date | None = None
+
+    @property
+    def days(self) -> int | None:
+        """Length in days; None for months, quarters and years."""
+        lengths = {"day": 1, "week": 7}
+        return lengths[self.unit] * self.every if self.unit in lengths else None
+
+    @property
+    def months(self) -> int:
+        """Length in months, of those that have one."""
+        return {"quarter": 3, "year": 12}.get(self.unit, 1) * self.every
+
+    @property
+    def first(self) -> int:
+        """Where counting begins: days since 1970, or months since January 1970."""
+        if self.days is None:
+            return _month_number(self.base) if self.base else 0
+        if self.base or self.unit == "day":
+            return epoch_day(self.base or EPOCH)
+        return -((EPOCH.isoweekday() - self.week_start) % 7)
+
+    def number(self, day: date) -> int:
+        """The number of the bucket that holds a day."""
+        if self.days is None:
+            return (_month_number(day) - self.first) // self.months
+        return (epoch_day(day) - self.first) // self.days
+
+    def opens(self, number: int) -> date:
+        """The first day of a bucket."""
+        if self.days is None:
+            year, month = divmod(self.first + number * self.months, 12)
+            return date(EPOCH.year + year, month + 1, 1)
+        return EPOCH + timedelta(days=self.first + number * self.days)
+
+    def start(self, day: date) -> date:
+        """The first day of the bucket that holds a day."""
+        return self.opens(self.number(day))
+
+    def end(self, day: date) -> date:
+        """The last day of the bucket that holds a day."""
+        return self.opens(self.number(day) + 1) - timedelta(days=1)
 
 
-def period_end(day: date, unit: Unit, week_start: int = 1) -> date:
-    """Last day of the period that holds ``day``."""
-    if unit == "day":
-        return day
-    start = period_start(day, unit, week_start)
-    longest = {"week": 7, "month": 31, "quarter": 92, "year": 366}[unit]
-    return period_start(start + timedelta(days=longest), unit, week_start) - timedelta(days=1)
+def _month_number(day: date) -> int:
+    return (day.year - EPOCH.year) * 12 + day.month - 1
 
 
 def epoch_day(day: date) -> int:

@@ -90,7 +90,7 @@ def _slices(result: Result) -> Spec:
 
 
 def _dates(result: Result) -> Spec:
-    return {"field": "date", "type": "temporal", "title": None if result.query.grain == "day" else result.query.grain}
+    return {"field": "date", "type": "temporal", "title": None if result.query.bucket == "day" else result.query.bucket}
 
 
 def _steps(result: Result) -> Spec:

@@ -47,7 +47,7 @@ def in_words(result: Result) -> list[str]:
 
 def _asked(result: Result) -> str:
     query = result.query
-    parts = [query.metric.replace("_", " "), f"per {query.grain}"]
+    parts = [query.metric.replace("_", " "), f"per {query.bucket}"]
     parts += [f"in a window of {query.window} days"] if query.window else []
     parts += [f"by calendar {query.calendar}"] if query.calendar else []
     parts += [f"by {', '.join(query.breakdown)}"] if query.breakdown else []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from regulars.domain.calendar import Unit, period_end, period_start
+from regulars.domain.calendar import Buckets, Unit
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
@@ -22,14 +22,13 @@ _EARLIEST, _LATEST = date(1971, 1, 1), date(2100, 1, 1)
 class Frame:
     """Days of a question. ``first`` and ``last`` are shown; events from ``scan_from`` to ``scan_to`` matter.
 
-    ``unit`` is the bucket; a bucket that holds the watermark ends at it. ``complete_through`` is the last day
+    A bucket that holds the watermark ends at it. ``complete_through`` is the last day
     that is over.
     """
 
     first: date
     last: date
-    unit: Unit
-    week_start: int
+    buckets: Buckets
     grid_from: date
     scan_from: date
     scan_to: date
@@ -42,11 +41,11 @@ class Frame:
         """The last day of the bucket that starts on ``start``, past the watermark if need be."""
         if self.whole_range:
             return self.asked_end
-        return period_end(start, self.unit, self.week_start)
+        return self.buckets.end(start)
 
     def bucket_start(self, day: date) -> date:
         """The first day of the bucket that holds a day."""
-        return self.first if self.whole_range else period_start(day, self.unit, self.week_start)
+        return self.first if self.whole_range else self.buckets.start(day)
 
     @property
     def days(self) -> int:
@@ -61,24 +60,31 @@ def frame_of(query: Query, shape: Shape, context: Context) -> Frame | None:
         return None
     watermark = min(watermark, query.as_of or watermark)
     first, last = _asked(query, watermark)
-    unit = bucket_unit(query)
-    first = period_start(first, unit, context.week_start)
-    asked_end, last = last, min(period_end(last, unit, context.week_start), watermark)
+    buckets = buckets_of(query, context.week_start, first)
+    first = buckets.start(first)
+    asked_end, last = last, min(buckets.end(last), watermark)
     if first > last:
         return None
     return Frame(
         first=first,
         last=last,
-        unit=unit,
-        week_start=context.week_start,
+        buckets=buckets,
         grid_from=first - timedelta(days=shape.lead_days),
         scan_from=first - timedelta(days=shape.lookback),
         scan_to=min(last + timedelta(days=shape.ahead_days), watermark),
         first_day=first_day,
         complete_through=context.complete_through(watermark),
         asked_end=asked_end,
-        whole_range=shape.summarised and unit == "day",
+        whole_range=shape.summarised and buckets.days == 1,
     )
+
+
+def buckets_of(query: Query, week_start: int, first: date) -> Buckets:
+    """The buckets of a question whose range begins on ``first``."""
+    asked, unit = query.range, bucket_unit(query)
+    if asked.anchor is None and asked.every == 1:
+        return Buckets(unit, week_start)
+    return Buckets(unit, week_start, asked.every, asked.anchor or Buckets(unit, week_start).start(first))
 
 
 def bucket_unit(query: Query) -> Unit:

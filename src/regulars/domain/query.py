@@ -24,6 +24,7 @@ MAX_FILTER_NODES = 200
 MAX_FILTER_DEPTH = 8
 MAX_WINDOW = 366
 MAX_BREAKDOWNS = 3
+LONGEST_BUCKETS: dict[Grain, int] = {"hour": 1, "day": 366, "week": 52, "month": 12}
 MAX_TIMES = 1000
 
 
@@ -84,14 +85,27 @@ class Step(EventCondition, frozen=True, forbid_unknown_fields=True):
 
 
 class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Days from ``start`` to ``end``, both included; widened to whole buckets of ``grain``."""
+    """Days from ``start`` to ``end``, both included; widened to whole buckets of ``grain``.
+
+    A bucket has ``every`` units of the grain, counted from ``anchor``; without one from ``start``, where several make a
+    bucket.
+    """
 
     start: date | None = None
     end: date | None = None
     grain: Grain = "day"
+    every: int = 1
+    anchor: date | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a range that runs backwards."""
+        """Refuse a range that runs backwards, and buckets that no axis can have."""
+        most = LONGEST_BUCKETS[self.grain]
+        if not 1 <= self.every <= most:
+            raise QueryError(
+                f"every must be from 1 to {most} per {self.grain} grain, not {self.every}", code="bad_every"
+            )
+        if self.anchor is not None and self.grain == "hour":
+            raise QueryError("hours are those of the clock, so they take no anchor", code="bad_every")
         if self.start and self.end and self.start > self.end:
             raise QueryError(f"the range starts on {self.start}, after its end {self.end}; swap them", code="bad_range")
 
@@ -129,6 +143,8 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         check_window(self.window)
         if self.limit < 1 or self.limit > 1000:  # noqa: PLR2004 -- the bound is stated in the message
             raise QueryError(f"limit must be between 1 and 1000, not {self.limit}", code="bad_limit")
+        if self.calendar is not None and (self.range.every > 1 or self.range.anchor is not None):
+            raise QueryError("every and anchor belong to a grain; a calendar period is what it is", code="bad_every")
         _check_breakdown(self.breakdown)
         _check_filter_size(self.filters)
 
@@ -136,6 +152,11 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     def grain(self) -> Grain:
         """The unit of the time axis."""
         return self.range.grain
+
+    @property
+    def bucket(self) -> str:
+        """One step of the time axis in words: ``day``, ``2 weeks``."""
+        return self.grain if self.range.every == 1 else f"{self.range.every} {self.grain}s"
 
 
 def check_window(window: int | None, name: str = "window") -> None:

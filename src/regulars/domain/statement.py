@@ -64,7 +64,9 @@ class Statement:
             return is_stored is not None and self._arrivals_are_exact() and is_stored(self)
         # Gaps are capped in the aggregates, so "first in the range" is only certain within the cap.
         single_people = rules & {"actions", "registered", "joined"} or scope.per_person
-        return not single_people and self.frame.days <= GAP_CAP and self.stored_slice() is not None
+        # So is "in the bucket before", when both lie within it.
+        is_certain = self.frame.days <= GAP_CAP and 2 * self.shape.lead_days <= GAP_CAP
+        return not single_people and is_certain and self.stored_slice() is not None
 
     @property
     def _needs_events(self) -> bool:

@@ -22,6 +22,8 @@ class Question(TypedDict, total=False):
     start: Day | None
     end: Day | None
     grain: Grain
+    every: int
+    anchor: Day | None
     activity: str
     population: Population
     where: str | Filter | Sequence[str | Filter]

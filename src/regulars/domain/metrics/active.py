@@ -20,7 +20,7 @@ def _active_users(query: Query) -> Shape:
             "a rolling window needs a day, week or month grain: at an hour grain each hour counts its own people",
             code="window_at_hour_grain",
         )
-    if query.calendar is not None or (query.window is None and query.grain != "day"):
+    if query.calendar is not None or (query.window is None and query.bucket != "day"):
         measures, window = (Measure("active_users", "period"),), None
     else:
         window = query.window or 1

@@ -41,7 +41,7 @@ def _people_by_count(statement: Statement, source: Source) -> dict[str, str]:
     named |= habits.ticks(statement, source, every_bucket=bool(ACTIVE_DAYS.option(query, "over_time")))
     unit = str(ACTIVE_DAYS.option(query, "unit"))
     window = query.window or DEFAULT_WINDOW
-    named["habits"] = habits.habits(scope, window, unit, 70_004 - frame.week_start)
+    named["habits"] = habits.habits(scope, window, unit, 70_004 - frame.buckets.week_start)
     named["counted"] = habits.judged(scope, "habits", "h.active")
     return named
 
@@ -56,7 +56,7 @@ SELECT {slice_} AS slice, c.date, c.active, count(*) AS users
 FROM counted c {join} GROUP BY {slice_ + ", " if scope.breakdown else ""}c.date, c.active"""
     most = f"{window}"
     if ACTIVE_DAYS.option(query, "unit") == "week":
-        offset = 70_004 - frame.week_start
+        offset = 70_004 - frame.buckets.week_start
         most = f"floor((t.last_day + {offset}) / 7.0) - floor((t.last_day - {window - 1} + {offset}) / 7.0) + 1"
     reached = ">=" if ACTIVE_DAYS.option(query, "at_least") else "="
     named["curve"] = f"""

@@ -33,7 +33,7 @@ def _lifecycle(query: Query) -> Shape:
             Measure("active_users", "period"),
         ),
         _COLUMNS,
-        lead_days=_LEAD[query.grain],
+        lead_days=_LEAD[query.grain] * query.range.every,
         people={
             "new": ("new",),
             "retained": ("retained",),

@@ -73,7 +73,7 @@ def _shape(query: Query) -> Shape:
     return Shape(
         (Measure("cohort_size", "period"),),
         {name: name for name in names},
-        ahead_days=(spans[-1][1] + 1) * days,
+        ahead_days=(spans[-1][1] + 1) * days * query.range.every,
         people={"cohort_size": ("cohort_size",), "retention_users": ("retention_users",)},
         needs_history=True,
     )
@@ -163,7 +163,7 @@ def _periods(statement: Statement) -> Periods:
     is_by_day = not _needs_events(statement)
     in_first = least + (is_by_day and is_same and not counts_start and spans[0][0] == 0)
     return Periods(
-        clock, query.grain, spans, _option(query, "kind") == "on_or_after", least, in_first,
+        clock, query.grain, query.range.every, spans, _option(query, "kind") == "on_or_after", least, in_first,
         counts_start, bool(_option(query, "match_breakdown")) and statement.scope.by_event,
     )  # fmt: skip
 
@@ -178,7 +178,7 @@ def _is_stored(statement: Statement) -> bool:
     query, periods = statement.query, _periods(statement)
     first = _option(query, "cohort") in ("first_time", "first_matching")
     plain = periods.is_plain and not periods.is_open and periods.least == 1 and not query.filters
-    return first and plain and periods.clock == "calendar" and query.grain == "day" and not query.breakdown
+    return first and plain and periods.clock == "calendar" and query.bucket == "day" and not query.breakdown
 
 
 def _relations(statement: Statement, source: Source) -> dict[str, str]:

@@ -8,6 +8,7 @@ from regulars.domain.calendar import epoch_day
 from regulars.domain.relations.scope import listed
 
 if TYPE_CHECKING:
+    from regulars.domain.calendar import Buckets
     from regulars.domain.frame import Frame
     from regulars.domain.metrics.record import Shape
     from regulars.domain.relations.scope import Scope
@@ -52,19 +53,24 @@ WHERE full_date >= {values.add(frame.grid_from)} AND full_date <= {values.add(fr
         first, last = epoch_day(frame.first), epoch_day(frame.last)
         date = values.add(frame.first)
         return f"SELECT epoch_day AS day, {date} AS date, {first} AS first_day, {last} AS last_day\n{body}"
-    if frame.unit == "day":
+    buckets = frame.buckets
+    if buckets.days == 1:
         return f"SELECT epoch_day AS day, full_date AS date, epoch_day AS first_day, epoch_day AS last_day\n{body}"
-    key = {
-        # 1970-01-01 was a Thursday, ISO weekday 4.
-        "week": f"floor((epoch_day + {70_004 - frame.week_start}) / 7.0)",
-        "month": "year, month",
-        "quarter": "year, quarter",
-        "year": "year",
-    }[frame.unit]
+    key = tick("epoch_day", buckets, month="(year - 1970) * 12 + month - 1")
     return f"""
 SELECT epoch_day AS day, min(full_date) OVER (PARTITION BY {key}) AS date,
   min(epoch_day) OVER (PARTITION BY {key}) AS first_day, max(epoch_day) OVER (PARTITION BY {key}) AS last_day
 {body}"""
+
+
+def tick(day: str, buckets: Buckets, month: str = "") -> str:
+    """The number of the bucket that holds a day; ``month`` is an expression for the months since 1970, where one is."""
+    if buckets.days == 1:
+        return day
+    if buckets.days is not None:
+        return f"floor(({day} - {buckets.first}) / {buckets.days}.0)"
+    number = month or f"rg_month_number({day})"
+    return f"floor(({number} - {buckets.first}) / {buckets.months}.0)"
 
 
 def counts(scope: Scope, shape: Shape) -> str:

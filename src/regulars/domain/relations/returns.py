@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from regulars.domain.calendar import day_ends_at, epoch_day
 from regulars.domain.relations import slices
 from regulars.domain.relations.cohorts import sliced_events
+from regulars.domain.relations.counts import tick
 from regulars.domain.timezones import epoch_second
 
 if TYPE_CHECKING:
+    from regulars.domain.calendar import Buckets
     from regulars.domain.relations.cohorts import Entry
     from regulars.domain.statement import Statement
 
@@ -22,15 +24,17 @@ _MICROSECONDS: dict[Unit, int] = {unit: days * 86_400_000_000 or 3_600_000_000 f
 
 @dataclass(frozen=True)
 class Periods:
-    """Which periods are looked at: ``spans`` are pairs (first, last) of period numbers, by ``clock`` and ``unit``.
+    """Which periods are looked at.
 
-    ``is_open``: a return in a later period counts too. ``least`` return events are needed within a span, ``in_first``
-    in the one that holds the start; ``counts_start``: the start event is a return event of period 0 itself.
-    ``matches``: the return must have the value of the start.
+    ``spans`` are pairs (first, last) of period numbers by ``clock``; a period has ``every`` units. ``is_open``: a
+    return in a later period counts too. ``least`` return events are needed within a span, ``in_first`` in the one that
+    holds the start; ``counts_start``: the start event is a return event of period 0 itself. ``matches``: the return
+    must have the value of the start.
     """
 
     clock: Clock
     unit: Unit
+    every: int
     spans: tuple[tuple[int, int], ...]
     is_open: bool
     least: int
@@ -51,15 +55,15 @@ class Periods:
 
 def kept(statement: Statement, entry: Entry, periods: Periods) -> dict[str, str]:
     """The relation ``kept``: cohort, slice, person, and the ``period`` in which the person came back."""
-    week = statement.context.week_start
+    buckets = statement.frame.buckets
     span = _span_of("period", periods)
     if entry.marks is None:
-        number = _by_days("c.day", "m.day", periods, week)
+        number = _by_days("c.day", "m.day", periods, buckets)
         source, amount = "chain c ON c.user_key = m.user_key", "c.actions"
         tests = ["c.day >= m.day"]
     else:
-        at = f"floor((c.at - m.at) / {_MICROSECONDS[periods.unit]}.0)"
-        number = at if periods.clock == "rolling" else _by_days("c.day", "m.day", periods, week)
+        at = f"floor((c.at - m.at) / {_MICROSECONDS[periods.unit] * periods.every}.0)"
+        number = at if periods.clock == "rolling" else _by_days("c.day", "m.day", periods, buckets)
         events = f"({sliced_events(statement.scope)})" if periods.matches else "events"
         source, amount = f"{events} c ON c.user_key = m.user_key", "1"
         source += " AND c.slice = m.slice" if periods.matches else ""
@@ -88,19 +92,12 @@ HAVING sum(actions) >= {needed}""",
     }
 
 
-def _by_days(later: str, sooner: str, periods: Periods, week_start: int) -> str:
+def _by_days(later: str, sooner: str, periods: Periods, buckets: Buckets) -> str:
     """How many periods lie between two days."""
     if periods.clock == "anchored":
-        days = DAYS[periods.unit]
+        days = DAYS[periods.unit] * periods.every
         return f"{later} - {sooner}" if days == 1 else f"floor(({later} - {sooner}) / {days}.0)"
-    return f"{_tick(later, periods.unit, week_start)} - {_tick(sooner, periods.unit, week_start)}"
-
-
-def _tick(day: str, unit: Unit, week_start: int) -> str:
-    """The number of the calendar period that holds a day."""
-    # 1970-01-01 was a Thursday, ISO weekday 4.
-    numbers = {"week": f"floor(({day} + {70_004 - week_start}) / 7.0)", "month": f"rg_month_number({day})"}
-    return numbers.get(unit, day)
+    return f"{tick(later, buckets)} - {tick(sooner, buckets)}"
 
 
 def _span_of(period: str, periods: Periods) -> str:
@@ -134,17 +131,18 @@ def _grid(statement: Statement, periods: Periods) -> str:
         through = str(periods.last) if periods.is_open else "epoch_day"
         numbers = f"""
 SELECT epoch_day AS period, {through} AS through FROM dim_dates WHERE epoch_day BETWEEN 0 AND {periods.last}"""
-    days = max(DAYS[unit], 1)
+    days = max(DAYS[unit], 1) * periods.every
     joins = ""
     if periods.clock == "calendar" and unit == "month":
-        months = """(
-  SELECT (year - 1970) * 12 + month - 1 AS tick, min(epoch_day) AS opens, max(epoch_day) AS closes
-  FROM dim_dates GROUP BY year, month
+        months = f"""(
+  SELECT tick, min(epoch_day) AS opens, max(epoch_day) AS closes
+  FROM (SELECT epoch_day, {tick("epoch_day", frame.buckets, "(year - 1970) * 12 + month - 1")} AS tick FROM dim_dates) d
+  GROUP BY tick
 )"""
         opens, closes = "a.opens", "z.closes"
         joins = f"""
-JOIN {months} a ON a.tick = rg_month_number(c.first_day) + n.period
-JOIN {months} z ON z.tick = rg_month_number(c.first_day) + n.through"""
+JOIN {months} a ON a.tick = {tick("c.first_day", frame.buckets)} + n.period
+JOIN {months} z ON z.tick = {tick("c.first_day", frame.buckets)} + n.through"""
     elif unit == "hour":
         opens, closes = "c.first_day + floor(n.period / 24.0)", "c.last_day + floor((n.through + 1) / 24.0) + 1"
     else:
@@ -169,7 +167,7 @@ def rows(statement: Statement, periods: Periods) -> str:
     done = f"g.closes <= {epoch_day(frame.complete_through)}"
     if periods.clock == "rolling":
         end = epoch_second(day_ends_at(frame.complete_through, statement.context.timezone)) * 1_000_000
-        reach = f"s.last_at + (g.through + 1) * {_MICROSECONDS[periods.unit]}"
+        reach = f"s.last_at + (g.through + 1) * {_MICROSECONDS[periods.unit] * periods.every}"
         done = f"CASE WHEN s.last_at IS NULL THEN {done} ELSE {reach} <= {end} END"
     size = "coalesce(s.people, 0)"
     through = "" if periods.is_plain else "g.through AS period_end, "

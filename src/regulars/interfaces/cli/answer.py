@@ -63,7 +63,7 @@ def heading(result: Result) -> list[str]:
     if query.breakdown:
         parts.append(f"by {', '.join(query.breakdown)}")
     if not result.rows or "date" in result.rows[0]:
-        parts.append(f"per {query.grain}")
+        parts.append(f"per {query.bucket}")
     if rows and "date" in rows[0]:
         parts.append(f"{rows[0]['date']} to {rows[-1]['date']}")
     return [" · ".join(parts), f"Days are calendar days in {result.timezone}; {completeness(result)}."]

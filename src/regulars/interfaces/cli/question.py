@@ -44,6 +44,10 @@ _QUESTION: tuple[Callable[[Any], Any], ...] = (
         show_default=True,
         help="One row per hour, day, week or month.",
     ),
+    click.option("--every", type=int, default=1, show_default=True, help="Units of the grain per row."),
+    click.option(
+        "--anchor", type=WORDS, metavar="DAY", help="A day on which such a bucket begins.  [default: --start]"
+    ),
     click.option("--window", type=int, metavar="DAYS", help="Rolling window: active within so many days."),
     click.option("--calendar", type=click.Choice(get_args(Calendar)), help="Calendar period instead of a window."),
     click.option(
@@ -104,6 +108,8 @@ def asked(ws: Workspace, given: dict[str, Any]) -> Query:
         start=given["start"],
         end=given["end"],
         grain=given["grain"],
+        every=given["every"],
+        anchor=given["anchor"],
         window=given["window"],
         calendar=given["calendar"],
         activity=given["activity"],
