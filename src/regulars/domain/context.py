@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from regulars.domain.calendar import day_ends_at
+from regulars.domain.segments import CohortRules
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import PropertyNames
 
@@ -63,6 +64,7 @@ class Context:
     core_features: tuple[str, ...] = ()
     population: PopulationRule = field(default_factory=PopulationRule)
     sessions: SessionRule = field(default_factory=SessionRule)
+    rules: CohortRules = field(default_factory=CohortRules)
     fresh_activities: frozenset[str] = frozenset()
     dimensions: frozenset[str] = frozenset()
     missing_dimensions: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from regulars.domain.calendar import Unit, period_end, period_start
+from regulars.domain.calendar import EPOCH, Unit, period_end, period_start
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Frame:
     """Days of a question. ``first`` and ``last`` are shown; events from ``scan_from`` to ``scan_to`` matter.
 
     ``unit`` is the bucket; a bucket that holds the watermark ends at it. ``complete_through`` is the last day
-    that is over.
+    that is over. No value that changes with time is looked at on a day before ``judged_from``.
     """
 
     first: date
@@ -36,6 +36,7 @@ class Frame:
     first_day: date
     complete_through: date
     asked_end: date
+    judged_from: date = EPOCH
     whole_range: bool = False
 
     def bucket_end(self, start: date) -> date:
@@ -77,6 +78,7 @@ def frame_of(query: Query, shape: Shape, context: Context) -> Frame | None:
         first_day=first_day,
         complete_through=context.complete_through(watermark),
         asked_end=asked_end,
+        judged_from=EPOCH if shape.needs_history else first - timedelta(days=max(shape.lookback, shape.lead_days)),
         whole_range=shape.summarised and unit == "day",
     )
 

@@ -5,14 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.properties import AGE_BANDS, FAR, TENURE_BANDS
+from regulars.domain.relations.membership import held_values
 from regulars.domain.relations.scope import day_number, listed, where
 from regulars.domain.schema import MISSING
 
 if TYPE_CHECKING:
+    from regulars.domain.frame import Frame
     from regulars.domain.relations.scope import Scope
 
 
-def validity(attribute: str) -> str:
+def validities(scope: Scope, frame: Frame) -> dict[str, str]:
+    """One relation per attribute that changes with time and that the question reads, with what it is made of.
+
+    Each has ``user_key``, ``valid_from``, ``valid_to``, ``value``, and is exact from the first day on which the frame
+    judges anybody.
+    """
+    read = {*scope.moments, *(name for one in scope.memberships.values() for name in one.moments)}
+    named = {name: _band(name) for name in sorted(read - set(scope.memberships))}
+    for one in scope.memberships.values():
+        named |= held_values(one, frame.judged_from, frame.scan_to)
+    return named
+
+
+def _band(attribute: str) -> str:
     """From which day to which day each person holds which value of a time-dependent attribute."""
     bands = TENURE_BANDS if attribute == "tenure_band" else AGE_BANDS
     column = "registration_date" if attribute == "tenure_band" else "birth_date"

@@ -1,0 +1,153 @@
+"""From which day to which day a rule holds for each person: running numbers, exact on every day.
+
+::
+
+    changes   what is added to a person's numbers on a day, and taken away when it leaves the window
+    levels    the running numbers after each of these days
+    judged    the value that the rule gives with them
+    turns     the days on which it becomes another one
+
+Nothing is done per day: a person who comes twice a year has a handful of rows. Changes before the first day that anybody
+is judged on are taken together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from regulars.domain.calendar import EPOCH, epoch_day
+from regulars.domain.properties import FAR
+from regulars.domain.relations import rows
+from regulars.domain.relations.scope import day_number, where
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from regulars.domain.membership import Level, Membership
+
+_SIGNS = "(SELECT 1 AS sign UNION ALL SELECT -1 AS sign) g"
+
+
+def held_values(one: Membership, first: date, last: date, only: str = "") -> dict[str, str]:
+    """The relations up to the one that bears the membership's name: user_key, valid_from, valid_to, value.
+
+    It is exact from ``first`` to ``last``; ``only`` is a condition on the people (alias ``u``) to look at.
+    """
+    name = one.name
+    numbers = [f"level_{number}" for number, _ in enumerate(one.levels, 1)]
+    every = "PARTITION BY user_key ORDER BY day"
+    running = "".join(f", sum({n}) OVER ({every} ROWS UNBOUNDED PRECEDING) AS {n}" for n in numbers)
+    return {
+        f"changes_of_{name}": _changes(one, first, last, only),
+        f"levels_of_{name}": f"SELECT user_key, day{running} FROM changes_of_{name}",
+        f"judged_of_{name}": f"""
+SELECT s.user_key, s.day, {one.value} AS value
+FROM levels_of_{name} s JOIN dim_users u ON u.user_key = s.user_key""",
+        f"turns_of_{name}": f"""
+SELECT user_key, day, value, row_number() OVER ({every} DESC) AS place FROM (
+  SELECT user_key, day, value, lag(value) OVER ({every}) AS value_before, row_number() OVER ({every}) AS place
+  FROM judged_of_{name}
+) compared
+WHERE place = 1 OR value <> value_before""".replace(f"{every} DESC", "PARTITION BY user_key ORDER BY day DESC"),
+        name: f"""
+SELECT user_key, day AS valid_from,
+  CASE WHEN place = 1 THEN {FAR} ELSE lead(day) OVER ({every}) - 1 END AS valid_to, value
+FROM turns_of_{name}""",
+    }
+
+
+def _changes(one: Membership, first: date, last: date, only: str) -> str:
+    start, end = epoch_day(first), epoch_day(last)
+    sums = "".join(
+        f", CAST(sum(CASE WHEN level = {number} THEN amount ELSE 0 END) AS BIGINT) AS level_{number}"
+        for number, _ in enumerate(one.levels, 1)
+    )
+    parts = "".join(
+        f"\n  UNION ALL\n  SELECT user_key, greatest(day, {start}) AS day, {number} AS level, amount"
+        f" FROM ({_edges(level, first, last, only)}) x{number}"
+        for number, level in enumerate(one.levels, 1)
+    )
+    return f"""
+SELECT user_key, day{sums}
+FROM (
+  SELECT u.user_key, CAST({start} AS BIGINT) AS day, 0 AS level, CAST(0 AS BIGINT) AS amount
+  FROM dim_users u {where([only] if only else [])}{parts}
+) edges
+WHERE day <= {end}
+GROUP BY user_key, day"""
+
+
+def _edges(level: Level, first: date, last: date, only: str) -> str:
+    """What a level gains and loses: user_key, day, amount."""
+    if level.counted == "moment":
+        mine = [level.test, *([f"{level.moment}.{_keys(only)}"] if only else [])]
+        return f"""
+SELECT {level.moment}.user_key, CAST(CASE WHEN g.sign = 1 THEN {level.moment}.valid_from ELSE {level.moment}.valid_to + 1
+  END AS BIGINT) AS day, CAST(g.sign AS BIGINT) AS amount
+FROM {level.moment} CROSS JOIN {_SIGNS} {where(mine)}"""
+    if level.counted == "tenure":
+        return _tenure(level, last, only)
+    if level.counted == "days_since":
+        return _days_since(level, _days(level, None, last, only))
+    amount = "d.actions" if level.counted == "times" else "1"
+    earliest = None
+    if level.window is None:
+        return f"SELECT d.user_key, d.day, CAST({amount} AS BIGINT) AS amount FROM ({_days(level, None, last, only)}) d"
+    earliest = epoch_day(first) - level.window + 1
+    return f"""
+SELECT d.user_key, CASE WHEN g.sign = 1 THEN d.day ELSE d.day + {level.window} END AS day,
+  CAST(g.sign * {amount} AS BIGINT) AS amount
+FROM ({_days(level, earliest, last, only)}) d CROSS JOIN {_SIGNS}"""
+
+
+def _days(level: Level, earliest: int | None, last: date, only: str) -> str:
+    """The days on which it was done, and how often: user_key, day, actions."""
+    since = "" if earliest is None or earliest <= 0 else f"{_date(earliest)}"
+    if level.events is not None:
+        scope = level.events if not only else rows.replace(level.events, user_conditions=(only,))
+        found = rows.user_days(scope, since, _date(epoch_day(last)))
+        return f"SELECT user_key, day, actions FROM ({found}) done"
+    tests = [f"r.activity = '{level.activity}'", f"r.day <= {_date(epoch_day(last))}"]
+    tests += [f"r.day >= {since}"] if since else []
+    tests += [f"r.{_keys(only)}"] if only else []
+    return f"SELECT r.user_key, {day_number('r.day')} AS day, r.actions FROM arrivals r {where(tests)}"
+
+
+def _days_since(level: Level, days: str) -> str:
+    """From so many days after it was done, until too many have passed or it is done again."""
+    end = "n.next_day"
+    if level.high is not None:
+        late = f"n.day + {level.high + 1}"
+        end = f"CASE WHEN n.next_day < {late} THEN n.next_day ELSE {late} END"
+    return f"""
+SELECT n.user_key, CASE WHEN g.sign = 1 THEN n.day + {level.low} ELSE {end} END AS day, CAST(g.sign AS BIGINT) AS amount
+FROM (
+  SELECT user_key, day, CASE WHEN place = 1 THEN {FAR} ELSE next_day END AS next_day FROM (
+    SELECT d.user_key, d.day, lead(d.day) OVER (PARTITION BY d.user_key ORDER BY d.day) AS next_day,
+      row_number() OVER (PARTITION BY d.user_key ORDER BY d.day DESC) AS place
+    FROM ({days}) d
+  ) followed
+) n CROSS JOIN {_SIGNS}
+WHERE n.day + {level.low} < n.next_day"""
+
+
+def _tenure(level: Level, last: date, only: str) -> str:
+    """From so many days after the registration, or the first action, until too many have passed."""
+    end = FAR if level.high is None else f"b.day + {level.high + 1}"
+    return f"""
+SELECT b.user_key, CASE WHEN g.sign = 1 THEN b.day + {level.low} ELSE {end} END AS day, CAST(g.sign AS BIGINT) AS amount
+FROM (
+  SELECT u.user_key, coalesce({day_number("u.registration_date")}, f.day) AS day
+  FROM dim_users u LEFT JOIN (
+    SELECT d.user_key, min(d.day) AS day FROM ({_days(level, None, last, only)}) d GROUP BY d.user_key
+  ) f ON f.user_key = u.user_key {where([only] if only else [])}
+) b CROSS JOIN {_SIGNS}
+WHERE b.day IS NOT NULL"""
+
+
+def _keys(only: str) -> str:
+    return f"user_key IN (SELECT u.user_key FROM dim_users u WHERE {only})"
+
+
+def _date(day: int) -> str:
+    return f"CAST('{EPOCH.fromordinal(EPOCH.toordinal() + day).isoformat()}' AS DATE)"
