@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from regulars.domain.cohorts import Cohort, Rule
 from regulars.domain.query import EventCondition, Filter
-from tests.oracle.cohorts import SHIPPED
 from tests.oracle.questions import USER_LEVEL, conditions, queries, sliced_queries
 from tests.strategies import worlds
 
@@ -56,7 +55,7 @@ def rules(draw: DrawFn, world: World, known: tuple[str, ...], depth: int = 2) ->
         return Rule(**{word: draw(rules(world, known, depth - 1) if word == "not_" else members)})
     if kind == "done":
         return draw(measured())
-    refer = [Rule(cohort=name) for name in known] + [Rule(segment=name) for name in SHIPPED[:2] if known]
+    refer = [Rule(cohort=name) for name in known] + [Rule(segment=name) for name in ("new_user", "at_risk") if known]
     tiers = st.lists(st.sampled_from(("casual", "regular", "dormant", "not_yet_seen")), min_size=1, max_size=2)
     return draw(st.one_of(tiers.map(lambda names: Rule(tier=tuple(names))), attributes(world), *map(st.just, refer)))
 

@@ -26,6 +26,7 @@ from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
 from regulars.synthetic.generate import GeneratorOptions, generate
 from tests.application.test_agreement import comparable, workspace_of
 from tests.application.test_habits_agreement import ruled_worlds
+from tests.cohort_strategies import cohort_queries, cohort_worlds
 from tests.interfaces.cli import call
 from tests.oracle import RefusedError, answer
 from tests.oracle.session_metric import session_rows
@@ -184,3 +185,23 @@ def test_one_question_has_one_answer_by_every_road(clickhouse: ClickHouseEngine,
     assert [(str(date), country, count) for date, country, count, _ in by_hand] == bare
     assert [(str(date), country, count) for date, country, count, _ in served] == bare
     assert sum(count for _, _, count in bare) > 0
+
+
+@given(world=cohort_worlds(), data=st.data())
+@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+def test_clickhouse_knows_who_belongs(clickhouse: ClickHouseEngine, world: World, data: st.DataObject) -> None:
+    """Cohorts and segments as filter and breakdown, from every source."""
+    query = data.draw(cohort_queries(world))
+    note(msgspec.json.encode(query).decode())
+    try:
+        expected = comparable(answer(world, query))
+    except RefusedError:
+        assume(False)
+    with workspace_of(world) as ws:
+        mirror(ws.engine, clickhouse, COPIED)
+        for number in range(len(SOURCES)):
+            try:
+                rows = rows_on(clickhouse, ws, query, SOURCES[number:])
+            except QueryError:
+                assume(False)
+            assert rows == expected

@@ -29,17 +29,16 @@ Counted = Literal["times", "days", "days_since", "tenure", "moment"]
 class Level:
     """A number per person that goes up and down from day to day.
 
-    ``times`` and ``days`` count what was done in the ``window``, or ever. The others are 1 while something holds: the
-    days since it was done last, or since the registration, lie within the bounds (``low``, ``high``); a ``value`` that
-    changes with time passes a test. What was done comes from stored arrivals (``activity``) or from ``events``.
+    ``times`` and ``days`` count what was done in the ``window``, or ever. The others are 1 while something holds: it
+    was done last, or the person came, at least so many days ago (``after``); the value of a ``moment`` passes a
+    ``test``. What was done comes from stored arrivals (``activity``) or from ``events``.
     """
 
     counted: Counted
     activity: str = ""
     events: Scope | None = None
     window: int | None = None
-    low: int = 0
-    high: int | None = None
+    after: int = 0
     moment: str = ""
     test: str = ""
 
@@ -122,10 +121,10 @@ class _Levels:
 
     def _measure(self, rule: Rule) -> str:
         low, high = rule.bounds()
-        if rule.measure == "tenure":
-            return f"{self._add(self._source('any', 'tenure', low=low, high=high))} > 0"
-        if rule.measure == "days_since":
-            return f"{self._add(self._source(rule.events(), 'days_since', low=low, high=high))} > 0"
+        if rule.measure in ("days_since", "tenure"):
+            source = self._source("any" if rule.measure == "tenure" else rule.events(), rule.measure)
+            passed = f"{self._add(replace(source, after=low))} > 0"
+            return passed if high is None else f"({passed} AND {self._add(replace(source, after=high + 1))} = 0)"
         number = self._done(rule.events(), rule.measure or "times", rule.last_days)
         return f"({number} >= {low}" + (f" AND {number} <= {high})" if high is not None else ")")
 
@@ -137,11 +136,9 @@ class _Levels:
             self.levels.append(level)
         return f"s.level_{self.levels.index(level) + 1}"
 
-    def _source(
-        self, events: str | EventCondition, counted: Counted, *, low: int = 0, high: int | None = None
-    ) -> Level:
+    def _source(self, events: str | EventCondition, counted: Counted) -> Level:
         """The level over days that are stored for an activity, else over events."""
-        level, context = Level(counted, low=low, high=high), self.context
+        level, context = Level(counted), self.context
         rule = context.activities.get(events) if isinstance(events, str) else None
         by_days = rule is not None and (rule.min_events > 1 or rule.max_events is not None)
         if rule is None or (by_days and counted == "times"):

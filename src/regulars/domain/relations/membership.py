@@ -13,6 +13,7 @@ is judged on are taken together.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from regulars.domain.calendar import EPOCH, epoch_day
@@ -88,9 +89,8 @@ FROM {level.moment} CROSS JOIN {_SIGNS} {where(mine)}"""
     if level.counted == "tenure":
         return _tenure(level, last, only)
     if level.counted == "days_since":
-        return _days_since(level, _days(level, None, last, only))
+        return _days_since(level, last, only)
     amount = "d.actions" if level.counted == "times" else "1"
-    earliest = None
     if level.window is None:
         return f"SELECT d.user_key, d.day, CAST({amount} AS BIGINT) AS amount FROM ({_days(level, None, last, only)}) d"
     earliest = epoch_day(first) - level.window + 1
@@ -101,47 +101,50 @@ FROM ({_days(level, earliest, last, only)}) d CROSS JOIN {_SIGNS}"""
 
 
 def _days(level: Level, earliest: int | None, last: date, only: str) -> str:
-    """The days on which it was done, and how often: user_key, day, actions."""
+    """The days on which it was done, and how often: user_key, day, actions; stored ones with the gap before."""
     since = "" if earliest is None or earliest <= 0 else f"{_date(earliest)}"
     if level.events is not None:
-        scope = level.events if not only else rows.replace(level.events, user_conditions=(only,))
+        scope = replace(level.events, user_conditions=(only,)) if only else level.events
         found = rows.user_days(scope, since, _date(epoch_day(last)))
         return f"SELECT user_key, day, actions FROM ({found}) done"
     tests = [f"r.activity = '{level.activity}'", f"r.day <= {_date(epoch_day(last))}"]
     tests += [f"r.day >= {since}"] if since else []
     tests += [f"r.{_keys(only)}"] if only else []
-    return f"SELECT r.user_key, {day_number('r.day')} AS day, r.actions FROM arrivals r {where(tests)}"
+    day = day_number("r.day")
+    return f"SELECT r.user_key, {day} AS day, r.actions, r.days_since_prior AS gap FROM arrivals r {where(tests)}"
 
 
-def _days_since(level: Level, days: str) -> str:
-    """From so many days after it was done, until too many have passed or it is done again."""
-    end = "n.next_day"
-    if level.high is not None:
-        late = f"n.day + {level.high + 1}"
-        end = f"CASE WHEN n.next_day < {late} THEN n.next_day ELSE {late} END"
+def _gaps(level: Level, last: date, only: str) -> str:
+    """Every day on which it was done, with the gap to the one before."""
+    days = _days(level, None, last, only)
+    if level.events is None:
+        return days
+    return f"SELECT user_key, day, day - lag(day) OVER (PARTITION BY user_key ORDER BY day) AS gap FROM ({days}) d"
+
+
+def _days_since(level: Level, last: date, only: str) -> str:
+    """From so many days after it was done last until it is done again: only longer gaps have such days."""
+    gaps = _gaps(level, last, only)
+    if level.after == 0:
+        return f"SELECT x.user_key, x.day, CAST(1 AS BIGINT) AS amount FROM ({gaps}) x WHERE x.gap IS NULL"
     return f"""
-SELECT n.user_key, CASE WHEN g.sign = 1 THEN n.day + {level.low} ELSE {end} END AS day, CAST(g.sign AS BIGINT) AS amount
-FROM (
-  SELECT user_key, day, CASE WHEN place = 1 THEN {FAR} ELSE next_day END AS next_day FROM (
-    SELECT d.user_key, d.day, lead(d.day) OVER (PARTITION BY d.user_key ORDER BY d.day) AS next_day,
-      row_number() OVER (PARTITION BY d.user_key ORDER BY d.day DESC) AS place
-    FROM ({days}) d
-  ) followed
-) n CROSS JOIN {_SIGNS}
-WHERE n.day + {level.low} < n.next_day"""
+SELECT x.user_key, CASE WHEN g.sign = 1 THEN x.day - x.gap + {level.after} ELSE x.day END AS day,
+  CAST(g.sign AS BIGINT) AS amount
+FROM ({gaps}) x CROSS JOIN {_SIGNS}
+WHERE x.gap > {level.after}
+UNION ALL
+SELECT y.user_key, max(y.day) + {level.after} AS day, CAST(1 AS BIGINT) AS amount FROM ({gaps}) y GROUP BY y.user_key"""
 
 
 def _tenure(level: Level, last: date, only: str) -> str:
-    """From so many days after the registration, or the first action, until too many have passed."""
-    end = FAR if level.high is None else f"b.day + {level.high + 1}"
+    """From so many days after the registration, or the first action, on."""
     return f"""
-SELECT b.user_key, CASE WHEN g.sign = 1 THEN b.day + {level.low} ELSE {end} END AS day, CAST(g.sign AS BIGINT) AS amount
+SELECT b.user_key, b.day + {level.after} AS day, CAST(1 AS BIGINT) AS amount
 FROM (
   SELECT u.user_key, coalesce({day_number("u.registration_date")}, f.day) AS day
-  FROM dim_users u LEFT JOIN (
-    SELECT d.user_key, min(d.day) AS day FROM ({_days(level, None, last, only)}) d GROUP BY d.user_key
-  ) f ON f.user_key = u.user_key {where([only] if only else [])}
-) b CROSS JOIN {_SIGNS}
+  FROM dim_users u LEFT JOIN (SELECT x.user_key, x.day FROM ({_gaps(level, last, only)}) x WHERE x.gap IS NULL) f
+    ON f.user_key = u.user_key {where([only] if only else [])}
+) b
 WHERE b.day IS NOT NULL"""
 
 
