@@ -15,13 +15,14 @@ from regulars.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from regulars.domain.cohorts import Rule
 
 SEGMENT = "segment"
 PREFIX = "cohort."
 FROZEN = "frozen cohort"
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 DEFAULT_SEGMENTS: Mapping[str, Cohort] = {
     "new_user": Cohort(measure="tenure", at_most=7, description="Registered, or first seen, at most 7 days ago"),
@@ -31,6 +32,20 @@ DEFAULT_SEGMENTS: Mapping[str, Cohort] = {
     "power_user": Cohort(measure="days", at_least=20, last_days=30, description="Active on 20 or more of 30 days"),
     "active_user": Cohort(measure="days_since", at_least=0, description="Everybody else who was ever active"),
 }
+
+
+@dataclass(frozen=True)
+class Stay:
+    """How long a person belonged: from the first day to the last, both included; no last day: they still do.
+
+    What was before the workspace's first day is not known, so stays begin on it at the earliest.
+    """
+
+    name: str
+    first_day: date
+    last_day: date | None
+    is_segment: bool = False
+    is_frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ def check_rules(rules: CohortRules) -> None:
 
 def _check_name(node: str) -> None:
     kind, _, name = node.partition(" ")
-    if not _NAME.fullmatch(name) or (kind == "cohort" and name == SEGMENT):
+    if not NAME.fullmatch(name) or (kind == "cohort" and name == SEGMENT):
         raise bad_rule(f"{kind} name {name!r} must be lower-case letters, digits and _, and not {SEGMENT!r}")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from regulars.questions.active import ActiveQuestions
 from regulars.questions.asking import Asking, Day, Question
+from regulars.questions.cohorts import CohortQuestions
 from regulars.questions.engagement import EngagementQuestions
 
 __all__ = ["Asking", "Day", "Question", "Questions"]
 
 
-class Questions(ActiveQuestions, EngagementQuestions):
+class Questions(ActiveQuestions, EngagementQuestions, CohortQuestions):
     """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""

@@ -10,7 +10,10 @@ from regulars.domain.relations.scope import day_number, listed, where
 from regulars.domain.schema import MISSING
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from regulars.domain.frame import Frame
+    from regulars.domain.membership import Membership
     from regulars.domain.relations.scope import Scope
 
 
@@ -20,11 +23,15 @@ def validities(scope: Scope, frame: Frame) -> dict[str, str]:
     Each has ``user_key``, ``valid_from``, ``valid_to``, ``value``, and is exact from the first day on which the frame
     judges anybody.
     """
-    read = {*scope.moments, *(name for one in scope.memberships.values() for name in one.moments)}
-    named = {name: _band(name) for name in sorted(read - set(scope.memberships))}
+    named = {name: _band(name) for name in scope.moments if name not in scope.memberships}
     for one in scope.memberships.values():
-        named |= held_values(one, frame.judged_from, frame.scan_to)
+        named |= made_of(one, frame.judged_from, frame.scan_to)
     return named
+
+
+def made_of(one: Membership, first: date, last: date, only: str = "") -> dict[str, str]:
+    """The relations of one membership, with those of the other values that its rule reads."""
+    return {name: _band(name) for name in one.moments} | held_values(one, first, last, only)
 
 
 def _band(attribute: str) -> str:
