@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.cohorts import Rule
-from regulars.domain.membership import members, membership
+from regulars.domain.membership import Membership, members, membership
 from regulars.domain.metrics.active import DATE
 from regulars.domain.metrics.options import Option, read_name
 from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
@@ -18,7 +18,6 @@ from regulars.domain.sql import with_relations
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from regulars.domain.membership import Membership
     from regulars.domain.query import Query
     from regulars.domain.relations.cells import Cell
     from regulars.domain.relations.scope import Source
@@ -43,11 +42,12 @@ def _members(statement: Statement) -> tuple[Membership, list[str]]:
     """Who belongs from when to when, and the conditions on its rows (alias ``m``) and people (``u``)."""
     context, values = statement.context, statement.values
     name = COHORT_SIZE.option(statement.query, "cohort")
-    found = None if name is None else resolve(str(name), context.names, values)
-    if found is not None and found.scope == "moment":
+    if name is None:
+        return members(_KNOWN_BY_THEN, context, values), ["m.value = 'yes'"]
+    found = resolve(str(name), context.names, values)
+    if found.scope == "moment":
         return membership(found.key, context, values), ["m.value = 'yes'"]
-    frozen = [] if found is None else [f"{found.expression} = 'yes'"]
-    return members(_KNOWN_BY_THEN, context, values), ["m.value = 'yes'", *frozen]
+    return Membership("cohort", (), "'yes'"), [f"{found.expression} = 'yes'"]
 
 
 def _spans(statement: Statement) -> dict[str, str]:
