@@ -17,10 +17,10 @@ import msgspec
 
 from regulars.domain.actions import Action, describe
 from regulars.domain.cohorts import Cohort
-from regulars.domain.segments import CohortRules, check_rules, ordered_segments
 from regulars.domain.dimensions import Dimensions, dimensions
 from regulars.domain.query import EventCondition, Filter
 from regulars.domain.schema import DERIVED_COLUMNS
+from regulars.domain.segments import CohortRules, check_rules, ordered_segments
 from regulars.errors import SettingsError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:

@@ -408,8 +408,8 @@ class Workspace(Questions):
     ) -> int:
         """Fix who belongs to a declared cohort on a day, or a list of people, as a cohort that never changes.
 
-        The new cohort is used like any other (``where="cohort.NAME"``), outlives a rebuild, follows people whose ids are
-        merged, and lets erased people go. People of every population are kept, so that each question decides.
+        The new cohort is used like any other (``where="cohort.NAME"``), outlives a rebuild, follows people whose ids
+        are merged, and lets erased people go. People of every population are kept, so that each question decides.
 
         Args:
             name: The declared cohort; or give ``users``.
@@ -435,11 +435,11 @@ class Workspace(Questions):
         """
         self._refuse_read_only("freeze a cohort")
         if users is not None and name is None and on is None:
-            return freeze_people(self.engine, self.settings, users, as_, self.now())
+            return freeze_people(self.engine, self.settings, users, self.now(), as_=as_)
         if name is None or users is not None:
             raise QueryError("freeze a declared cohort on a day, or a list of users; give one of them",
                              code="bad_cohort")  # fmt: skip
-        return freeze(self.engine, self.settings, name, _day(on, "on"), as_, self.now())
+        return freeze(self.engine, self.settings, name, self.now(), on=_day(on, "on"), as_=as_)
 
     def membership(self, user_id: str) -> tuple[Stay, ...]:
         """Which cohorts and segments a person was in, from when to when, up to the last day with data.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,12 +24,14 @@ from tests.oracle.questions import days, queries, ranges
 from tests.oracle.scope import Scope
 from tests.oracle.session_metric import session_rows
 from tests.oracle.tiers import tiers_rows
-from tests.oracle.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypothesis.strategies import DrawFn
 
     from regulars.workspace import Workspace
+    from tests.oracle.world import World
 
 
 @given(world=cohort_worlds(), data=st.data())
@@ -63,7 +64,7 @@ def test_a_question_about_cohorts_is_answered_as_the_oracle_answers_it(world: Wo
 
 @given(world=cohort_worlds(), data=st.data())
 def test_a_cohort_is_as_large_as_the_oracle_says(world: World, data: st.DataObject) -> None:
-    """On every bucket's last day, in every slice, from whatever parts the events came in; and the lists are its people."""
+    """On every bucket's last day, in every slice, whatever parts the events came in; the lists are its people."""
     query = data.draw(size_queries(world))
     note(msgspec.json.encode(query).decode())
     expected = size_cells(world, query)

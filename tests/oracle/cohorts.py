@@ -64,10 +64,9 @@ def belongs(world: World, rule: Rule, user_id: str, day: date) -> bool:  # noqa:
     """Whether a rule holds for a person on a day."""
     from tests.oracle.conditions import holds_for_user  # noqa: PLC0415 -- they know each other
 
-    if rule.all is not None:
-        return all(belongs(world, member, user_id, day) for member in rule.all)
-    if rule.any is not None:
-        return any(belongs(world, member, user_id, day) for member in rule.any)
+    if rule.all or rule.any:
+        found = [belongs(world, member, user_id, day) for member in rule.all or rule.any or ()]
+        return all(found) if rule.all else any(found)
     if rule.not_ is not None:
         return not belongs(world, rule.not_, user_id, day)
     if rule.cohort is not None:
@@ -78,7 +77,11 @@ def belongs(world: World, rule: Rule, user_id: str, day: date) -> bool:  # noqa:
         return tier(world, user_id, day) in rule.tier
     if rule.property is not None:
         return holds_for_user(world, Filter(property=rule.property, op=rule.op, value=rule.value), user_id, day)
-    number = measured(world, rule, user_id, day)
+    return is_within(rule, measured(world, rule, user_id, day))
+
+
+def is_within(rule: Rule, number: int | None) -> bool:
+    """Whether a number lies within the bounds of a condition; without any, whether it is at least one."""
     if number is None:
         return False
     if rule.exactly is not None:

@@ -65,9 +65,7 @@ def _stays_in(read: Read, context: Context, key: str, only: str) -> list[Stay]:
     first, last = context.first_day or EPOCH, context.watermark or EPOCH
     values = Values()
     relations = made_of(membership(key, context, values), first, last, only)
-    rows = read(
-        with_relations(relations, f"SELECT value, valid_from, valid_to FROM {key} ORDER BY valid_from"), values
-    )
+    rows = read(with_relations(relations, f"SELECT value, valid_from, valid_to FROM {key} ORDER BY valid_from"), values)
     return [
         Stay(
             value if key == SEGMENT else key.removeprefix("cohort_"),
@@ -79,7 +77,7 @@ def _stays_in(read: Read, context: Context, key: str, only: str) -> list[Stay]:
     ]  # fmt: skip
 
 
-def freeze(engine: Engine, settings: Settings, name: str, on: date | None, as_: str, now: datetime) -> int:
+def freeze(engine: Engine, settings: Settings, name: str, now: datetime, *, on: date | None, as_: str) -> int:
     """Fix who belongs to a declared cohort on a day (the last one with data) under a name of its own.
 
     People of every population are taken, so that a question's population decides. Returns how many.
@@ -98,13 +96,14 @@ def freeze(engine: Engine, settings: Settings, name: str, on: date | None, as_: 
         held = f"valid_from <= {epoch_day(day)} AND valid_to >= {epoch_day(day)}"
         text = f"SELECT user_key FROM {one.name} WHERE value = 'yes' AND {held}"
         found.extend(key for (key,) in fetch(engine, with_relations(made_of(one, day, day), text), values))
-        _keep(engine, settings, as_, found, f"{name} on {day}", now, load_id)
+        _check_name(engine, settings, as_)
+        _keep(engine, as_, f"{name} on {day}", found, load_id, now=now)
 
     correct(engine, settings, now, f"cohort: {as_}", change)
     return len(found)
 
 
-def freeze_people(engine: Engine, settings: Settings, user_ids: Collection[str], as_: str, now: datetime) -> int:
+def freeze_people(engine: Engine, settings: Settings, user_ids: Collection[str], now: datetime, *, as_: str) -> int:
     """Fix a list of people under a name; ids that resolve to one person count once. Returns how many.
 
     Errors: :class:`QueryError` ``unknown_user``, ``bad_name``, ``cohort_exists``; nothing is changed.
@@ -113,7 +112,8 @@ def freeze_people(engine: Engine, settings: Settings, user_ids: Collection[str],
 
     def change(load_id: int) -> None:
         found.extend(_keys_of(engine, sorted(set(user_ids))))
-        _keep(engine, settings, as_, found, "a list of people", now, load_id)
+        _check_name(engine, settings, as_)
+        _keep(engine, as_, "a list of people", found, load_id, now=now)
 
     correct(engine, settings, now, f"cohort: {as_}", change)
     return len(found)
@@ -148,11 +148,8 @@ WHERE external_id IN ({values.add_all(tuple(some))}) ORDER BY kind""",
     return sorted(set(owner.values()))
 
 
-def _keep(
-    engine: Engine, settings: Settings, name: str, keys: Sequence[int], description: str, now: datetime, load_id: int
-) -> None:
-    """An attribute of each person, as a fact: it survives a rebuild, follows merged ids, and goes when they are erased."""
-    _check_name(engine, settings, name)
+def _keep(engine: Engine, name: str, description: str, keys: Sequence[int], load_id: int, *, now: datetime) -> None:
+    """Keep an attribute of each person, as a fact: it outlives a rebuild, follows merged ids, goes with the erased."""
     values = Values()
     execute(
         engine,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.application.reads import StateReads
 from regulars.domain.calendar import local_day
-from regulars.domain.segments import FROZEN, PREFIX
 from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context, SessionRule
 from regulars.domain.dialect import render
 from regulars.domain.drilldown import plan_people
@@ -21,6 +20,7 @@ from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames,
 from regulars.domain.query import EventCondition
 from regulars.domain.result import OpenCell, Result, result_columns, result_rows
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
+from regulars.domain.segments import FROZEN, PREFIX
 from regulars.domain.sql import Values
 from regulars.errors import UnknownNameError
 
@@ -239,7 +239,9 @@ def _frozen(read: Read, names: Iterable[str]) -> frozenset[str]:
     """The cohorts whose people were fixed, where a question names a cohort."""
     if not any(name.startswith(PREFIX) for name in names):
         return frozenset()
-    return frozenset(name for (name,) in read(f"SELECT segment_name FROM dim_user_segments WHERE category = '{FROZEN}'"))
+    return frozenset(
+        name for (name,) in read(f"SELECT segment_name FROM dim_user_segments WHERE category = '{FROZEN}'")
+    )
 
 
 def _known_names(read: Read, dialect: Dialect, names: Iterable[str]) -> PropertyNames:

@@ -62,7 +62,9 @@ class Rule(
         kinds += ["did"] if self._measures() else []
         if len(kinds) != 1:
             found = f"not {' and '.join(kinds)}" if kinds else "and this one has none"
-            raise bad_rule(f"a rule has exactly one of all, any, not, property, did, measure, tier, cohort, segment, {found}")
+            raise bad_rule(
+                f"a rule has exactly one of all, any, not, property, did, measure, tier, cohort, segment, {found}"
+            )
         _check_group(self)
         _check_property(self)
         _check_tier(self)

@@ -7,9 +7,9 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from regulars.domain.calendar import day_ends_at
-from regulars.domain.segments import CohortRules
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import PropertyNames
+from regulars.domain.segments import CohortRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

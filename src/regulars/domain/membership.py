@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from regulars.domain.activity import chosen_events, qualifies
-from regulars.domain.segments import PREFIX, SEGMENT
 from regulars.domain.conditions import condition
 from regulars.domain.properties import resolve, split_name
-from regulars.domain.query import EventCondition
 from regulars.domain.relations.scope import Scope
 from regulars.domain.rules import TIER_WINDOW, TIERS_BY_DAYS
 from regulars.domain.schema import MISSING
+from regulars.domain.segments import PREFIX, SEGMENT
 from regulars.domain.timezones import local_day_sql
 from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
     from regulars.domain.cohorts import Rule
     from regulars.domain.context import Context
-    from regulars.domain.query import Filter
+    from regulars.domain.properties import PropertyNames
+    from regulars.domain.query import EventCondition, Filter
     from regulars.domain.sql import Values
 
 Counted = Literal["times", "days", "days_since", "tenure", "moment"]
@@ -115,7 +116,7 @@ class _Levels:
         recent, ever = self._done("core", "days", TIER_WINDOW), self._done("core", "days", None)
         bounds = [*TIERS_BY_DAYS, ("", None)]
         tests = {"dormant": f"{recent} = 0 AND {ever} > 0", "not_yet_seen": f"{ever} = 0"}
-        for (tier, least), (_, above) in zip(bounds, bounds[1:], strict=False):
+        for (tier, least), (_, above) in itertools.pairwise(bounds):
             tests[tier] = f"{recent} >= {least}" + (f" AND {recent} < {above}" if above else "")
         return "(" + " OR ".join(f"({tests[name]})" for name in names) + ")"
 
@@ -172,7 +173,7 @@ class _Levels:
         return test if found.scope == "user" else f"{self._add(Level('moment', moment=found.key, test=test))} > 0"
 
 
-def _with_explicit(events: str | EventCondition, context: Context) -> object:
+def _with_explicit(events: str | EventCondition, context: Context) -> PropertyNames:
     """The known names with the event properties that a condition spells out, whether any event has them yet or not."""
     leaves = [] if isinstance(events, str) else [leaf for one in events.where for leaf in one.leaves()]
     split = [split_name(leaf.property or "") for leaf in leaves]

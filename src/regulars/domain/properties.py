@@ -1,7 +1,7 @@
 """What a property name means: whose it is, and which expression reads it.
 
-A name is ``user.x``, ``event.x``, ``device.x``, ``geo.x``, ``feature.x``, ``cohort.x``, or bare. A bare name is the user
-attribute; if there is none, the event property. *Stored* user attributes have one current value,
+A name is ``user.x``, ``event.x``, ``device.x``, ``geo.x``, ``feature.x``, ``cohort.x``, or bare. A bare name is the
+user attribute; if there is none, the event property. *Stored* user attributes have one current value,
 *time-dependent* ones are evaluated on a day, *event* properties belong to single events.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from regulars.domain.segments import PREFIX, SEGMENT
 from regulars.domain.schema import DEVICE_COLUMNS, GEOGRAPHY_COLUMNS, MISSING, STORED_USER_ATTRIBUTES
+from regulars.domain.segments import PREFIX, SEGMENT
 from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from regulars.domain.sql import Values
 
@@ -40,6 +40,12 @@ _EVENT_COLUMNS = {
 _NUMERIC_COLUMNS = {"duration_seconds": "e.duration_seconds"}
 _SESSION_COLUMNS = {"type": "x.session_type", "entry_action": "x.entry_action", "exit_action": "x.exit_action"}
 _FEATURE_COLUMNS = {"name": "f.feature_name", "category": "f.category", "owner": "f.owner"}
+_COLUMNS: Mapping[str, tuple[Scope, Mapping[str, str]]] = {
+    "device": ("event", {name: f"v.{name}" for name in DEVICE_COLUMNS}),
+    "geo": ("event", {name: f"g.{name}" for name in GEOGRAPHY_COLUMNS}),
+    "feature": ("event", _FEATURE_COLUMNS),
+    "session": ("session", _SESSION_COLUMNS),
+}
 BUILT_IN_EVENT_PROPERTIES = (*_EVENT_COLUMNS, *_NUMERIC_COLUMNS)
 # Where a column has several names, the last one is the name of its slices.
 _NAME_OF_COLUMN = {
@@ -145,14 +151,9 @@ class PropertyNames:
 def resolve(name: str, names: PropertyNames, values: Values) -> Property:
     """Find what a property name means; an unknown one is an error that suggests the nearest."""
     prefix, key = split_name(name)
-    if prefix == "device" and key in DEVICE_COLUMNS:
-        return Property(name, "event", key, f"v.{key}")
-    if prefix == "geo" and key in GEOGRAPHY_COLUMNS:
-        return Property(name, "event", key, f"g.{key}")
-    if prefix == "feature" and key in _FEATURE_COLUMNS:
-        return Property(name, "event", key, _FEATURE_COLUMNS[key])
-    if prefix == "session" and key in _SESSION_COLUMNS:
-        return Property(name, "session", key, _SESSION_COLUMNS[key])
+    scope, columns = _COLUMNS.get(prefix, ("event", {}))
+    if key in columns:
+        return Property(name, scope, key, columns[key])
     if prefix == "cohort":
         return _cohort(name, key, names, values)
     if prefix in ("user", "") and key in names.user():

@@ -132,7 +132,9 @@ def _check_size(node: str, level: list[Rule]) -> None:
     while level:
         depth, nodes = depth + 1, nodes + len(level)
         if depth > MAX_FILTER_DEPTH or nodes > MAX_FILTER_NODES:
-            raise bad_rule(f"{node}: a rule may have at most {MAX_FILTER_NODES} conditions in {MAX_FILTER_DEPTH} levels")
+            raise bad_rule(
+                f"{node}: a rule may have at most {MAX_FILTER_NODES} conditions in {MAX_FILTER_DEPTH} levels"
+            )
         level = [member for rule in level for member in rule.members()]
 
 

@@ -93,9 +93,9 @@ COHORT_SIZE = Metric(
     title="Size of a cohort",
     definition=(
         "People who belong to a cohort on the bucket's last day, whether they were active on it or not. Without a "
-        "cohort, everybody who was registered, or seen for the first time, by then: broken down by segment, that is the "
-        "size of every segment. Whoever belongs to a declared cohort is judged on each day anew; the people of a frozen "
-        "one stay."
+        "cohort, everybody who was registered, or seen for the first time, by then: broken down by segment, that is "
+        "the size of every segment. Whoever belongs to a declared cohort is judged on each day anew; the people of a "
+        "frozen one stay."
     ),
     source="Behavioural cohorts, as product analytics keep them",
     columns=(DATE, ResultColumn("cohort_size", "integer", "people", "People who belong to it", counts_people=True)),

@@ -7,8 +7,8 @@
     judged    the value that the rule gives with them
     turns     the days on which it becomes another one
 
-Nothing is done per day: a person who comes twice a year has a handful of rows. Changes before the first day that anybody
-is judged on are taken together.
+Nothing is done per day: a person who comes twice a year has a handful of rows. Changes before the first day that
+anybody is judged on are taken together.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def held_values(one: Membership, first: date, last: date, only: str = "") -> dic
     """
     name = one.name
     numbers = [f"level_{number}" for number, _ in enumerate(one.levels, 1)]
-    every = "PARTITION BY user_key ORDER BY day"
+    every, latest = ("PARTITION BY user_key ORDER BY day", "PARTITION BY user_key ORDER BY day DESC")
     running = "".join(f", sum({n}) OVER ({every} ROWS UNBOUNDED PRECEDING) AS {n}" for n in numbers)
     return {
         f"changes_of_{name}": _changes(one, first, last, only),
@@ -45,11 +45,11 @@ def held_values(one: Membership, first: date, last: date, only: str = "") -> dic
 SELECT s.user_key, s.day, {one.value} AS value
 FROM levels_of_{name} s JOIN dim_users u ON u.user_key = s.user_key""",
         f"turns_of_{name}": f"""
-SELECT user_key, day, value, row_number() OVER ({every} DESC) AS place FROM (
+SELECT user_key, day, value, row_number() OVER ({latest}) AS place FROM (
   SELECT user_key, day, value, lag(value) OVER ({every}) AS value_before, row_number() OVER ({every}) AS place
   FROM judged_of_{name}
 ) compared
-WHERE place = 1 OR value <> value_before""".replace(f"{every} DESC", "PARTITION BY user_key ORDER BY day DESC"),
+WHERE place = 1 OR value <> value_before""",
         name: f"""
 SELECT user_key, day AS valid_from,
   CASE WHEN place = 1 THEN {FAR} ELSE lead(day) OVER ({every}) - 1 END AS valid_to, value
@@ -81,11 +81,7 @@ GROUP BY user_key, day"""
 def _edges(level: Level, first: date, last: date, only: str) -> str:
     """What a level gains and loses: user_key, day, amount."""
     if level.counted == "moment":
-        mine = [level.test, *([f"{level.moment}.{_keys(only)}"] if only else [])]
-        return f"""
-SELECT {level.moment}.user_key, CAST(CASE WHEN g.sign = 1 THEN {level.moment}.valid_from ELSE {level.moment}.valid_to + 1
-  END AS BIGINT) AS day, CAST(g.sign AS BIGINT) AS amount
-FROM {level.moment} CROSS JOIN {_SIGNS} {where(mine)}"""
+        return _moment(level, only)
     if level.counted == "tenure":
         return _tenure(level, last, only)
     if level.counted == "days_since":
@@ -98,6 +94,16 @@ FROM {level.moment} CROSS JOIN {_SIGNS} {where(mine)}"""
 SELECT d.user_key, CASE WHEN g.sign = 1 THEN d.day ELSE d.day + {level.window} END AS day,
   CAST(g.sign * {amount} AS BIGINT) AS amount
 FROM ({_days(level, earliest, last, only)}) d CROSS JOIN {_SIGNS}"""
+
+
+def _moment(level: Level, only: str) -> str:
+    """While another value that changes with time passes the test."""
+    name = level.moment
+    return f"""
+SELECT {name}.user_key, CAST(CASE WHEN g.sign = 1 THEN {name}.valid_from ELSE {name}.valid_to + 1 END AS BIGINT) AS day,
+  CAST(g.sign AS BIGINT) AS amount
+FROM {name} CROSS JOIN {_SIGNS}
+{where([level.test, *([f"{name}.{_keys(only)}"] if only else [])])}"""
 
 
 def _days(level: Level, earliest: int | None, last: date, only: str) -> str:

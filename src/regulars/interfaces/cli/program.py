@@ -28,6 +28,7 @@ COMMANDS = {
     "import": (f"{_HERE}.load:import_", "Load events and users from files."),
     "metric": (f"{_HERE}.metric:metric", "Answer a question: any metric, window, slice."),
     "users": (f"{_HERE}.users:users", "List the people behind a number."),
+    "cohort": (f"{_HERE}.cohort:cohort", "List who belongs to a cohort or segment on a day."),
     "timeline": (f"{_HERE}.timeline:timeline", "Show one person: profile and newest events."),
     "metrics": (f"{_HERE}.catalogue:metrics", "List the metrics, or describe one."),
     "sql": (f"{_HERE}.sql:sql", "Run one SELECT on the tables."),
