@@ -118,6 +118,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"profile": "hour"},
         {"profile": "weekday", "by": "tenure_band"},
     ),
+    "cohort_size": ({"by": "segment", "grain": "week"}, {"by": ("segment", "plan"), "where": "segment != 'new_user'"}),
     "actions": ({"weighted": True, "grain": "hour", "start": "2026-01-29"},),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
 }

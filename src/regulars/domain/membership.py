@@ -66,15 +66,19 @@ def membership(key: str, context: Context, values: Values) -> Membership:
     """
     made = _Levels(context, values)
     if key == SEGMENT:
-        cases = " ".join(f"WHEN {made.test(rule)} THEN '{name}'" for name, rule in context.rules.segments.items())
+        named = context.rules.segments.items()
+        cases = " ".join(f"WHEN {made.named('segment', name, rule)} THEN '{name}'" for name, rule in named)
         return Membership(key, tuple(made.levels), f"CASE {cases} ELSE '{MISSING}' END")
-    rule = context.rules.cohorts[key.removeprefix("cohort_")]
-    return Membership(key, *made.yes_or_no(rule))
+    name = key.removeprefix("cohort_")
+    value = f"CASE WHEN {made.named('cohort', name, context.rules.cohorts[name])} THEN 'yes' ELSE 'no' END"
+    return Membership(key, tuple(made.levels), value)
 
 
 def members(rule: Rule, context: Context, values: Values) -> Membership:
     """The membership of a rule without a name."""
-    return Membership("cohort", *_Levels(context, values).yes_or_no(rule))
+    made = _Levels(context, values)
+    value = f"CASE WHEN {made.test(rule)} THEN 'yes' ELSE 'no' END"
+    return Membership("cohort", tuple(made.levels), value)
 
 
 class _Levels:
@@ -85,10 +89,12 @@ class _Levels:
         self.values = values
         self.levels: list[Level] = []
 
-    def yes_or_no(self, rule: Rule) -> tuple[tuple[Level, ...], str]:
-        """The levels of a rule, and the value that says whether it holds."""
-        value = f"CASE WHEN {self.test(rule)} THEN 'yes' ELSE 'no' END"
-        return tuple(self.levels), value
+    def named(self, kind: str, name: str, rule: Rule) -> str:
+        """The test of a rule that has a name, which every error says first."""
+        try:
+            return self.test(rule)
+        except QueryError as exc:
+            raise QueryError(f"{kind} {name!r}: {exc}", code=exc.code, **exc.fields) from exc
 
     def test(self, rule: Rule) -> str:
         """A rule as a condition that is never NULL."""
