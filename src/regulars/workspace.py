@@ -14,7 +14,7 @@ from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
-from regulars.application.query import analyze, render_query
+from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
@@ -395,12 +395,13 @@ class Workspace(Questions):
             ['ada']
         """
         rules, day = self.settings.rules, _day(on, "on")
+        last = read_context(self.engine, self.settings, self.now()).watermark
+        if day is not None and (last is None or day > last):
+            known = f"the last day is {last}" if last else "there are none at all"
+            raise QueryError(f"no data on {day} yet: {known}", code="bad_date")
         is_segment = name in rules.segments and name not in rules.cohorts
         asked: dict[str, Any] = {"where": f"cohort.segment = '{name}'"} if is_segment else {"cohort": name}
-        result = self.metric("cohort_size", start=day, end=day, population=population, **asked)
-        if day is not None and (result.watermark is None or day > result.watermark):
-            last = f"the last day is {result.watermark}" if result.watermark else "there are none at all"
-            raise QueryError(f"no data on {day} yet: {last}", code="bad_date")
+        result = self.metric("cohort_size", start=day or last, end=day or last, population=population, **asked)
         return result.users(result.rows[-1]) if result.rows else []
 
     def freeze_cohort(

@@ -194,3 +194,8 @@ def test_a_breakdown_by_events_and_cohorts_is_refused(people: Workspace) -> None
     """One of them is judged at the event, the other on the bucket's day."""
     with pytest.raises(QueryError, match="a cohort or segment"):
         people.active_users(by=["action", "cohort.likers"])
+
+
+def test_the_name_of_a_cohort_is_no_event_that_was_never_seen(people: Workspace) -> None:
+    """A question about sizes has nothing to warn of."""
+    assert people.cohort_size("likers", start="2026-01-02").warnings == ()
