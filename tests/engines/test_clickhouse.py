@@ -206,3 +206,21 @@ def test_clickhouse_knows_who_belongs(clickhouse: ClickHouseEngine, world: World
             except QueryError:
                 assume(False)
             assert rows == expected
+
+
+def test_a_frozen_cohort_has_the_same_people_on_clickhouse(clickhouse: ClickHouseEngine) -> None:
+    """As filter, as breakdown, and by its size."""
+    events = [
+        {"user_id": name, "event_type": "like", "timestamp": f"2026-01-0{day}T09:00:00Z"}
+        for name, day in (("ada", 1), ("ada", 3), ("ben", 2), ("cem", 3))
+    ]
+    with regulars.open() as ws:
+        ws.load(events)
+        ws.freeze_cohort(users=["ada", "ben"], as_="chosen")
+        mirror(ws.engine, clickhouse, COPIED)
+        for name, more in (("active_users", {"by": "cohort.chosen"}), ("active_users", {"where": "cohort.chosen"}),
+                           ("cohort_size", {"cohort": "chosen"})):  # fmt: skip
+            query = ws.question(name, start="2026-01-01", **more)
+            expected = comparable(ws.query(query).rows)
+            assert expected
+            assert rows_on(clickhouse, ws, query, SOURCES) == expected
