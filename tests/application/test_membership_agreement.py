@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hypothesis import assume, event, given, note
+from hypothesis import assume, event, given, note, settings
 from hypothesis import strategies as st
 
 from regulars.domain.query import Filter, Query
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from regulars.workspace import Workspace
     from tests.oracle.world import World
+
+HALF = settings(max_examples=settings.default.max_examples // 2)  # the oracle goes through every day
 
 
 @given(world=cohort_worlds(), data=st.data())
@@ -109,6 +111,7 @@ COMPOSED: dict[str, Callable[[World, Query], list[dict[str, Any]]]] = {
 
 
 @given(world=cohort_worlds(), data=st.data())
+@HALF
 def test_metrics_of_their_own_make_know_who_belongs(world: World, data: st.DataObject) -> None:
     """Tiers, active days, sessions and followed cohorts, sliced and filtered by cohorts and segments."""
     metric = data.draw(st.sampled_from(sorted(COMPOSED)))
@@ -130,6 +133,7 @@ def test_metrics_of_their_own_make_know_who_belongs(world: World, data: st.DataO
 
 
 @given(world=cohort_worlds(), data=st.data())
+@HALF
 def test_changed_definitions_are_followed_at_once(world: World, data: st.DataObject) -> None:
     """What a rule counts follows the settings of today, though the stored rows were built with those of yesterday."""
     query = data.draw(size_queries(world))
@@ -147,6 +151,7 @@ def test_changed_definitions_are_followed_at_once(world: World, data: st.DataObj
 
 
 @given(world=cohort_worlds(), data=st.data())
+@HALF
 def test_the_stays_of_a_person_are_the_days_on_which_they_belong(world: World, data: st.DataObject) -> None:
     """Day by day, for cohorts and segments, from the first day of the workspace to the last."""
     assume(not Scope.is_empty(world))
@@ -164,6 +169,7 @@ def test_the_stays_of_a_person_are_the_days_on_which_they_belong(world: World, d
 
 
 @given(world=cohort_worlds(), data=st.data())
+@HALF
 def test_a_frozen_cohort_is_the_live_one_of_its_day_for_ever(world: World, data: st.DataObject) -> None:
     """As filter and breakdown it selects its people on every day, from every source, before and after a rebuild."""
     assume(not Scope.is_empty(world))
