@@ -40,8 +40,9 @@ METRICS_HEAD = (
 SETTINGS_HEAD = (
     "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
     "the nearest. A changed definition is followed at once: until the next `regulars refresh`, answers come from "
-    "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action or activity "
-    "that a section is about."
+    "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action, activity, "
+    "cohort or segment that a section is about. A cohort or segment has one rule: a group (`all`, `any`, `not`) or one "
+    "condition, with further rules inside a group; [](definitions.md) says how they are judged."
 )
 CONVENTIONS_HEAD = (
     "Tools mean different things by the same word. `convention` in a question (`--convention` on the command line) "
@@ -115,6 +116,7 @@ EXAMPLES = {
     ),
     "sessions": ('ws.sessions(grain="week", by="session.type")', "sessions --grain week --by session.type"),
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
+    "cohort_size": ('ws.cohort_size(by="segment", grain="week")', "cohort_size --by segment --grain week"),
     "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
 }
 
@@ -181,6 +183,32 @@ MEANINGS = {
     "activity.NAME.where": "Conditions on event properties that must all hold",
     "activity.NAME.min_events": "Qualifying events that make a person active on a day",
     "activity.NAME.max_events": "More than this on a day, and the person is not active",
+    **{
+        f"{section}.NAME.{key}": meaning
+        for section in ("cohorts", "segments")
+        for key, meaning in {
+            "all": "Rules that must all hold",
+            "any": "Rules of which one must hold",
+            "not": "A rule that must not hold",
+            "property": "A user attribute (`plan`, `user.plan`, `tenure_band`, `cohort.NAME` of a frozen cohort)",
+            "op": "How it compares, as in a filter",
+            "value": "What it is compared with",
+            "did": 'What was done: an activity, an event type, `"purchase where event.amount > 100"`, or a table of '
+            "`events` and `where`",
+            "measure": "What is counted of it: `times`, `days` on which it was done, `days_since` it was done last; or "
+            "`tenure`, the days since registration or, without one, the first action. Left out: `times`",
+            "at_least": "The least number; 1 where no number is given",
+            "at_most": "The greatest number",
+            "exactly": "The only number",
+            "last_days": "Count in this many days, the day itself included: 1 to 366; left out: ever",
+            "tier": "Engagement tiers by active days of 30, `dormant` and `not_yet_seen` among them",
+            "cohort": "Another cohort by name",
+            "segment": "A segment by name",
+            "description": "What it is meant to be",
+        }.items()
+    },
+    "segment_order": "Names of the segments in the order in which they are tried; left out: one's own as they are "
+    "declared, then `new_user`, `churned`, `dormant`, `at_risk`, `power_user`, `active_user`",
     "population.test_users": "User ids that are test accounts, whatever their flags say",
     "population.bots": "User ids that are bots",
     "population.production_users": "User ids that are production users",
@@ -212,6 +240,32 @@ min_events = 2                  # active on days with at least two searches
 [activity.big_purchase]
 events = ["purchase"]
 where = [{ property = "event.amount", op = ">=", value = 100 }]
+
+[cohorts.big_spenders]
+description = "At least three large purchases in 30 days, and not on trial"
+all = [
+    { did = "purchase where event.amount >= 50", at_least = 3, last_days = 30 },
+    { not = { property = "user.plan", value = "trial" } },
+]
+
+[cohorts.regular_searchers]
+did = "search"
+measure = "days"                # on at least 5 of the last 14 days
+at_least = 5
+last_days = 14
+
+[cohorts.one_time_buyers]
+all = [
+    { did = "purchase", exactly = 1 },
+    { did = "purchase", measure = "days_since", at_least = 91 },
+]
+
+[segments.vip]
+cohort = "big_spenders"         # tried before the shipped segments
+
+[segments.at_risk]              # in the place of the shipped rule
+measure = "days_since"
+at_least = 15
 
 [population]
 test_users = ["qa-robot"]

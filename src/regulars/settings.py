@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from regulars.domain.actions import Action, describe
+from regulars.domain.cohorts import Cohort
 from regulars.domain.dimensions import Dimensions, dimensions
-from regulars.domain.query import EventCondition
+from regulars.domain.query import EventCondition, Filter
 from regulars.domain.schema import DERIVED_COLUMNS
+from regulars.domain.segments import CohortRules, check_rules, ordered_segments
 from regulars.errors import SettingsError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
@@ -111,6 +113,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     holidays: str | None = None
     actions: dict[str, ActionSettings] = {}
     activity: dict[str, Activity] = {}
+    cohorts: dict[str, Cohort] = {}
+    segments: dict[str, Cohort] = {}
+    segment_order: tuple[str, ...] = ()
     core_features: tuple[str, ...] = ()
     population: PopulationSettings = PopulationSettings()
     sessions: SessionSettings = SessionSettings()
@@ -123,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
         check_timezone(self.timezone)
         for name, activity in self.activity.items():
             _check_activity(name, activity)
+        check_rules(self.rules)
 
     @classmethod
     def from_toml(cls, text: str, source: str = "regulars.toml") -> Settings:
@@ -159,6 +165,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     def stored_activities(self) -> tuple[str, ...]:
         """The activities that have stored arrivals: ``core``, ``any`` and the declared ones."""
         return ("core", "any", *sorted(self.activity))
+
+    @property
+    def rules(self) -> CohortRules:
+        """The cohorts, and the segments in the order in which they are tried."""
+        return CohortRules(self.cohorts, ordered_segments(self.segments, self.segment_order))
 
     def action(self, action_type: str) -> Action:
         """Category, weight and flags of an action type under these settings."""
@@ -235,6 +246,8 @@ def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
         "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings,
         "import": ImportSettings, "engine": EngineSettings, "activity": Activity, "actions": ActionSettings,
+        "cohorts": Cohort, "segments": Cohort,
     }  # fmt: skip
-    kind = kinds.get(place.partition("[")[0].partition(".")[0])
+    inner: dict[str, Any] = {"did": EventCondition, "where": Filter}
+    kind = inner.get(place.rpartition(".")[2].partition("[")[0], kinds.get(place.partition("[")[0].partition(".")[0]))
     return [f"{place}.{n}".lstrip(".") for n in (kind.__struct_encode_fields__ if kind else ())]

@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
-from regulars.application.query import analyze, render_query
+from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from regulars.domain.query import Calendar, Grain, Population
     from regulars.domain.report import Erasure, ImportPreview, ImportReport
     from regulars.domain.result import Result
+    from regulars.domain.segments import Stay
     from regulars.domain.timeline import Timeline
     from regulars.infrastructure.loader import Loader
     from regulars.questions import Day
@@ -377,6 +379,86 @@ class Workspace(Questions):
         if not 1 <= limit <= MOST_EVENTS_SHOWN:
             raise QueryError(f"limit must be from 1 to {MOST_EVENTS_SHOWN}, not {limit}", code="bad_limit")
         return timeline(self.engine, self.settings, user_id, self.now(), limit=limit)
+
+    def cohort(self, name: str, *, on: Day | None = None, population: Population = "production") -> list[str]:
+        """Ids of the people who belong to a cohort, declared or frozen, or to a segment, on a day, sorted.
+
+        Args:
+            name: A cohort (``[cohorts.NAME]``, or a frozen one) or a segment; a cohort wins.
+            on: The day; the last one with data by default.
+            population: Whose ids.
+
+        Raises:
+            UnknownNameError: ``unknown_cohort``.
+            QueryError: ``bad_date``: no data on that day yet.
+
+        Example:
+            >>> ws = open()
+            >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
+            >>> ws.cohort("new_user", on="2026-01-05")
+            ['ada']
+        """
+        rules, day = self.settings.rules, _day(on, "on")
+        last = read_context(self.engine, self.settings, self.now()).watermark
+        if day is not None and (last is None or day > last):
+            known = f"the last day is {last}" if last else "there are none at all"
+            raise QueryError(f"no data on {day} yet: {known}", code="bad_date")
+        is_segment = name in rules.segments and name not in rules.cohorts
+        asked: dict[str, Any] = {"where": f"cohort.segment = '{name}'"} if is_segment else {"cohort": name}
+        result = self.metric("cohort_size", start=day or last, end=day or last, population=population, **asked)
+        return result.users(result.rows[-1]) if result.rows else []
+
+    def freeze_cohort(
+        self, name: str | None = None, *, as_: str, on: Day | None = None, users: Sequence[str] | None = None
+    ) -> int:
+        """Fix who belongs to a declared cohort on a day, or a list of people, as a cohort that never changes.
+
+        The new cohort is used like any other (``where="cohort.NAME"``), outlives a rebuild, follows people whose ids
+        are merged, and lets erased people go. People of every population are kept, so that each question decides.
+
+        Args:
+            name: The declared cohort; or give ``users``.
+            as_: Name of the new cohort: lower-case letters, digits and ``_``.
+            on: The day; the last one with data by default.
+            users: Ids of people, instead of a cohort.
+
+        Returns:
+            How many people it has.
+
+        Raises:
+            QueryError: ``bad_name``, ``cohort_exists``, ``bad_date``, ``unknown_user``, ``bad_cohort``: neither a
+                cohort nor a list of people, or both.
+            UnknownNameError: ``unknown_cohort``.
+
+        Example:
+            >>> ws = open()
+            >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
+            >>> ws.freeze_cohort(users=["ada"], as_="beta_testers")
+            1
+            >>> ws.cohort("beta_testers")
+            ['ada']
+        """
+        self._refuse_read_only("freeze a cohort")
+        if users is not None and name is None and on is None:
+            return freeze_people(self.engine, self.settings, users, self.now(), as_=as_)
+        if name is None or users is not None:
+            raise QueryError("freeze a declared cohort on a day, or a list of users; give one of them",
+                             code="bad_cohort")  # fmt: skip
+        return freeze(self.engine, self.settings, name, self.now(), on=_day(on, "on"), as_=as_)
+
+    def membership(self, user_id: str) -> tuple[Stay, ...]:
+        """Which cohorts and segments a person was in, from when to when, up to the last day with data.
+
+        Example:
+            >>> ws = open()
+            >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
+            >>> ws.membership("ada")[0].name
+            'new_user'
+
+        Raises:
+            QueryError: ``unknown_user``.
+        """
+        return stays(self.engine, self.settings, user_id, self.now())
 
     def plan(self) -> Pending:
         """What a change of ``regulars.toml`` leaves to recompute; :meth:`refresh` does it."""

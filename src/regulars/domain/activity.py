@@ -72,7 +72,7 @@ def _meets(asked: EventCondition, context: Context, values: Values) -> str:
         if unfit:
             raise QueryError(
                 "a condition on events reads event properties and stored user attributes, "
-                "not tenure_band, age_band or session properties",
+                "not tenure_band, age_band, cohorts, segments or session properties",
                 code="wrong_scope",
             )
         tests.append(condition(filter_, names, values))

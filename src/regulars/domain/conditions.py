@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from regulars.domain.properties import Property, PropertyNames, resolve
-from regulars.errors import QueryError
+import msgspec
+
+from regulars.domain.properties import YES_NO, Property, PropertyNames, resolve
+from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +27,7 @@ def condition(filter_: Filter, names: PropertyNames, values: Values) -> str:
         word = " AND " if filter_.all else " OR "
         return "(" + word.join(condition(member, names, values) for member in filter_.members()) + ")"
     found = resolve(filter_.property, names, values)
+    filter_ = _on_choices(filter_, found) if found.choices else filter_
     op = _NEGATED.get(filter_.op, filter_.op)
     test = f"coalesce({_test(op, found, filter_.value, values)}, FALSE)"
     return f"NOT {test}" if filter_.op in _NEGATED else test
@@ -56,13 +59,30 @@ def sort_filters(filters: Iterable[Filter], names: PropertyNames, values: Values
         read = scopes(filter_, names, values)
         if "event" in read and read & {"moment", "session"}:
             raise QueryError(
-                "a filter group cannot mix event properties with tenure_band, age_band or session properties; "
+                "a filter group cannot mix event properties with tenure_band, age_band, cohorts, segments or session "
+                "properties; "
                 "put them side by side instead of in one any/all group",
                 code="mixed_filter",
             )
         kind = next((kind for kind in ("event", "session", "moment") if kind in read), "user")
         getattr(found, kind).append(filter_)
     return found
+
+
+def _on_choices(filter_: Filter, found: Property) -> Filter:
+    """A condition on a property with few values: in a cohort means yes, and a value that cannot be is refused."""
+    if found.choices == YES_NO and filter_.op in ("is_set", "is_not_set"):
+        return msgspec.structs.replace(filter_, op="=" if filter_.op == "is_set" else "!=", value="yes")
+    given = filter_.value if isinstance(filter_.value, tuple) else (filter_.value,)
+    texts = tuple(_yes_no(value, found) for value in given)
+    for text in texts if filter_.op in ("=", "!=", "in", "not_in") else ():
+        if text not in found.choices:
+            raise UnknownNameError(f"value of {filter_.property}", str(text), found.choices, code="unknown_value")
+    return msgspec.structs.replace(filter_, value=texts if isinstance(filter_.value, tuple) else texts[0])
+
+
+def _yes_no(value: Scalar | None, found: Property) -> Scalar | None:
+    return ("yes" if value else "no") if isinstance(value, bool) and found.choices == YES_NO else value
 
 
 def _test(op: str, found: Property, value: object, values: Values) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from regulars.domain.calendar import day_ends_at
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import PropertyNames
+from regulars.domain.segments import CohortRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,7 @@ class Context:
     core_features: tuple[str, ...] = ()
     population: PopulationRule = field(default_factory=PopulationRule)
     sessions: SessionRule = field(default_factory=SessionRule)
+    rules: CohortRules = field(default_factory=CohortRules)
     fresh_activities: frozenset[str] = frozenset()
     dimensions: frozenset[str] = frozenset()
     missing_dimensions: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from regulars.domain.calendar import Buckets, Unit
+from regulars.domain.calendar import EPOCH, Buckets, Unit
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ _EARLIEST, _LATEST = date(1971, 1, 1), date(2100, 1, 1)
 class Frame:
     """Days of a question. ``first`` and ``last`` are shown; events from ``scan_from`` to ``scan_to`` matter.
 
-    A bucket that holds the watermark ends at it. ``complete_through`` is the last day
-    that is over.
+    A bucket that holds the watermark ends at it. ``complete_through`` is the last day that is over. No value that
+    changes with time is looked at on a day before ``judged_from``.
     """
 
     first: date
@@ -35,6 +35,7 @@ class Frame:
     first_day: date
     complete_through: date
     asked_end: date
+    judged_from: date = EPOCH
     whole_range: bool = False
 
     def bucket_end(self, start: date) -> date:
@@ -75,6 +76,7 @@ def frame_of(query: Query, shape: Shape, context: Context) -> Frame | None:
         first_day=first_day,
         complete_through=context.complete_through(watermark),
         asked_end=asked_end,
+        judged_from=EPOCH if shape.needs_history else first - timedelta(days=max(shape.lookback, shape.lead_days)),
         whole_range=shape.summarised and buckets.days == 1,
     )
 

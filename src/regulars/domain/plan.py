@@ -12,6 +12,7 @@ from regulars.domain.activity import category, find_activity, qualifies, weight
 from regulars.domain.conditions import condition, sort_filters
 from regulars.domain.conventions import find_convention, in_convention, notes
 from regulars.domain.frame import Frame, frame_of
+from regulars.domain.membership import membership
 from regulars.domain.metrics import ALIASES, find_metric
 from regulars.domain.population import population_of
 from regulars.domain.properties import TIME_DEPENDENT, Property, resolve
@@ -141,7 +142,8 @@ def _scope(query: Query, metric: Metric, context: Context, values: Values) -> Sc
         user_conditions=tuple(say(f) for f in filters.user),
         moment_conditions=tuple(say(f) for f in filters.moment),
         session_conditions=tuple(say(f) for f in filters.session),
-        moments=tuple(name for name in TIME_DEPENDENT if name in used),
+        moments=tuple(sorted(set(used))),
+        memberships={key: membership(key, context, values) for key in sorted({*used} - {*TIME_DEPENDENT})},
         limit=query.limit,
         min_events=rule.min_events,
         max_events=rule.max_events,
@@ -156,7 +158,8 @@ def _check_scopes(metric: Metric, breakdown: tuple[Property, ...], filters: Sort
     read = {p.scope for p in breakdown}
     if {"event", "moment"} <= read:
         raise QueryError(
-            "a breakdown cannot combine an event property with tenure_band or age_band; filter by one of them",
+            "a breakdown cannot combine an event property with tenure_band, age_band, a cohort or segment; "
+            "filter by one of them",
             code="mixed_breakdown",
         )
     read |= {kind for kind in ("event", "session") if getattr(filters, kind)}

@@ -1,7 +1,7 @@
 """What a property name means: whose it is, and which expression reads it.
 
-A name is ``user.x``, ``event.x``, ``device.x``, ``geo.x``, ``feature.x``, or bare. A bare name is the user
-attribute; if there is none, the event property. *Stored* user attributes have one current value,
+A name is ``user.x``, ``event.x``, ``device.x``, ``geo.x``, ``feature.x``, ``cohort.x``, or bare. A bare name is the
+user attribute; if there is none, the event property. *Stored* user attributes have one current value,
 *time-dependent* ones are evaluated on a day, *event* properties belong to single events.
 """
 
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from regulars.domain.schema import DEVICE_COLUMNS, GEOGRAPHY_COLUMNS, MISSING, STORED_USER_ATTRIBUTES
+from regulars.domain.segments import PREFIX, SEGMENT
 from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from regulars.domain.sql import Values
 
 Scope = Literal["user", "moment", "event", "session"]
-PREFIXES = ("user", "event", "device", "geo", "feature", "session")
+PREFIXES = ("user", "event", "device", "geo", "feature", "session", "cohort")
 
 _USER_DATES = ("registration_date", "birth_date")
 _USER_COLUMNS = ("user_id", "population", *STORED_USER_ATTRIBUTES)
@@ -39,6 +40,12 @@ _EVENT_COLUMNS = {
 _NUMERIC_COLUMNS = {"duration_seconds": "e.duration_seconds"}
 _SESSION_COLUMNS = {"type": "x.session_type", "entry_action": "x.entry_action", "exit_action": "x.exit_action"}
 _FEATURE_COLUMNS = {"name": "f.feature_name", "category": "f.category", "owner": "f.owner"}
+_COLUMNS: Mapping[str, tuple[Scope, Mapping[str, str]]] = {
+    "device": ("event", {name: f"v.{name}" for name in DEVICE_COLUMNS}),
+    "geo": ("event", {name: f"g.{name}" for name in GEOGRAPHY_COLUMNS}),
+    "feature": ("event", _FEATURE_COLUMNS),
+    "session": ("session", _SESSION_COLUMNS),
+}
 BUILT_IN_EVENT_PROPERTIES = (*_EVENT_COLUMNS, *_NUMERIC_COLUMNS)
 # Where a column has several names, the last one is the name of its slices.
 _NAME_OF_COLUMN = {
@@ -77,17 +84,22 @@ AGE_BANDS = (
     Band("65+", 65, 130),
 )
 TIME_DEPENDENT = ("tenure_band", "age_band")
+YES_NO = ("yes", "no")
 
 
 @dataclass(frozen=True)
 class Property:
-    """A resolved property. ``expression`` reads it as text (``numeric``: as a number); missing is NULL."""
+    """A resolved property. ``expression`` reads it as text (``numeric``: as a number); missing is NULL.
+
+    ``choices`` are the only values it can have, where that is known.
+    """
 
     name: str
     scope: Scope
     key: str
     expression: str
     numeric: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -115,15 +127,21 @@ class Property:
 
 @dataclass(frozen=True)
 class PropertyNames:
-    """The property names a workspace has seen beside the built-in ones, and how today's category of an action reads."""
+    """The property names a workspace has seen beside the built-in ones, and how today's category of an action reads.
+
+    ``cohorts`` are the declared ones, ``frozen`` those whose people were fixed; ``segments`` are in their order.
+    """
 
     user_attributes: Collection[str] = ()
     event_properties: Collection[str] = ()
     category: str = _EVENT_COLUMNS["category"]
+    cohorts: Collection[str] = ()
+    frozen: Collection[str] = ()
+    segments: tuple[str, ...] = ()
 
     def user(self) -> set[str]:
         """Every name that is a user attribute."""
-        return {*_USER_COLUMNS, *_USER_DATES, *TIME_DEPENDENT, *self.user_attributes}
+        return {*_USER_COLUMNS, *_USER_DATES, *TIME_DEPENDENT, SEGMENT, *self.user_attributes}
 
     def event(self) -> set[str]:
         """Every name that is an event property."""
@@ -133,15 +151,15 @@ class PropertyNames:
 def resolve(name: str, names: PropertyNames, values: Values) -> Property:
     """Find what a property name means; an unknown one is an error that suggests the nearest."""
     prefix, key = split_name(name)
-    if prefix == "device" and key in DEVICE_COLUMNS:
-        return Property(name, "event", key, f"v.{key}")
-    if prefix == "geo" and key in GEOGRAPHY_COLUMNS:
-        return Property(name, "event", key, f"g.{key}")
-    if prefix == "feature" and key in _FEATURE_COLUMNS:
-        return Property(name, "event", key, _FEATURE_COLUMNS[key])
-    if prefix == "session" and key in _SESSION_COLUMNS:
-        return Property(name, "session", key, _SESSION_COLUMNS[key])
+    scope, columns = _COLUMNS.get(prefix, ("event", {}))
+    if key in columns:
+        return Property(name, scope, key, columns[key])
+    if prefix == "cohort":
+        return _cohort(name, key, names, values)
     if prefix in ("user", "") and key in names.user():
+        # An attribute of one's own that is called segment keeps its name; the segments are cohort.segment then.
+        if key == SEGMENT and key not in names.user_attributes:
+            return _segment(name, names)
         return _user_property(name, key, values)
     if prefix in ("event", "") and key in names.event():
         return _event_property(name, key, names, values)
@@ -170,6 +188,24 @@ def _user_property(name: str, key: str, values: Values) -> Property:
     if key in _USER_COLUMNS:
         return Property(name, "user", key, f"u.{key}")
     return Property(name, "user", key, f"rg_property(u.user_attributes, {values.add(key)})")
+
+
+def _segment(name: str, names: PropertyNames) -> Property:
+    return Property(name, "moment", SEGMENT, f"nullif({SEGMENT}.value, '{MISSING}')", choices=names.segments)
+
+
+def _cohort(name: str, key: str, names: PropertyNames, values: Values) -> Property:
+    if key == SEGMENT:
+        return _segment(name, names)
+    if key in names.cohorts:
+        return Property(name, "moment", f"cohort_{key}", f"cohort_{key}.value", choices=YES_NO)
+    if key in names.frozen:
+        stored = f"coalesce(rg_property(u.user_attributes, {values.add(PREFIX + key)}), '')"
+        return Property(name, "user", f"{PREFIX}{key}", f"CASE WHEN {stored} = 'yes' THEN 'yes' ELSE 'no' END",
+                        choices=YES_NO)  # fmt: skip
+    known = [f"{PREFIX}{each}" for each in (*names.cohorts, *names.frozen)]
+    hint = "" if known else "declare one under [cohorts.NAME] in regulars.toml"
+    raise UnknownNameError("cohort", name, known, code="unknown_cohort", hint=hint)
 
 
 def _event_property(name: str, key: str, names: PropertyNames, values: Values) -> Property:

@@ -153,8 +153,7 @@ class Statement:
     def spans(self, source: Source) -> dict[str, str]:
         """The relations up to the days on which each active day counts."""
         scope, shape, frame = self.scope, self.shape, self.frame
-        judged_on = self.query.as_of if shape.judged_once else None
-        named = {name: moments.validity(name, judged_on) for name in scope.moments}
+        named = moments.validities(scope, frame, self.query.as_of if shape.judged_once else None)
         named |= self.chain(source)
         if scope.breakdown and not scope.by_event and not scope.moments:
             named["slices"] = slices.slices(scope, shape, frame, "chain")

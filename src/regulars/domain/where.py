@@ -29,7 +29,7 @@ _OPPOSITE = {
 }  # fmt: skip
 _FORMS = (
     "plan = 'paid', amount >= 10, country in ('DE', 'FR'), amount between 1 and 9, plan is not null, "
-    "contains(name, 'x'), starts_with(name, 'x'), joined by and / or / not"
+    "contains(name, 'x'), starts_with(name, 'x'), cohort.buyers, joined by and / or / not"
 )
 
 
@@ -72,6 +72,8 @@ def _negated(found: Filter, text: str) -> Filter:
 
 
 def _condition(node: exp.Expr, text: str) -> Filter:
+    if isinstance(node, exp.Column) and node.table == "cohort":
+        return Filter(property=_name(node, text), value="yes")
     if type(node) in _COMPARISONS:
         return Filter(property=_name(node.this, text), op=_COMPARISONS[type(node)], value=_value(node.expression, text))
     if isinstance(node, exp.In) and node.expressions:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from regulars.questions.active import ActiveQuestions
 from regulars.questions.asking import Asking, Day, Question
+from regulars.questions.cohorts import CohortQuestions
 from regulars.questions.engagement import EngagementQuestions
 from regulars.questions.returning import ReturnQuestions
 
 __all__ = ["Asking", "Day", "Question", "Questions"]
 
 
-class Questions(ActiveQuestions, EngagementQuestions, ReturnQuestions):
+class Questions(ActiveQuestions, EngagementQuestions, ReturnQuestions, CohortQuestions):
     """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""

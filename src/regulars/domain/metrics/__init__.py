@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
 from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
+from regulars.domain.metrics.cohort_size import COHORT_SIZE
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.lifecycle import LIFECYCLE
@@ -37,6 +38,7 @@ _CATALOGUE = (
     SESSIONS,
     ACTIONS,
     DEPTH,
+    COHORT_SIZE,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

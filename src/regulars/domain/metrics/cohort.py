@@ -71,7 +71,7 @@ def _spans(statement: Statement, source: Source) -> dict[str, str]:
     """The members, and the days on which each of them counts as active, in the window, and at all."""
     scope, shape, frame = statement.scope, statement.shape, statement.frame
     followed, start = _followed(scope), epoch_day(frame.first)
-    named = {name: moments.validity(name) for name in scope.moments}
+    named = moments.validities(scope, frame)
     arrived = statement.chain(source)
     named |= {("arrived" if name == "chain" else name): text for name, text in arrived.items()}
     named["entered"] = _entered(statement)

@@ -60,7 +60,7 @@ def _visits(statement: Statement, source: Source) -> dict[str, str]:
     """Sessions in scope with the row they belong to (its date, hour or weekday) and their segments."""
     scope, frame, values, context = statement.scope, statement.frame, statement.values, statement.context
     profile = _profile(statement.query)
-    named = {name: moments.validity(name) for name in scope.moments}
+    named = moments.validities(scope, frame)
     named |= visits.user_sessions(context, values, source)
     named["days"] = counts.days(frame, values)
     # 1970-01-01 was a Thursday, ISO weekday 4.

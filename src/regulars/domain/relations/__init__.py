@@ -12,7 +12,9 @@
     counts      running sums: people per day            counts.py
 
 Metrics with a composition of their own also read ``habits`` and ``ever`` (habits.py: people per tick), ``hits``
-(hits.py: qualifying events with their bucket) and ``visits`` (visits.py: sessions).
+(hits.py: qualifying events with their bucket) and ``visits`` (visits.py: sessions). Every value that changes with time
+is a relation of its own, named like it: from which day to which day each person holds which value (moments.py; cohorts
+and segments: membership.py).
 
 Days are integers (days since 1970-01-01) throughout, because engines disagree on date arithmetic.
 """

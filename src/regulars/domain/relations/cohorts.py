@@ -43,7 +43,7 @@ def members(statement: Statement, source: Source, entry: Entry) -> dict[str, str
     days), or in ``events`` (single events, ``returns = 1``).
     """
     scope, frame, values = statement.scope, statement.frame, statement.values
-    named = {name: moments.validity(name) for name in scope.moments}
+    named = moments.validities(scope, frame)
     if entry.marks is None:
         named |= statement.chain(source)
     else:

@@ -19,7 +19,7 @@ def own_columns(scope: Scope) -> list[str]:
 
 def ticks(statement: Statement, source: Source, *, every_bucket: bool) -> dict[str, str]:
     """The chain, the days, and the ticks: each bucket's last day, or only the last one."""
-    named = {name: moments.validity(name) for name in statement.scope.moments}
+    named = moments.validities(statement.scope, statement.frame)
     named |= statement.chain(source)
     named["days"] = counts.days(statement.frame, statement.values)
     last = "" if every_bucket else "WHERE last_day = (SELECT max(last_day) FROM days)"

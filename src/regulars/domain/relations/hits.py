@@ -19,7 +19,7 @@ def hits(scope: Scope, frame: Frame, values: Values, columns: str, *, judged: st
     ``columns`` ends the SELECT list, ``judged`` is the day on which values that change with time are read, and
     ``buckets`` joins the relation that these two may need.
     """
-    named = {name: moments.validity(name) for name in scope.moments}
+    named = moments.validities(scope, frame)
     labels = scope.labels()
     day, first, last = day_number(scope.day), values.add(frame.first), values.add(frame.last)
     conditions = [

@@ -6,29 +6,46 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.calendar import epoch_day
 from regulars.domain.properties import AGE_BANDS, FAR, TENURE_BANDS
+from regulars.domain.relations.membership import held_values
 from regulars.domain.relations.scope import day_number, listed, where
 from regulars.domain.schema import MISSING
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from regulars.domain.frame import Frame
+    from regulars.domain.membership import Membership
     from regulars.domain.relations.scope import Scope
 
 
-def validity(attribute: str, judged_on: date | None = None) -> str:
-    """From which day to which day each person holds which value of a time-dependent attribute.
+def validities(scope: Scope, frame: Frame, judged_on: date | None = None) -> dict[str, str]:
+    """One relation per attribute that changes with time and that the question reads, with what it is made of.
 
-    ``judged_on``: always the one held on that day.
+    Each has ``user_key``, ``valid_from``, ``valid_to``, ``value``, and is exact from the first day on which the frame
+    judges anybody. ``judged_on``: the value is always the one held on that day.
     """
-    rows = _validity(attribute)
-    if judged_on is None:
-        return rows
+    named = {name: _band(name) for name in scope.moments if name not in scope.memberships}
+    last = max(frame.scan_to, judged_on or frame.scan_to)
+    for one in scope.memberships.values():
+        named |= made_of(one, frame.judged_from, last)
+    if judged_on is not None:
+        named |= {name: _on_day(named[name], judged_on) for name in scope.moments}
+    return named
+
+
+def _on_day(validity: str, day: date) -> str:
     return f"""
 SELECT user_key, {-FAR} AS valid_from, {FAR} AS valid_to, value
-FROM ({rows}) v WHERE {epoch_day(judged_on)} BETWEEN valid_from AND valid_to"""
+FROM ({validity}) v WHERE {epoch_day(day)} BETWEEN valid_from AND valid_to"""
 
 
-def _validity(attribute: str) -> str:
+def made_of(one: Membership, first: date, last: date, only: str = "") -> dict[str, str]:
+    """The relations of one membership, with those of the other values that its rule reads."""
+    return {name: _band(name) for name in one.moments} | held_values(one, first, last, only)
+
+
+def _band(attribute: str) -> str:
+    """From which day to which day each person holds which value of a time-dependent attribute."""
     bands = TENURE_BANDS if attribute == "tenure_band" else AGE_BANDS
     column = "registration_date" if attribute == "tenure_band" else "birth_date"
     rows = (f"SELECT {band.low} AS low, {band.high} AS high, '{band.value}' AS value" for band in bands)

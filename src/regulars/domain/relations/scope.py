@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from regulars.domain.membership import Membership
     from regulars.domain.properties import Property
 
 Source = Literal["aggregates", "arrivals", "sessions", "events"]
@@ -36,6 +39,7 @@ class Scope:
     moments: tuple[str, ...]
     session_conditions: tuple[str, ...]
     limit: int
+    memberships: Mapping[str, Membership] = field(default_factory=dict)
     min_events: int = 1
     max_events: int | None = None
     qualifies: str = ""
