@@ -104,6 +104,7 @@ EXAMPLES = {
     "sessions": ('ws.sessions(grain="week", by="session.type")', "sessions --grain week --by session.type"),
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
     "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
+    "churn_risk": ('ws.churn_risk(show="people", top=20)', "churn_risk -o show=people -o top=20"),
 }
 
 

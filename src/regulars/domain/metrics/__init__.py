@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
+from regulars.domain.metrics.churn import CHURN_RISK
 from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
 from regulars.domain.metrics.habits import ACTIVE_DAYS
@@ -33,6 +34,7 @@ _CATALOGUE = (
     SESSIONS,
     ACTIONS,
     DEPTH,
+    CHURN_RISK,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

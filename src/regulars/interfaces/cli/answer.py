@@ -99,15 +99,19 @@ def show_rows(result: Result, screen: Screen, *, every_row: bool) -> None:
     shown = result.rows
     if "date" in shown[0] and not every_row:
         shown = [row for row in shown if row["date"] == last_row(shown)["date"]]
-    drawn = result.people_columns[0]
-    top = max(row[drawn] or 0 for row in shown)
     heads: list[tuple[str, Side]] = [
         (head(c), "left" if c.type in ("date", "text") else "right") for c in result.columns
     ]
-    screen.grid(
-        [*heads, ("", "left"), (drawn, "left")],
-        ([*(cell(row, c) for c in result.columns), marks(row), bar(row[drawn], top, BAR)] for row in shown),
-    )
+    lines = [[*(cell(row, c) for c in result.columns), marks(row)] for row in shown]
+    drawn = next(iter(result.people_columns), None)
+    if drawn is None:
+        screen.grid([*heads, ("", "left")], lines)
+    else:
+        top = max(row[drawn] or 0 for row in shown)
+        bars = (bar(row[drawn], top, BAR) for row in shown)
+        screen.grid(
+            [*heads, ("", "left"), (drawn, "left")], ([*line, bar] for line, bar in zip(lines, bars, strict=True))
+        )
     if len(shown) < len(result.rows):
         screen.line(f"the last {len(shown)} of {len(result.rows)} rows; --all shows every row", style="dim")
 
