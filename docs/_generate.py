@@ -105,6 +105,8 @@ EXAMPLES = {
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
     "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
     "churn_risk": ('ws.churn_risk(show="people", top=20)', "churn_risk -o show=people -o top=20"),
+    "usage_interval": ('ws.usage_interval(by="plan")', "usage_interval --by plan"),
+    "survival": ('ws.survival(by="plan", start="2026-01-01")', "survival --by plan --start 2026-01-01"),
 }
 
 

@@ -119,9 +119,14 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "actions": ({"weighted": True, "grain": "hour", "start": "2026-01-29"},),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
+    "usage_interval": ({"by": "feature", "limit": 1}, {"activity": "any"}),
+    "survival": ({"by": "plan", "limit": 1}, {"end": "2026-01-10"}),
     "churn_risk": ({"show": "people", "top": 7}, {"window": 7, "by": "tenure_band", "limit": 1}),
 }
-ALWAYS: dict[str, dict[str, Any]] = {"stickiness_by_cohort": {"start": "2026-01-05"}}
+ALWAYS: dict[str, dict[str, Any]] = {
+    "stickiness_by_cohort": {"start": "2026-01-05"},
+    "survival": {"silent_days": 7},
+}
 NO_BREAKDOWN = ("tier_transitions",)
 
 

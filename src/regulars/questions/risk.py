@@ -54,3 +54,71 @@ class RiskQuestions(Asking):
             '19 days since the last visit (+0.4); 1 of 30 days active (+0.3); 0.05 sessions a day (+0.2)'
         """
         return self.metric("churn_risk", window=window, show=show, top=top, **question)
+
+    def usage_interval(self, **question: Unpack[Question]) -> Result:
+        """How often people come by nature: people by the median number of days between two of their active days.
+
+        It is about people with at least two active days in the range.
+
+        Args:
+            question: Keywords of :meth:`regulars.Workspace.question`.
+
+        Returns:
+            Columns the breakdown, ``days_between`` (days; halves occur), ``users``, ``share``, ``cumulative_share``
+            (with that many days or less), ``flags``; one row per median that occurs. ``averages`` holds per slice
+            ``users``, ``median_days``, ``days_of_four_in_five`` (within which four in five of them come back) and
+            ``suggested_grain``: ``day`` where that is 1, ``week`` up to 7, else ``month``.
+
+        Raises:
+            QueryError: ``bad_grain``, ``bad_window``, ``bad_calendar``: it is about the days of the range as a whole.
+
+        Example:
+            >>> import regulars
+            >>> ws = regulars.open()
+            >>> _ = ws.load(
+            ...     [
+            ...         {"user_id": "ada", "event_type": "like", "timestamp": f"2026-01-{day:02}T09:00:00Z"}
+            ...         for day in (1, 8, 15, 20)
+            ...     ]
+            ... )
+            >>> [(row["days_between"], row["users"]) for row in ws.usage_interval().rows]
+            [(7.0, 1)]
+            >>> ws.usage_interval().averages[0]["suggested_grain"]
+            'week'
+        """
+        return self.metric("usage_interval", **question)
+
+    def survival(self, *, silent_days: int = 30, **question: Unpack[Question]) -> Result:
+        """How long people stay: Kaplan-Meier, from the first active day to the last before a long silence.
+
+        The people are those whose first active day ever lies in the range and at least ``silent_days`` before the
+        last day with data. Who is active after that day is censored on it.
+
+        Args:
+            silent_days: Full days of silence after which a person has left, 30 by default.
+            question: Keywords of :meth:`regulars.Workspace.question`; attributes are those of the first active day.
+
+        Returns:
+            Columns the breakdown, ``day`` (0 is the first active day), ``at_risk``, ``churned``, ``censored``
+            (people), ``survival`` (ratio), ``low``, ``high`` (95 % band; None while nobody has left, and where nobody
+            is left), ``flags``; one row per day. ``averages`` holds per slice ``users``, ``churned``,
+            ``median_days`` (None while more than half stay) and, with a breakdown, ``expected_churned``,
+            ``log_rank``, ``degrees_of_freedom``, ``p_value`` (None where too few have left to compare).
+
+        Raises:
+            QueryError: ``wrong_scope``: people cannot be told apart by a property of events; ``bad_option``,
+                ``bad_grain``: a value that is not allowed.
+
+        Example:
+            >>> import regulars
+            >>> ws = regulars.open()
+            >>> _ = ws.load(
+            ...     [
+            ...         {"user_id": u, "event_type": "like", "timestamp": f"2026-01-{d:02}T09:00:00Z"}
+            ...         for u, d in (("ada", 1), ("ben", 1), ("ben", 3), ("cem", 2), ("cem", 11))
+            ...     ]
+            ... )
+            >>> [(row["day"], row["at_risk"], row["survival"]) for row in ws.survival(silent_days=9).rows]
+            [(0, 3, 0.6666666666666666), (1, 1, 0.6666666666666666)]
+        """
+        return self.metric("survival", silent_days=silent_days, **question)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.metrics import METRICS
+from regulars.interfaces.cli.averages import show_averages
 from regulars.interfaces.cli.cells import (
     BAR,
     MARKS,
@@ -44,6 +45,7 @@ def show(result: Result, screen: Screen, *, every_row: bool = False, quiet: bool
         show_slices(result, screen)
     else:
         show_series(result, screen, every_row=every_row)
+    show_averages(result, screen)
     if not quiet:
         for line in footing(result):
             screen.line(line, style="dim")
