@@ -43,9 +43,8 @@ def churn_queries(draw: DrawFn, world: World) -> Query:
     )
 
 
-def answers_agree(world: World, data: st.DataObject) -> None:
+def answers_agree(world: World, query: Query) -> None:
     """Every source gives the rows of the oracle, and every list the people it counts."""
-    query = data.draw(churn_queries(world))
     note(msgspec.json.encode(query).decode())
     expected = comparable(churn_rows(world, query))
     with workspace_of(world) as ws:
@@ -61,14 +60,16 @@ def answers_agree(world: World, data: st.DataObject) -> None:
 @given(world=worlds(), data=st.data())
 def test_churn_risk_is_the_oracles_in_worlds_of_many_days(world: World, data: st.DataObject) -> None:
     """Activities, filters and breakdowns of every kind, ties and changes of the clock."""
-    answers_agree(world, data)
+    answers_agree(world, data.draw(churn_queries(world)))
 
 
 @given(ruled=ruled_worlds(), data=st.data())
 @settings(max_examples=20)
 def test_churn_risk_is_the_oracles_in_worlds_of_sessions(ruled: tuple[World, Any], data: st.DataObject) -> None:
-    """Every rule of sessions."""
-    answers_agree(ruled[0], data)
+    """Every rule of sessions, for everybody and by slice."""
+    shown = data.draw(st.sampled_from(("levels", "people")))
+    by = () if shown == "people" else data.draw(st.sampled_from(SLICES))
+    answers_agree(ruled[0], Query(metric="churn_risk", population="all", breakdown=by, options={"show": shown}))
 
 
 @given(world=worlds(), data=st.data())
