@@ -6,9 +6,10 @@ from regulars.questions.active import ActiveQuestions
 from regulars.questions.asking import Asking, Day, Question
 from regulars.questions.engagement import EngagementQuestions
 from regulars.questions.risk import RiskQuestions
+from regulars.questions.value import ValueQuestions
 
 __all__ = ["Asking", "Day", "Question", "Questions"]
 
 
-class Questions(ActiveQuestions, EngagementQuestions, RiskQuestions):
+class Questions(ActiveQuestions, EngagementQuestions, RiskQuestions, ValueQuestions):
     """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""

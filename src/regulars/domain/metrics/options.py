@@ -43,6 +43,11 @@ class Option:
     form: str = ""
     names_property: bool = False
 
+    @property
+    def names_events(self) -> bool:
+        """Whether the value says which events count."""
+        return self.read in (read_events, read_steps)
+
     def value(self, given: object) -> object:
         """A given value in the one form in which the metric uses it."""
         return given if self.read is None or given is None else self.read(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from regulars.domain.calendar import epoch_day
 from regulars.domain.metrics.by_slice import by_slice, slice_flags, slice_values
@@ -18,6 +18,7 @@ from regulars.domain.sql import with_relations
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from regulars.domain.frame import Frame
     from regulars.domain.metrics.record import Row, Rows
     from regulars.domain.plan import Plan
     from regulars.domain.query import Query
@@ -102,9 +103,7 @@ ORDER BY u.user_id""",
 
 
 def _flags(plan: Plan, _: Row) -> list[str]:
-    frame = plan.frame
-    if frame is None:
-        return []
+    frame = cast("Frame", plan.frame)  # where there are rows, there is one
     flags = ["incomplete"] if frame.complete_through < frame.scan_to else []
     is_young = (frame.first - frame.first_day).days < _silent_days(plan.query)
     return [*flags, "warming_up"] if is_young else flags
