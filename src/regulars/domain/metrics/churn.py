@@ -197,7 +197,7 @@ CHURN_RISK = Metric(
         ResultColumn("active_days", "integer", "days", "Active days of the last 30"),
         ResultColumn("sessions_per_day", "number", "sessions per day", "Over the last 30 days, or since the first"),
         ResultColumn("trend", "text", "trend", "increasing, stable or declining: this week against the last"),
-        ResultColumn("reasons", "text", "words", "What the score is made of", is_derived=True),
+        ResultColumn("reasons", "text", "reasons", "What the score is made of", is_derived=True),
     ),
     shape=_shape,
     grains=("day",),
