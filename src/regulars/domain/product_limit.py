@@ -96,8 +96,9 @@ def log_rank(curves: Sequence[Sequence[Step]]) -> LogRank:
     if not tested:
         return LogRank(tuple(expected), None, None, None)
     solved = _solve([[covariance[i][j] for j in tested] for i in tested], [excess[i] for i in tested])
-    statistic = sum(excess[one] * part for one, part in zip(tested, solved, strict=True))
-    return LogRank(tuple(expected), statistic, len(tested), upper_tail(max(statistic, 0.0), len(tested)))
+    # Rounding must not make a square negative.
+    statistic = max(sum(excess[one] * part for one, part in zip(tested, solved, strict=True)), 0.0)
+    return LogRank(tuple(expected), statistic, len(tested), upper_tail(statistic, len(tested)))
 
 
 def _solve(matrix: list[list[float]], right: list[float]) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.activity import chosen_events
@@ -69,42 +69,72 @@ def _amount(statement: Statement) -> str:
     return found.expression if found.numeric else f"rg_number({found.expression})"
 
 
-def _marked(statement: Statement) -> dict[str, str]:
-    """Events that pay, that fail to, or that make active, each with its row (date or age) and its segments."""
-    scope, frame, values = statement.scope, statement.frame, statement.values
-    query, context, age = statement.query, statement.context, _age(statement.query)
-    labels, day = scope.labels(), day_number(scope.day)
-    named = {name: moments.validity(name) for name in scope.moments}
-    named["days"] = counts.days(frame, values)
+@dataclass(frozen=True)
+class _Row:
+    """To which row an event belongs: its key, the day on which values that change with time are read, the joins."""
+
+    key: str
+    judged: str
+    joins: str
+
+
+def _row_of(statement: Statement, day: str) -> _Row:
+    age, joins = _age(statement.query), f"\nJOIN days d ON d.day = {day}"
+    if age is None:
+        return _Row("d.date", "d.last_day", joins)
+    key = f"CAST(floor(greatest(0, {day} - b.day) / {age}.0) AS BIGINT)"
+    return _Row(key, str(epoch_day(statement.frame.last)), f"{joins}\nJOIN began b ON b.user_key = i.user_key")
+
+
+def _began(statement: Statement) -> dict[str, str]:
+    """The first active day ever of each person, whatever the conditions on events; nothing on a time axis."""
+    if _age(statement.query) is None:
+        return {}
+    everything = replace(statement.scope, breakdown=(), event_conditions=())
+    ever = rows.user_days(everything, "", statement.values.add(statement.frame.last))
+    return {"began": f"SELECT b.user_key, min(b.day) AS day FROM ({ever}) b GROUP BY b.user_key"}
+
+
+def _marks(statement: Statement) -> dict[str, str]:
+    """What an event may be: an activity, a payment, a failed one."""
+    query, context, values = statement.query, statement.context, statement.values
     paid, failed = (chosen_events(REVENUE.option(query, name), context, values) for name in ("events", "failed"))
-    amount = _amount(statement)
-    place, judged, joins = "d.date", "d.last_day", f"\nJOIN days d ON d.day = {day}"
-    if age:
-        everything = replace(scope, breakdown=(), event_conditions=())
-        ever = rows.user_days(everything, "", values.add(frame.last))
-        named["began"] = f"SELECT b.user_key, min(b.day) AS day FROM ({ever}) b GROUP BY b.user_key"
-        place, judged = f"floor(greatest(0, {day} - b.day) / {age}.0)", str(epoch_day(frame.last))
-        joins += "\nJOIN began b ON b.user_key = i.user_key"
-    joins += "".join(
-        f"\nJOIN {name} ON {name}.user_key = i.user_key AND {judged} BETWEEN {name}.valid_from AND {name}.valid_to"
-        for name in scope.moments
-    )
+    return {"is_active": statement.scope.qualifies, "is_paid": paid, "is_failed": failed}
+
+
+def _events(statement: Statement) -> str:
+    """Events that are any of these, each with its row and its segments."""
+    scope, frame, values = statement.scope, statement.frame, statement.values
+    labels, day, marks = scope.labels(), day_number(scope.day), _marks(statement)
+    row, amount = _row_of(statement, day), _amount(statement)
     tests = [
-        f"(({scope.qualifies}) OR ({paid}) OR ({failed}))",
+        f"({' OR '.join(f'({test})' for test in marks.values())})",
         *scope.event_conditions,
         *scope.users_condition(),
         *scope.moment_conditions,
         f"{scope.day} >= {values.add(frame.first)}",
         f"{scope.day} <= {values.add(frame.last)}",
     ]
+    changing = "".join(
+        f"\nJOIN {name} ON {name}.user_key = i.user_key AND {row.judged} BETWEEN {name}.valid_from AND {name}.valid_to"
+        for name in scope.moments
+    )
     own = "".join(f"{label} AS {name}, " for name, label in labels.items())
-    marks = {"is_active": scope.qualifies, "is_paid": paid, "is_failed": failed}
     flags = "".join(f"CASE WHEN {test} THEN 1 ELSE 0 END AS {name}, " for name, test in marks.items())
-    named["marked"] = f"""
-SELECT i.user_key, {own}{f"CAST({place} AS BIGINT)" if age else place} AS place, d.last_day, {day} AS day,
-  {flags}CASE WHEN {paid} THEN {amount} END AS amount
-{rows.event_tables(*labels.values(), *tests, amount)}{joins}
+    return f"""
+SELECT i.user_key, {own}{row.key} AS place, d.last_day, {day} AS day,
+  {flags}CASE WHEN {marks["is_paid"]} THEN {amount} END AS amount
+{rows.event_tables(*labels.values(), *tests, amount)}{row.joins}{changing}
 {where(tests)}"""
+
+
+def _marked(statement: Statement) -> dict[str, str]:
+    """The relations up to the marked events, and the days on which they make somebody active."""
+    scope = statement.scope
+    named = {name: moments.validity(name) for name in scope.moments}
+    named["days"] = counts.days(statement.frame, statement.values)
+    named |= _began(statement)
+    named["marked"] = _events(statement)
     if scope.breakdown:
         named["slices"] = slices.ranked(scope, "count(DISTINCT user_key)", "1", "marked")
     bounds = [f"count(*) >= {scope.min_events}", *([f"count(*) <= {scope.max_events}"] if scope.max_events else [])]
