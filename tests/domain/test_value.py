@@ -127,3 +127,12 @@ def test_a_number_that_no_event_carries_is_refused_with_the_way_out() -> None:
     """The default may be the wrong name."""
     with workspace(did("ada", "2026-01-05T09:00:00")) as ws, pytest.raises(QueryError, match="option property names"):
         ws.revenue()
+
+
+def test_windows_and_slices_are_of_people() -> None:
+    """Ada is paid and edits, Ben is neither; both are in the window of the next day."""
+    with workspace(*SENT, users=PEOPLE) as ws:
+        used = ws.feature_adoption(2, start="2026-01-06", by="plan", feature="editor").rows
+        reached = ws.onboarding("like", start="2026-01-05", cohort="first_activity", by="plan").rows
+    assert [(row["plan"], row["users"], row["active_users"]) for row in used] == [("(none)", 0, 1), ("paid", 1, 1)]
+    assert [(row["plan"], row["users"], row["cohort"]) for row in reached] == [("(none)", 1, 1), ("paid", 1, 1)]
