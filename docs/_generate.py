@@ -118,6 +118,15 @@ EXAMPLES = {
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
     "cohort_size": ('ws.cohort_size(by="segment", grain="week")', "cohort_size --by segment --grain week"),
     "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
+    "churn_risk": ('ws.churn_risk(show="people", top=20)', "churn_risk -o show=people -o top=20"),
+    "usage_interval": ('ws.usage_interval(by="plan")', "usage_interval --by plan"),
+    "feature_adoption": ('ws.feature_adoption(28, by="plan")', "feature_adoption --window 28 --by plan"),
+    "onboarding": (
+        'ws.onboarding("video_watch -> quiz_attempt", days=14)',
+        "onboarding -o 'milestones=video_watch -> quiz_attempt' -o days=14",
+    ),
+    "revenue": ('ws.revenue(grain="month", by="plan")', "revenue -o cohort_age=month"),
+    "survival": ('ws.survival(by="plan", start="2026-01-01")', "survival --by plan --start 2026-01-01"),
 }
 
 

@@ -66,9 +66,11 @@ def test_the_example_of_settings_can_be_read() -> None:
 
 
 def test_the_python_examples_of_metrics_run() -> None:
-    """On a workspace with one event."""
+    """On a workspace in which somebody uses a feature, pays, and comes again twice in another month."""
+    event = {"user_id": "a", "event_type": "like", "timestamp": "2026-03-02T08:15:00Z", "feature": "editor"}
+    paid = {**event, "event_type": "payment_success", "amount": 10}
     with regulars.open() as ws:
-        ws.load([{"user_id": "a", "event_type": "like", "timestamp": "2026-03-02T08:15:00Z"}])
+        ws.load([event, paid, *({**event, "timestamp": f"2026-04-0{day}T08:15:00Z"} for day in (3, 5))])
         for example in blocks("metrics.md", "python"):
             assert eval(example, {"ws": ws}).rows  # noqa: S307 -- our own page
 

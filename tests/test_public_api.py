@@ -95,7 +95,7 @@ def test_a_metric_has_a_method_with_its_options(name: str) -> None:
         defaults = {option.name: option.default for option in metric.options}
         assert getattr(ws, name)(**defaults).rows == []
         for option in metric.options:
-            default = (option.default,) if option.read else (1, 7)
+            default = (1, 7) if option.largest else (option.default,)
             for choice in option.choices or OTHERS.get(option.name, default):
                 assert getattr(ws, name)(**{option.name: choice}).rows == []
 

@@ -135,9 +135,22 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"cohort": "registration", "horizon": 5},
     ),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
+    "feature_adoption": ({"window": 7, "by": "plan", "limit": 1}, {"feature": "editor", "grain": "week"}),
+    "onboarding": (
+        {"milestones": "video_watch -> any where device.platform = 'web'", "days": 3},
+        {"milestones": [{"events": None, "times": 3}], "cohort": "first_activity", "by": "plan", "limit": 1},
+    ),
+    "revenue": (
+        {"grain": "week", "by": "action", "limit": 2},
+        {"cohort_age": "week", "events": "any", "property": "duration_seconds"},
+    ),
+    "usage_interval": ({"by": "feature", "limit": 1}, {"activity": "any"}),
+    "survival": ({"by": "plan", "limit": 1}, {"end": "2026-01-10"}),
+    "churn_risk": ({"show": "people", "top": 7}, {"window": 7, "by": "tenure_band", "limit": 1}),
 }
 ALWAYS: dict[str, dict[str, Any]] = {
     "stickiness_by_cohort": {"start": "2026-01-05"},
+    "survival": {"silent_days": 7},
     "lifecycle": {"as_of": "2026-01-28"},
 }
 NO_BREAKDOWN = ("tier_transitions",)

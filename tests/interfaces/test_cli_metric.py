@@ -94,7 +94,9 @@ def test_the_json_of_the_command_is_the_result_of_python(arguments, name, questi
 @pytest.mark.parametrize("name", [*METRICS, *ALIASES])
 def test_every_metric_of_the_catalogue_can_be_asked_and_shown(name, shop):
     """A metric is on the command line as soon as it has a record."""
-    done = call("metric", name, "-w", shop)
+    # What costs how much is a property of one's own, which this workspace lacks.
+    own = ("-o", "property=duration_seconds") if name == "revenue" else ()
+    done = call("metric", name, *own, "-w", shop)
     assert done.code == 0, done.err
     assert METRICS[ALIASES[name][0] if name in ALIASES else name].title in done.out
 

@@ -98,7 +98,11 @@ def _steps(result: Result) -> Spec:
 
 
 def _line(result: Result, drawn: ResultColumn) -> Spec:
-    encoding = {"x": _dates(result), "y": _axis(drawn), **_slices(result)}
+    own = [
+        each for each in result.columns if each.type == "text" and each.name not in ("date", *result.query.breakdown)
+    ]
+    lines = {"color": {"field": own[0].name, "type": "nominal"}} if own else _slices(result)
+    encoding = {"x": _dates(result), "y": _axis(drawn), **lines}
     over = {"filter": "!datum.is_incomplete"}
     return {
         "width": _WIDTH,
@@ -109,6 +113,22 @@ def _line(result: Result, drawn: ResultColumn) -> Spec:
                 "transform": [{"filter": "datum.is_incomplete"}],
                 "mark": {"type": "point", "filled": False},
                 "encoding": {"tooltip": _tooltip(result)},
+            },
+        ],
+    }
+
+
+def _curve(result: Result, drawn: ResultColumn) -> Spec:
+    """A share that falls in steps from day to day, within its band."""
+    band = {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
+    return {
+        "width": _WIDTH,
+        "encoding": {"x": {"field": "day", "type": "quantitative"}, **_slices(result)},
+        "layer": [
+            {"mark": {"type": "area", "opacity": 0.15, "interpolate": "step-after"}, "encoding": band},
+            {
+                "mark": {"type": "line", "interpolate": "step-after"},
+                "encoding": {"y": _axis(drawn), "tooltip": _tooltip(result)},
             },
         ],
     }
@@ -199,6 +219,7 @@ def _matrix(result: Result, drawn: ResultColumn) -> Spec:
 
 _FORMS: dict[str, Callable[[Result, ResultColumn], Spec]] = {
     "line": _line,
+    "curve": _curve,
     "bars": _bars,
     "flows": _flows,
     "triangle": _triangle,

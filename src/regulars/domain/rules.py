@@ -17,3 +17,17 @@ def tier_of(active_days: int, *, at_risk: bool = False) -> str:
     if active_days == 0:
         return "dormant"
     return "at_risk" if at_risk else [tier for tier, least in TIERS_BY_DAYS if active_days >= least][-1]
+
+
+CHURN_WINDOW = 30
+CHURN_POPULATION_WINDOW = 90
+CHURN_WEEK = 7
+CHURN_RECENCY = ((7, 4), (3, 2))
+"""More than so many days since the last active day add so many tenths to the churn risk; the first that fits counts."""
+CHURN_ACTIVE_DAYS = ((3, 3), (6, 1))
+"""Fewer than so many active days of the last 30 add so many tenths."""
+CHURN_SESSIONS = ((1, 2), (2, 1))
+"""Fewer than so many sessions in two days, on average, add so many tenths."""
+CHURN_TREND = {"declining": 2, "increasing": -1, "stable": 0}
+CHURN_LEVELS = (("high", 6), ("medium", 3), ("low", 0))
+"""Levels of churn risk with the tenths from which on a person belongs to them."""

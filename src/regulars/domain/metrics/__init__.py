@@ -9,14 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
+from regulars.domain.metrics.adoption import FEATURE_ADOPTION
+from regulars.domain.metrics.cadence import USAGE_INTERVAL
+from regulars.domain.metrics.churn import CHURN_RISK
 from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.cohort_size import COHORT_SIZE
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.lifecycle import LIFECYCLE
+from regulars.domain.metrics.onboarding import ONBOARDING
 from regulars.domain.metrics.retention import RETENTION
+from regulars.domain.metrics.revenue import REVENUE
 from regulars.domain.metrics.sessions import SESSIONS
 from regulars.domain.metrics.stickiness import STICKINESS
+from regulars.domain.metrics.survival import SURVIVAL
 from regulars.domain.metrics.tiers import TIER_TRANSITIONS, TIERS_METRIC
 from regulars.errors import UnknownNameError
 
@@ -39,6 +45,12 @@ _CATALOGUE = (
     ACTIONS,
     DEPTH,
     COHORT_SIZE,
+    CHURN_RISK,
+    USAGE_INTERVAL,
+    SURVIVAL,
+    FEATURE_ADOPTION,
+    ONBOARDING,
+    REVENUE,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.metrics import METRICS
+from regulars.interfaces.cli.averages import show_averages
 from regulars.interfaces.cli.cells import (
     BAR,
     MARKS,
+    Row,
     cell,
     complete,
     drawn_head,
@@ -39,7 +41,8 @@ def show(result: Result, screen: Screen, *, every_row: bool = False, quiet: bool
     if not result.rows:
         screen.line("no rows: " + ("; ".join(result.warnings) or "nothing lies in this range"))
         return
-    if result.averages:
+    is_triangle = METRICS[result.query.metric].chart == "triangle"
+    if is_triangle:
         show_triangle(result, screen, every_row=every_row)
     elif not is_series(result):
         show_rows(result, screen, every_row=every_row)
@@ -47,6 +50,8 @@ def show(result: Result, screen: Screen, *, every_row: bool = False, quiet: bool
         show_slices(result, screen)
     else:
         show_series(result, screen, every_row=every_row)
+    if not is_triangle:
+        show_averages(result, screen)
     if not quiet:
         for line in footing(result):
             screen.line(line, style="dim")
@@ -98,21 +103,28 @@ def is_series(result: Result) -> bool:
 
 
 def show_rows(result: Result, screen: Screen, *, every_row: bool) -> None:
-    """Every column as it is, with a bar for the people; of many dates the last one."""
+    """Every column as it is, with a bar for the people, or the reasons, at the end; of many dates the last one."""
     shown = result.rows
     if "date" in shown[0] and not every_row:
         shown = [row for row in shown if row["date"] == last_row(shown)["date"]]
-    drawn = result.people_columns[0]
-    top = max(row[drawn] or 0 for row in shown)
-    heads: list[tuple[str, Side]] = [
-        (head(c), "left" if c.type in ("date", "text") else "right") for c in result.columns
-    ]
-    screen.grid(
-        [*heads, ("", "left"), (drawn, "left")],
-        ([*(cell(row, c) for c in result.columns), marks(row), bar(row[drawn], top, BAR)] for row in shown),
-    )
+    columns = [column for column in result.columns if column.unit != "reasons"]
+    heads: list[tuple[str, Side]] = [(head(c), "left" if c.type in ("date", "text") else "right") for c in columns]
+    lines = [[*(cell(row, c) for c in columns), marks(row)] for row in shown]
+    # Where a line is too wide, the screen does without its end, which only repeats the numbers.
+    name, ends = _ends(result, shown)
+    screen.grid([*heads, ("", "left"), (name, "left")], ([*line, end] for line, end in zip(lines, ends, strict=True)))
     if len(shown) < len(result.rows):
         screen.line(f"the last {len(shown)} of {len(result.rows)} rows; --all shows every row", style="dim")
+
+
+def _ends(result: Result, shown: list[Row]) -> tuple[str, list[str]]:
+    """What stands at the end of each line: a bar for its people, else its reasons if it has any."""
+    if not result.people_columns:
+        reasons = next((column.name for column in result.columns if column.unit == "reasons"), "")
+        return reasons, [str(row.get(reasons, "")) for row in shown]
+    drawn = result.people_columns[0]
+    top = max(row[drawn] or 0 for row in shown)
+    return drawn, [bar(row[drawn], top, BAR) for row in shown]
 
 
 def show_series(result: Result, screen: Screen, *, every_row: bool) -> None:

@@ -47,6 +47,8 @@ def number(value: float | None, column: ResultColumn) -> str:
         return NONE
     if column.unit in ("ratio", "share"):
         return f"{value:.1%}"
+    if column.unit == "score":
+        return f"{value:.1f}"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 

@@ -1,0 +1,126 @@
+"""Feature adoption, onboarding and revenue: the engine against the oracle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from hypothesis import assume, given, note, settings
+from hypothesis import strategies as st
+
+from regulars.domain.query import EventCondition, Filter, Query, Step
+from tests.application.test_agreement import comparable, workspace_of
+from tests.application.test_cohort_agreement import SLICES, attributes
+from tests.oracle.questions import days, filters, ranges
+from tests.oracle.value import (
+    adoption_cells,
+    adoption_rows,
+    onboarding_cells,
+    onboarding_rows,
+    revenue_cells,
+    revenue_rows,
+)
+from tests.strategies import worlds
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from tests.oracle.value import Placed
+    from tests.oracle.world import World
+
+EVENTS = ("core", "any", "like", "purchase", "payment_success", "premium")
+PREMIUM = Filter(property="event.plan", op="in", value=("paid", "it's"))
+
+
+@st.composite
+def value_queries(draw: DrawFn, world: World, metric: str, slices: tuple[Any, ...] = SLICES, **more: Any) -> Query:
+    """A question about some days near the events, by people."""
+    return Query(
+        metric=metric,
+        activity=draw(st.sampled_from(("core", "any", "any", *world.settings.activities))),
+        population=draw(st.sampled_from(("production", "all", "all"))),
+        breakdown=draw(st.sampled_from(slices)),
+        filters=draw(st.just(()) | st.just(()) | attributes(world)),
+        limit=draw(st.sampled_from((1, 2, 12))),
+        as_of=draw(st.one_of(*[st.none()] * 4, days(world))),
+        **{"range": draw(ranges(world, "day")), **more},
+    )
+
+
+@st.composite
+def conditions(draw: DrawFn, *, steps: bool) -> str | EventCondition:
+    """Which events are meant."""
+    if draw(st.booleans()):
+        return draw(st.sampled_from(EVENTS))
+    kinds = draw(st.sampled_from((None, ("like",), ("purchase", "dance"))))
+    where = draw(st.sampled_from(((), (PREMIUM,))))
+    return Step(kinds, where, times=draw(st.integers(1, 3))) if steps else EventCondition(kinds, where)
+
+
+def agrees(world: World, query: Query, rows: list[dict[str, Any]], cells: Placed) -> None:
+    """The rows are the oracle's, and every list the people it counts."""
+    note(msgspec.json.encode(query).decode())
+    with workspace_of(world) as ws:
+        result = ws.query(query)
+        found = [{name: cell for name, cell in row.items() if name != "name"} for row in result.rows]
+        assert comparable(found) == comparable(rows)
+        opened = list(zip(result.rows, cells, strict=True))
+        for row, (_, _, cell) in opened[:: max(1, len(opened) // 4)]:
+            for column in result.people_columns:
+                assert result.users(row, column) == sorted(cell.people[column])
+
+
+@given(world=worlds(), data=st.data())
+def test_feature_adoption_is_the_oracles(world: World, data: st.DataObject) -> None:
+    """In buckets and in windows, of one feature and of the most used."""
+    grain = data.draw(st.sampled_from(("day", "week", "month")))
+    options = data.draw(st.sampled_from(({}, {}, {"top": 1}, {"feature": "editor"}, {"feature": "none of them"})))
+    window = data.draw(st.sampled_from((None, None, 1, 3, 30)))
+    more = {"range": data.draw(ranges(world, grain)), "options": options, "window": window}
+    query = data.draw(value_queries(world, "feature_adoption", **more))
+    agrees(world, query, adoption_rows(world, query), adoption_cells(world, query))
+
+
+@given(world=worlds(), data=st.data())
+def test_onboarding_is_the_oracles(world: World, data: st.DataObject) -> None:
+    """From the registration and from the first activity, to milestones of every kind."""
+    options: dict[str, Any] = {"days": data.draw(st.sampled_from((1, 2, 7, 40)))}
+    options["cohort"] = data.draw(st.sampled_from(("registration", "first_activity", "first_activity")))
+    options["milestones"] = tuple(data.draw(st.lists(conditions(steps=True), min_size=1, max_size=3)))
+    query = data.draw(value_queries(world, "onboarding", options=options))
+    agrees(world, query, onboarding_rows(world, query), onboarding_cells(world, query))
+
+
+@given(world=worlds(), data=st.data())
+def test_revenue_is_the_oracles(world: World, data: st.DataObject) -> None:
+    """Over time and by age, of people and of events."""
+    assume(any("score" in event.properties for event in world.distinct_events()))
+    age = data.draw(st.sampled_from((None, None, "day", "week", "month")))
+    grain = "day" if age else data.draw(st.sampled_from(("day", "week", "month")))
+    options: dict[str, Any] = {"property": "event.score", "events": data.draw(conditions(steps=False))}
+    options |= {"failed": data.draw(conditions(steps=False))} if data.draw(st.booleans()) else {}
+    options |= {"cohort_age": age} if age else {}
+    slices = (*SLICES, ("action",), ("feature", "country"), ("platform",))
+    query = data.draw(value_queries(world, "revenue", slices, range=data.draw(ranges(world, grain)), options=options))
+    if not query.breakdown:
+        query = msgspec.structs.replace(query, filters=data.draw(st.just(()) | filters(world).map(lambda f: (f,))))
+    agrees(world, query, revenue_rows(world, query), revenue_cells(world, query))
+
+
+@given(world=worlds(), data=st.data())
+@settings(max_examples=15)
+def test_a_slice_is_the_question_filtered_to_its_value(world: World, data: st.DataObject) -> None:
+    """Of people in all three, and of events in revenue."""
+    metric, name = data.draw(st.sampled_from([
+        ("feature_adoption", "country"), ("feature_adoption", "tenure_band"), ("onboarding", "country"),
+        ("onboarding", "tenure_band"), ("revenue", "tenure_band"), ("revenue", "feature"),
+    ]))  # fmt: skip
+    options: dict[str, Any] = {"feature_adoption": {"feature": "editor"}, "onboarding": {"cohort": "first_activity"},
+                               "revenue": {"property": "duration_seconds", "events": "like"}}  # fmt: skip
+    query = Query(metric=metric, population="all", limit=1000, activity="any", options=options[metric])
+    with workspace_of(world) as ws:
+        sliced = comparable(ws.query(msgspec.structs.replace(query, breakdown=(name,))).rows)
+        for value in {row[name] for row in sliced} - {"(none)"}:
+            only = msgspec.structs.replace(query, filters=(Filter(property=name, value=value),))
+            own = [{key: cell for key, cell in row.items() if key != name} for row in sliced if row[name] == value]
+            assert comparable(ws.query(only).rows) == own
