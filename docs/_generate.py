@@ -104,6 +104,18 @@ EXAMPLES = {
     "sessions": ('ws.sessions(grain="week", by="session.type")', "sessions --grain week --by session.type"),
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
     "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
+    "funnel": (
+        'ws.funnel("login -> video_watch -> quiz_attempt", within="2 days", by="plan")',
+        "funnel -o 'steps=login -> video_watch -> quiz_attempt' -o 'within=2 days' --by plan",
+    ),
+    "funnel_trend": (
+        'ws.funnel_trend("login -> quiz_attempt", within="1 day", grain="week")',
+        "funnel_trend -o 'steps=login -> quiz_attempt' -o 'within=1 day' --grain week",
+    ),
+    "time_to_convert": (
+        'ws.time_to_convert("login -> quiz_attempt", within="1 day", bins=[60, 3600])',
+        "time_to_convert -o 'steps=login -> quiz_attempt' -o 'within=1 day' -o bins=60,3600",
+    ),
 }
 
 

@@ -119,8 +119,27 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "actions": ({"weighted": True, "grain": "hour", "start": "2026-01-29"},),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
+    "funnel": (
+        {
+            "ties": "strict",
+            "exclusions": "quiz_attempt between 1 and 3; video_watch between 2 and 3",
+            "within": "2 hours",
+        },
+        {"ties": "sequence", "by": "event.action", "attribution": "last"},
+        {"attribution": "all", "by": "device.platform", "steps": [{"events": ["login"], "times": 2}, "any"]},
+        {"order": "strict", "by": "device.platform", "limit": 1},
+        {"order": "any", "steps": "login -> course_enroll -> login, video_watch"},
+    ),
+    "funnel_trend": ({"grain": "week", "order": "strict", "ties": "sequence"},),
+    "time_to_convert": ({"bins": "60,600", "from_step": 2, "within": "1 day"},),
 }
-ALWAYS: dict[str, dict[str, Any]] = {"stickiness_by_cohort": {"start": "2026-01-05"}}
+WAY: dict[str, Any] = {"steps": "login -> video_watch, quiz_attempt -> any"}
+ALWAYS: dict[str, dict[str, Any]] = {
+    "stickiness_by_cohort": {"start": "2026-01-05"},
+    "funnel": WAY,
+    "funnel_trend": WAY,
+    "time_to_convert": WAY,
+}
 NO_BREAKDOWN = ("tier_transitions",)
 
 
@@ -143,7 +162,7 @@ def test_every_metric_has_the_same_rows_on_clickhouse(
     mirror(product.engine, clickhouse, COPIED)
     sliced = () if name in NO_BREAKDOWN else ({"by": "country", "limit": 2}, {"by": "tenure_band"})
     for question in ({}, *sliced, *QUESTIONS.get(name, ())):
-        query = product.question(name, **ALWAYS.get(name, {}), **question)
+        query = product.question(name, **{**ALWAYS.get(name, {}), **question})
         expected = comparable(product.query(query).rows)
         assert expected
         for number in range(len(SOURCES)):

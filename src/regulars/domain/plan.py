@@ -183,10 +183,16 @@ def _unseen(query: Query, context: Context) -> list[str]:
     """Event types that a question names and no event ever had: its rows count nobody because of that."""
     metric = find_metric(query.metric)
     given = [metric.option(query, option.name) for option in metric.options if option.read]
-    plain = [one for each in given for one in (each if isinstance(each, tuple) else (each,)) if isinstance(one, str)]
+    plain = [one for each in given for one in _texts_in(each)]
     named = [name for one in metric.conditions(query) for name in one.events or ()]
     names = dict.fromkeys([*(one for one in plain if one not in context.activities), *named])
     return [
         f"unseen_event: no event {name!r} was ever loaded; {did_you_mean(name, context.actions)}"
         for name in names if name not in context.actions
     ]  # fmt: skip
+
+
+def _texts_in(value: object) -> list[str]:
+    if isinstance(value, tuple):
+        return [one for each in value for one in _texts_in(each)]
+    return [value] if isinstance(value, str) else []

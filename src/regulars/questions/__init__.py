@@ -5,9 +5,10 @@ from __future__ import annotations
 from regulars.questions.active import ActiveQuestions
 from regulars.questions.asking import Asking, Day, Question
 from regulars.questions.engagement import EngagementQuestions
+from regulars.questions.funnels import FunnelQuestions
 
 __all__ = ["Asking", "Day", "Question", "Questions"]
 
 
-class Questions(ActiveQuestions, EngagementQuestions):
+class Questions(ActiveQuestions, EngagementQuestions, FunnelQuestions):
     """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
 from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
+from regulars.domain.metrics.funnel_views import FUNNEL_TREND, TIME_TO_CONVERT
+from regulars.domain.metrics.funnels import FUNNEL
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.sessions import SESSIONS
 from regulars.domain.metrics.stickiness import STICKINESS
@@ -33,6 +35,9 @@ _CATALOGUE = (
     SESSIONS,
     ACTIONS,
     DEPTH,
+    FUNNEL,
+    FUNNEL_TREND,
+    TIME_TO_CONVERT,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

@@ -163,7 +163,9 @@ class Metric:
         if query.calendar is not None and not self.takes_calendar:
             raise QueryError(f"{self.name} takes no calendar; use a grain instead", code="bad_calendar")
         if query.activity != "core" and not self.takes_activity:
-            raise QueryError(f"{self.name} takes no activity: a session is one of core actions", code="bad_activity")
+            raise QueryError(
+                f"{self.name} takes no activity: what it counts does not depend on one", code="bad_activity"
+            )
         for name, value in query.options.items():
             self._find_option(name).check(value)
 
