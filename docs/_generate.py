@@ -105,8 +105,8 @@ EXAMPLES = {
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
     "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
     "funnel": (
-        'ws.funnel("login -> video_watch -> quiz_attempt", within="2 days", by="plan")',
-        "funnel -o 'steps=login -> video_watch -> quiz_attempt' -o 'within=2 days' --by plan",
+        'ws.funnel("login -> video_watch -> quiz_attempt", within="2 days")',
+        "funnel -o 'steps=login -> video_watch -> quiz_attempt' -o 'within=2 days'",
     ),
     "funnel_trend": (
         'ws.funnel_trend("login -> quiz_attempt", within="1 day", grain="week")',
@@ -116,6 +116,7 @@ EXAMPLES = {
         'ws.time_to_convert("login -> quiz_attempt", within="1 day", bins=[60, 3600])',
         "time_to_convert -o 'steps=login -> quiz_attempt' -o 'within=1 day' -o bins=60,3600",
     ),
+    "conversion_rate": ('ws.conversion_rate(window=28, by="plan")', "conversion_rate --window 28 --by plan"),
 }
 
 

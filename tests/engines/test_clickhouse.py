@@ -131,6 +131,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"order": "any", "steps": "login -> course_enroll -> login, video_watch"},
     ),
     "funnel_trend": ({"grain": "week", "order": "strict", "ties": "sequence"},),
+    "conversion_rate": ({"window": 7, "event": "course_enroll", "by": "device.platform", "limit": 1},),
     "time_to_convert": ({"bins": "60,600", "from_step": 2, "within": "1 day"},),
 }
 WAY: dict[str, Any] = {"steps": "login -> video_watch, quiz_attempt -> any"}

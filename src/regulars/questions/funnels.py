@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from regulars.domain.query import Step
+from regulars.domain.query import Calendar, EventCondition, Step
 from regulars.questions.asking import Asking, Question
 
 if TYPE_CHECKING:
     from regulars.domain.result import Result
 
+Events = str | EventCondition | Mapping[str, Any]
 Steps = str | Sequence[str | Step | Mapping[str, Any]]
 Duration = str | int | Mapping[str, Any]
 Exclusions = str | Sequence[str | Mapping[str, Any]]
@@ -187,3 +188,45 @@ class FunnelQuestions(Asking):
         chosen = {"exclusions": exclusions, "to_step": to_step, "bins": bins}
         options |= {name: value for name, value in chosen.items() if value is not None}
         return self.metric("time_to_convert", steps=steps, from_step=from_step, **question, **options)
+
+    def conversion_rate(
+        self,
+        window: int | None = None,
+        *,
+        calendar: Calendar | None = None,
+        event: Events = "conversion",
+        **question: Unpack[Question],
+    ) -> Result:
+        """People with a conversion event in the window over the people active in it.
+
+        Both are counted by themselves: who converts without being active, as by a renewed payment, still counts, so
+        that the rate can exceed 1.
+
+        Args:
+            window: Rolling window in days; without it, and without a calendar period, the bucket.
+            calendar: Calendar period instead of a window.
+            event: Which events convert: an activity (the default is ``conversion``), an event type, or a condition
+                such as ``"purchase where amount > 10"``.
+            question: Keywords of :meth:`regulars.Workspace.question`; ``activity`` says who is active.
+
+        Returns:
+            Columns ``date``, the breakdown, ``converted``, ``active_users``, ``conversion_rate`` (None where nobody was
+            active), ``low`` and ``high`` (95 % Wilson interval; None where more converted than were active),
+            ``flags``; one row per bucket and slice, zeros included.
+
+        Raises:
+            QueryError: ``bad_events``: the event is an activity about whole days; ``bad_option``.
+
+        Example:
+            >>> import regulars
+            >>> ws = regulars.open()
+            >>> _ = ws.load(
+            ...     [
+            ...         {"user_id": "ada", "event_type": "purchase", "timestamp": "2026-01-05T09:00:00Z"},
+            ...         {"user_id": "bob", "event_type": "like", "timestamp": "2026-01-05T09:05:00Z"},
+            ...     ]
+            ... )
+            >>> ws.conversion_rate(start="2026-01-05").rows[0]["conversion_rate"]
+            0.5
+        """
+        return self.metric("conversion_rate", window=window, calendar=calendar, event=event, **question)

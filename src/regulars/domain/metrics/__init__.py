@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.metrics.active import ACTIVE_USERS, NEW_VS_RETURNING
 from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
+from regulars.domain.metrics.conversion import CONVERSION_RATE
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
 from regulars.domain.metrics.funnel_views import FUNNEL_TREND, TIME_TO_CONVERT
 from regulars.domain.metrics.funnels import FUNNEL
@@ -38,6 +39,7 @@ _CATALOGUE = (
     FUNNEL,
     FUNNEL_TREND,
     TIME_TO_CONVERT,
+    CONVERSION_RATE,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {
