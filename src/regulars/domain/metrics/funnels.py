@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("step", "name", "users", "dropped", "seconds_mean", "seconds_median", "seconds_p90")
 _US = 1_000_000.0
+EMPTY_VALUES = "the first step has no time before it, and where nobody was there is nothing to divide: both are empty"
 
 
 def funnel_shape(funnel: Funnel, columns: tuple[str, ...], people: tuple[str, ...], note: str, *, dated: bool) -> Shape:
@@ -55,8 +56,7 @@ def _funnel(statement: Statement) -> Funnel:
 
 def _shape(query: Query) -> Shape:
     names = (*_COLUMNS, "conversion_from_first", "conversion_from_previous", "low", "high")
-    note = "the first step has no time before it, and where nobody was, nothing can be divided: such values are empty"
-    return funnel_shape(funnel_of(FUNNEL, query), names, ("users", "dropped"), note, dated=False)
+    return funnel_shape(funnel_of(FUNNEL, query), names, ("users", "dropped"), EMPTY_VALUES, dated=False)
 
 
 def _select(statement: Statement, _: Source) -> str:

@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": (f"{_HERE}.demo:demo", "Make up a product, load it, and show its numbers."),
     "import": (f"{_HERE}.load:import_", "Load events and users from files."),
     "metric": (f"{_HERE}.metric:metric", "Answer a question: any metric, window, slice."),
+    "funnel": (f"{_HERE}.funnel:funnel", "Show how many people get from step to step."),
     "users": (f"{_HERE}.users:users", "List the people behind a number."),
     "timeline": (f"{_HERE}.timeline:timeline", "Show one person: profile and newest events."),
     "metrics": (f"{_HERE}.catalogue:metrics", "List the metrics, or describe one."),
