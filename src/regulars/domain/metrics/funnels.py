@@ -83,6 +83,7 @@ SELECT {slices.shown_columns(scope)}s.step, s.name, coalesce(m.users, 0) AS user
   {slices.is_other(scope)} AS is_other
 FROM ({slices.axis(scope)}) k CROSS JOIN steps s LEFT JOIN measured m ON m.slice = k.slice AND m.step = s.step
 ORDER BY k.slice, s.step""",
+        is_once=True,
     )
 
 
@@ -109,6 +110,7 @@ def people_where(statement: Statement, attempts: Attempts, cell: Cell, *tests: s
 SELECT u.user_id FROM dim_users u
 WHERE u.user_key IN (SELECT b.user_key FROM best b {join} {listed})
 ORDER BY u.user_id""",
+        is_once=True,
     )
 
 

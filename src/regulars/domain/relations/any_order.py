@@ -112,7 +112,7 @@ class AnyWays:
         """Per event the instant of the n-th of its kind, counted from it."""
         steps = [number for number, _ in enumerate(self.funnel.steps, 1)]
         columns = [
-            f"CASE WHEN {test} THEN lead(at, {count - 1}) OVER "
+            f"CASE WHEN {test} THEN lead(at, {count - 1}, {FAR}) OVER "
             f"(PARTITION BY {listed(self.keys)}CASE WHEN {test} THEN 1 ELSE 0 END ORDER BY at) END AS {name}"
             for name, (test, count) in self._counts().items()
         ]
