@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regulars.domain.metrics.funnel_options import Funnel
 
 FAR = 2**62
+_LANES = (("lane_instant", "at"), ("lane_seed", "seed"))
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Ways:
             named[f"ends_{number}"] = f"SELECT DISTINCT {listed(self.keys)}at FROM marks WHERE x_{number} = 1"
         for slot in range(len(self.slots), 1, -1):
             named[f"rows_{slot}"] = self._rows(slot)
-            named[f"chain_{slot}"] = self._chain(slot, f"{listed(self.keys, 'r')}r.at, r.seed")
+            named[f"chain_{slot}"] = self._chain(slot, f"{listed(self.keys, 'r')}r.at")
         named["rows_1"] = self._entries()
         own = listed(["user_key", "day", *self.segments, "at"], "r").removesuffix(", ")
         named["chain_1"] = self._chain(1, own)
@@ -64,15 +65,17 @@ class Ways:
 
     def _rows(self, slot: int) -> str:
         """Where a slot is filled: coming from an earlier instant, or on a ladder within one."""
-        arrived = slot - 1
-        taken = f"SELECT DISTINCT {listed(self.keys)}at FROM marks WHERE step_{self.slots[arrived]} = 1"
-        if not self.climbs:
-            return f"SELECT {listed(self.keys, 's')}s.at, {arrived} AS seed, {slot} AS top FROM ({taken}) s"
+        taken = f"SELECT {listed(self.keys)}at, {slot - 1} AS seed, {slot} AS top FROM marks"
+        taken += f" WHERE step_{self.slots[slot - 1]} = 1"
+        if self.climbs:
+            on_ladders = f"SELECT {listed(self.keys)}at, seed, top FROM ladders WHERE seed < {slot} AND top >= {slot}"
+            taken = f"{taken}\n  UNION ALL {on_ladders}"
         return f"""
-SELECT {listed(self.keys, "s")}s.at, {arrived} AS seed, coalesce(l.top, {slot}) AS top
-FROM ({taken}) s LEFT JOIN ladders l ON {same(self.keys, "l", "s")} AND l.at = s.at AND l.seed = {arrived}
-UNION ALL
-SELECT {listed(self.keys)}at, seed, top FROM ladders WHERE seed < {arrived} AND top >= {slot}"""
+SELECT {listed(self.keys)}at, seed, max(top) AS top
+FROM (
+  {taken}
+) taken
+GROUP BY {listed(self.keys)}at, seed"""
 
     def _entries(self) -> str:
         own = listed(["user_key", "day", *self.segments, "at"], "s").removesuffix(", ")
@@ -91,26 +94,29 @@ WHERE s.step_1 = 1 AND s.day <= {self.last}"""
         return [n for n, each in enumerate(self.funnel.exclusions, 1) if self.funnel.slot(each.after_step) == slot]
 
     def _chain(self, slot: int, own: str) -> str:
-        total = len(self.slots)
+        """Rows of a slot with the times of those after it.
+
+        Who comes to the next slot at a later instant finds it in lane 0, who climbs a ladder in the ladder's own lane.
+        """
+        total, ends = len(self.slots), self._ends_after(slot)
         later = [f"t_{number}" for number in range(slot + 2, total + 1)]
         later += [f"x_{n}" for after in range(slot + 1, total + 1) for n in self._ends_after(after)]
-        ends = self._ends_after(slot)
-        columns = [f"w_{n}.at AS x_{n}" for n in ends]
-        joins = [f"ASOF LEFT JOIN ends_{n} w_{n} ON {same(self.keys, f'w_{n}', 'r')} AND r.at < w_{n}.at" for n in ends]
+        columns = [own, *(f"w_{n}.at AS x_{n}" for n in ends)]
+        joins = [
+            f"ASOF LEFT JOIN ends_{n} w_{n} ON {same(self.keys, f'w_{n}', 'r')} AND r.at < w_{n}.at" for n in ends
+        ]
+        if slot > 1:
+            columns += [f"{_on_ladder(f'r.seed < {slot - 1}', name)} AS {lane}" for lane, name in _LANES]
         if slot < total:
-            on = f"{same(self.keys, 'n', 'r')} AND r.at < n.at"
-            joins.append(f"ASOF LEFT JOIN (SELECT * FROM chain_{slot + 1} WHERE seed = {slot}) n ON {on}")
-            columns += [f"n.at AS t_{slot + 1}", *(f"n.{name}" for name in later)]
-        if slot < total and self.climbs:
-            # The rest of a ladder is the row of the next slot at the same instant.
+            lanes = " AND ".join(f"n.{lane} = r.to_{lane}" for lane, _ in _LANES)
             joins.append(
-                f"LEFT JOIN (SELECT * FROM chain_{slot + 1} WHERE seed < {slot}) l "
-                f"ON {same(self.keys, 'l', 'r')} AND l.at = r.at AND l.seed = r.seed AND r.top > {slot}"
+                f"ASOF LEFT JOIN chain_{slot + 1} n ON {same(self.keys, 'n', 'r')} AND {lanes} AND r.since < n.at"
             )
-            taken = [f"CASE WHEN r.top > {slot} THEN l.{name} ELSE n.{name} END AS {name}" for name in later]
-            columns[len(ends) :] = [f"CASE WHEN r.top > {slot} THEN r.at ELSE n.at END AS t_{slot + 1}", *taken]
-        body = "\n".join([f"FROM rows_{slot} r", *joins])
-        return f"SELECT {', '.join([own, *columns])}\n{body}"
+            columns += [f"n.at AS t_{slot + 1}", *(f"n.{name}" for name in later)]
+        to_lanes = ", ".join(f"{_on_ladder(f'r.top > {slot}', name)} AS to_{lane}" for lane, name in _LANES)
+        since = f"CASE WHEN r.top > {slot} THEN r.at - 1 ELSE r.at END AS since"
+        body = "\n".join([f"FROM (SELECT r.*, {to_lanes}, {since} FROM rows_{slot} r) r", *joins])
+        return f"SELECT {', '.join(columns)}\n{body}"
 
     def _tried(self) -> str:
         """An attempt ends with its window, or with the first event that is excluded where it stands."""
@@ -130,3 +136,7 @@ SELECT * FROM (
   FROM (SELECT c.*, {f"least({', '.join(over)})" if len(over) > 1 else over[0]} AS over FROM chain_1 c) c
 ) attempts
 WHERE depth > 0"""
+
+
+def _on_ladder(test: str, name: str) -> str:
+    return f"CAST(CASE WHEN {test} THEN r.{name} ELSE 0 END AS BIGINT)"
