@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from regulars.domain.metrics.funnel_options import read_exclusions, read_steps, step_name
+from regulars.domain.metrics.funnel_options import read_exclusions, step_name
+from regulars.domain.metrics.options import read_steps
 from regulars.domain.query import Filter, Step
 from regulars.errors import QueryError, RegularsError
 from regulars.settings import Activity
-from regulars.workspace import Workspace
 from tests.domain.examples import column, did, workspace
+
+if TYPE_CHECKING:
+    from regulars.workspace import Workspace
 
 WAY = "sign_up -> view -> purchase"
 

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from tests.oracle.world import World
 
+    RowsOf = Callable[[World, Query], list[dict[str, Any]]]
+
 ABC = ["page_view", "like", "purchase"]
 DAY = {"value": 1, "unit": "day"}
 
 
-def asked(
-    where: World, steps: list[Any], rows: Callable[..., Any] = funnel_rows, **options: Any
-) -> list[dict[str, Any]]:
+def asked(where: World, steps: list[Any], rows: RowsOf = funnel_rows, **options: Any) -> list[dict[str, Any]]:
     """The rows of a funnel over February 2026."""
     more = {name: options.pop(name) for name in ("breakdown", "filters", "limit") if name in options}
     days = Range(start=date(2026, 2, 1), end=date(2026, 2, 28), grain=options.pop("grain", "day"))
-    metric = {funnel_rows: "funnel", trend_rows: "funnel_trend", time_rows: "time_to_convert"}[rows]
-    return rows(where, Query(metric=metric, range=days, options={"steps": steps, **options}, **more))
+    metrics: dict[RowsOf, str] = {funnel_rows: "funnel", trend_rows: "funnel_trend", time_rows: "time_to_convert"}
+    return rows(where, Query(metric=metrics[rows], range=days, options={"steps": steps, **options}, **more))
 
 
 def test_people_times_and_drops() -> None:

@@ -88,14 +88,11 @@ funnel = question_options(funnel, _RANGE)
 
 
 def _asked(ws: Workspace, given: dict[str, Any]) -> Query:
-    exclusions = {"exclusions": list(given["exclude"])} if given["exclude"] else {}
-    return ws.question(
-        "funnel",
-        by=[one for text in given["by"] for one in split_names(text)],
-        steps=_steps(given["steps"]),
-        **exclusions,
-        **{name: given[name] for name in ("within", "order", "ties", "attribution", *_RANGE[1:])},
-    )
+    same: dict[str, Any] = {name: given[name] for name in ("within", "order", "ties", "attribution", *_RANGE[1:])}
+    if given["exclude"]:
+        same["exclusions"] = list(given["exclude"])
+    by = [one for text in given["by"] for one in split_names(text)]
+    return ws.question("funnel", by=by, steps=_steps(given["steps"]), **same)
 
 
 def _steps(texts: Sequence[str]) -> list[object]:
