@@ -134,7 +134,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "conversion_rate": ({"window": 7, "event": "course_enroll", "by": "device.platform", "limit": 1},),
     "time_to_convert": ({"bins": "60,600", "from_step": 2, "within": "1 day"},),
 }
-WAY: dict[str, Any] = {"steps": "login -> video_watch, quiz_attempt -> any"}
+WAY: dict[str, Any] = {"steps": "login -> video_watch, quiz_attempt"}
 ALWAYS: dict[str, dict[str, Any]] = {
     "stickiness_by_cohort": {"start": "2026-01-05"},
     "funnel": WAY,

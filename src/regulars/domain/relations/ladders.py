@@ -24,18 +24,12 @@ def ladders(slots: Sequence[int], ties: str, keys: Sequence[str]) -> dict[str, s
     Only what goes beyond one slot is listed. ``slots`` gives the step of every slot, ``keys`` the columns within
     which a way must stay.
     """
-    named = {"tied": _tied(slots, keys)}
-    named["rungs_1"] = _begun(slots, keys)
-    for level in range(1, len(slots)):
-        named[f"rungs_{level + 1}"] = _climbed(slots, ties, keys, level)
-    rungs = "\n  UNION ALL ".join(
-        f"SELECT {listed(keys)}at, seed, {level} AS slot FROM rungs_{level}" for level in range(1, len(slots) + 1)
-    )
+    named = {"tied": _tied(slots, keys), "rungs_1": _begun(slots, keys)}
+    for climb in range(1, len(slots)):
+        named[f"rungs_{climb + 1}"] = _climbed(slots, ties, keys, climb)
     named["ladders"] = f"""
 SELECT {listed(keys)}at, seed, max(slot) AS top
-FROM (
-  {rungs}
-) r
+FROM rungs_{len(slots)}
 GROUP BY {listed(keys)}at, seed
 HAVING max(slot) > greatest(seed + 1, 1)"""
     return named
@@ -68,41 +62,44 @@ WHERE {either.replace("step_", "s.step_")}"""
 
 
 def _begun(slots: Sequence[int], keys: Sequence[str]) -> str:
-    entries = f"""
-SELECT {listed(keys)}at, -place AS seed, sequence AS reached, concat(',', rg_text(place), ',') AS used
-FROM tied WHERE step_1 = 1"""
-    return f"{entries}{_arrived(slots, keys, 1)}"
+    """Where searches begin: at events that begin an attempt, and with slots that were filled before the instant.
 
-
-def _arrived(slots: Sequence[int], keys: Sequence[str], level: int) -> str:
-    """Ways that come to an instant with ``level`` slots filled; whether they fill one there is known without a search.
-
-    So only those with two slots to fill are of interest.
+    Whether one slot more is filled is known without a search, so that only those with two to fill are of interest.
     """
-    if level + 2 > len(slots):
-        return ""
-    return f"""
+    begun = f"""
+SELECT {listed(keys)}at, -place AS seed, 1 AS slot, sequence AS reached, concat(',', rg_text(place), ',') AS used
+FROM tied WHERE step_1 = 1"""
+    arriving = range(1, len(slots) - 1)
+    if not arriving:
+        return begun
+    numbers = " UNION ALL ".join(f"SELECT {number} AS seed" for number in arriving)
+    fits = " OR ".join(f"(n.seed = {number} AND b.step_{slots[number]} = 1)" for number in arriving)
+    return f"""{begun}
 UNION ALL
-SELECT DISTINCT {listed(keys)}at, {level} AS seed, CAST(NULL AS BIGINT) AS reached, ',' AS used
-FROM tied WHERE step_{slots[level]} = 1"""
+SELECT DISTINCT {listed(keys, "b")}b.at, n.seed, n.seed AS slot, CAST(NULL AS BIGINT) AS reached, ',' AS used
+FROM tied b CROSS JOIN ({numbers}) n WHERE {fits}"""
 
 
-def _climbed(slots: Sequence[int], ties: str, keys: Sequence[str], level: int) -> str:
+def _climbed(slots: Sequence[int], ties: str, keys: Sequence[str], climb: int) -> str:
+    """Every search one slot further; one that can get no further stays where it is."""
     follows = {
         "any": "(c.sequence IS NULL OR r.reached IS NULL OR c.sequence >= r.reached)",
         # Without a sequence an event is neither before nor after another one of its instant.
         "sequence": "(r.used = ',' OR c.sequence > r.reached)",
     }[ties]
     reached = "coalesce(c.sequence, r.reached)" if ties == "any" else "c.sequence"
+    fits = " OR ".join(
+        f"(r.slot = {slot} AND c.step_{step} = 1)" for slot, step in enumerate(slots) if slot >= 1
+    )
+    kind = "c.kind, CASE WHEN c.sequence IS NULL THEN 1 ELSE 0 END"
     return f"""
-SELECT {listed(keys)}at, seed, reached, used FROM (
-  SELECT {listed(keys, "r")}r.at, r.seed, {reached} AS reached,
-    concat(r.used, rg_text(c.place), ',') AS used,
+SELECT {listed(keys)}at, seed, slot, reached, used FROM (
+  SELECT {listed(keys, "r")}r.at, r.seed, CASE WHEN c.place IS NULL THEN r.slot ELSE r.slot + 1 END AS slot,
+    {reached} AS reached, CASE WHEN c.place IS NULL THEN r.used ELSE concat(r.used, rg_text(c.place), ',') END AS used,
     row_number() OVER (
-      PARTITION BY {listed(keys, "r")}r.at, r.seed, r.used, c.kind, CASE WHEN c.sequence IS NULL THEN 1 ELSE 0 END
-      ORDER BY c.sequence, c.place
+      PARTITION BY {listed(keys, "r")}r.at, r.seed, r.used, {kind} ORDER BY c.sequence, c.place
     ) AS choice
-  FROM rungs_{level} r JOIN tied c ON {same(keys, "c", "r")} AND c.at = r.at
-  WHERE c.step_{slots[level]} = 1 AND {follows} AND NOT rg_contains(r.used, concat(',', rg_text(c.place), ','))
+  FROM rungs_{climb} r LEFT JOIN tied c ON {same(keys, "c", "r")} AND c.at = r.at
+    AND ({fits}) AND {follows} AND NOT rg_contains(r.used, concat(',', rg_text(c.place), ','))
 ) tried
-WHERE choice = 1{_arrived(slots, keys, level + 1)}"""
+WHERE choice = 1"""
