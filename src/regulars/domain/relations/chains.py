@@ -102,9 +102,7 @@ WHERE s.step_1 = 1 AND s.day <= {self.last}"""
         later = [f"t_{number}" for number in range(slot + 2, total + 1)]
         later += [f"x_{n}" for after in range(slot + 1, total + 1) for n in self._ends_after(after)]
         columns = [own, *(f"w_{n}.at AS x_{n}" for n in ends)]
-        joins = [
-            f"ASOF LEFT JOIN ends_{n} w_{n} ON {same(self.keys, f'w_{n}', 'r')} AND r.at < w_{n}.at" for n in ends
-        ]
+        joins = [f"ASOF LEFT JOIN ends_{n} w_{n} ON {same(self.keys, f'w_{n}', 'r')} AND r.at < w_{n}.at" for n in ends]
         if slot > 1:
             columns += [f"{_on_ladder(f'r.seed < {slot - 1}', name)} AS {lane}" for lane, name in _LANES]
         if slot < total:

@@ -88,9 +88,7 @@ def _climbed(slots: Sequence[int], ties: str, keys: Sequence[str], climb: int) -
         "sequence": "(r.used = ',' OR c.sequence > r.reached)",
     }[ties]
     reached = "coalesce(c.sequence, r.reached)" if ties == "any" else "c.sequence"
-    fits = " OR ".join(
-        f"(r.slot = {slot} AND c.step_{step} = 1)" for slot, step in enumerate(slots) if slot >= 1
-    )
+    fits = " OR ".join(f"(r.slot = {slot} AND c.step_{step} = 1)" for slot, step in enumerate(slots) if slot >= 1)
     kind = "c.kind, CASE WHEN c.sequence IS NULL THEN 1 ELSE 0 END"
     return f"""
 SELECT {listed(keys)}at, seed, slot, reached, used FROM (
