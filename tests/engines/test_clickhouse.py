@@ -122,6 +122,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "funnel": (
         {
             "ties": "strict",
+            "steps": "login -> video_watch -> any",
             "exclusions": "quiz_attempt between 1 and 3; video_watch between 2 and 3",
             "within": "2 hours",
         },
@@ -132,7 +133,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "funnel_trend": ({"grain": "week", "order": "strict", "ties": "sequence"},),
     "conversion_rate": ({"window": 7, "event": "course_enroll", "by": "device.platform", "limit": 1},),
-    "time_to_convert": ({"bins": "60,600", "from_step": 2, "within": "1 day"},),
+    "time_to_convert": ({"bins": "60,600", "to_step": 2, "within": "1 day"},),
 }
 WAY: dict[str, Any] = {"steps": "login -> video_watch, quiz_attempt"}
 ALWAYS: dict[str, dict[str, Any]] = {

@@ -63,7 +63,9 @@ def groups(active: Scope, converting: Scope, time_axis: list[Bucket]) -> list[Gr
         return []
     by_event = any(prop.level == "event" for prop in active.breakdown)
     ranking = ranks_when_counted if active.depends_on_time and not by_event else ranks_in_range
-    ranks = {**dict.fromkeys(ranking(converting, time_axis), set[str]()), **ranking(active, time_axis)}
+    ranks = ranking(active, time_axis)
+    for place in ranking(converting, time_axis):
+        ranks.setdefault(place, set())
     ordered = sorted(ranks, key=lambda place: (-len(ranks[place]), place))
     top = ordered[: active.query.limit]
     shown = [Group(place, only(place)) for place in top]

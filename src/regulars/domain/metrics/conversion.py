@@ -138,8 +138,8 @@ CONVERSION_RATE = Metric(
     definition=(
         "People with a conversion event in the window, over the people active in it; without a window, in the bucket. "
         "Both are counted by themselves: a passive conversion, such as a renewed payment, counts its person whether "
-        "they were active or not, so that the rate can exceed 1. low and high are the 95 % Wilson interval of converted "
-        "out of active_users, and undefined where more people converted than were active."
+        "they were active or not, so that the rate can exceed 1. low and high are the 95 % Wilson interval of "
+        "converted out of active_users, and undefined where more people converted than were active."
     ),
     source="Share of active users who convert, as product analytics count it",
     columns=(
