@@ -127,6 +127,19 @@ EXAMPLES = {
     ),
     "revenue": ('ws.revenue(grain="month", by="plan")', "revenue -o cohort_age=month"),
     "survival": ('ws.survival(by="plan", start="2026-01-01")', "survival --by plan --start 2026-01-01"),
+    "funnel": (
+        'ws.funnel("login -> video_watch -> quiz_attempt", within="2 days")',
+        "funnel -o 'steps=login -> video_watch -> quiz_attempt' -o 'within=2 days'",
+    ),
+    "funnel_trend": (
+        'ws.funnel_trend("login -> quiz_attempt", within="1 day", grain="week")',
+        "funnel_trend -o 'steps=login -> quiz_attempt' -o 'within=1 day' --grain week",
+    ),
+    "time_to_convert": (
+        'ws.time_to_convert("login -> quiz_attempt", within="1 day", bins=[60, 3600])',
+        "time_to_convert -o 'steps=login -> quiz_attempt' -o 'within=1 day' -o bins=60,3600",
+    ),
+    "conversion_rate": ('ws.conversion_rate(window=28, by="plan")', "conversion_rate --window 28 --by plan"),
 }
 
 

@@ -77,8 +77,19 @@ def _is_from(each: object, module: ModuleType) -> bool:
     return (inspect.isfunction(each) or inspect.isclass(each)) and each.__module__ == module.__name__
 
 
-# Values of options that are neither choices nor whole numbers.
-OTHERS: dict[str, tuple[object, ...]] = {"cohort": ("buyers", "cohort.buyers")}
+# Options without a default that means something, and values of those that are neither choices nor whole numbers.
+NEEDED = {"steps": "sign_up -> add_to_cart -> purchase"}
+OTHERS: dict[str, tuple[object, ...]] = {
+    "cohort": ("buyers", "cohort.buyers"),
+    "steps": (["sign_up", {"events": ["purchase"], "times": 2}],),
+    "within": ("30 minutes", {"value": 2, "unit": "week"}),
+    "exclusions": ("cancel between 1 and 2",),
+    "attribution": ("all", "step:2"),
+    "from_step": (1, 2),
+    "to_step": (2, 3),
+    "bins": ("60,3600", [0, 60]),
+    "event": ("purchase", {"events": ["purchase"]}),
+}
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -88,16 +99,18 @@ def test_a_metric_has_a_method_with_its_options(name: str) -> None:
     parameters = inspect.signature(getattr(regulars.Workspace, name)).parameters
     for option in metric.options:
         assert option.name in parameters
-        assert parameters[option.name].default in (option.default, None)
+        no_default = inspect.Parameter.empty if option.name in NEEDED else None
+        assert parameters[option.name].default in (option.default, no_default)
     assert ("window" in parameters) == metric.takes_window
     assert ("calendar" in parameters) == metric.takes_calendar
     with regulars.open() as ws:
-        defaults = {option.name: option.default for option in metric.options}
+        needed = {option.name: NEEDED[option.name] for option in metric.options if option.name in NEEDED}
+        defaults = {option.name: option.default for option in metric.options} | needed
         assert getattr(ws, name)(**defaults).rows == []
         for option in metric.options:
             default = (1, 7) if option.largest else (option.default,)
             for choice in option.choices or OTHERS.get(option.name, default):
-                assert getattr(ws, name)(**{option.name: choice}).rows == []
+                assert getattr(ws, name)(**{**needed, option.name: choice}).rows == []
 
 
 def test_every_metric_is_described_to_the_end() -> None:

@@ -54,7 +54,13 @@ def test_every_metric_draws_itself_plain_and_sliced(ws: Workspace, name: str) ->
 
 
 # Options without which a metric cannot be asked.
-NEEDED: dict[str, dict[str, Any]] = {"revenue": {"property": "duration_seconds"}}
+WAY = {"steps": "like -> like"}
+NEEDED: dict[str, dict[str, Any]] = {
+    "revenue": {"property": "duration_seconds"},
+    "funnel": WAY,
+    "funnel_trend": WAY,
+    "time_to_convert": WAY,
+}
 
 
 def test_the_numbers_drawn_are_those_of_the_rows(ws: Workspace) -> None:

@@ -34,6 +34,20 @@ def test_every_convention_names_metrics_and_options_that_exist() -> None:
                 METRICS[name].check(Query(metric=name, options=dict(found.options), convention=tool))
 
 
+def test_a_funnel_is_open_as_long_as_each_tool_keeps_it_open() -> None:
+    """Ada converts after 3 days, bob after 10, eve after 20."""
+    took = {"ada": 3, "bob": 10, "eve": 20}
+    with workspace(*((who, "01-01T10:00:00") for who in took)) as ws:
+        ws.load(
+            [
+                {"user_id": who, "event_type": "buy", "timestamp": f"2026-01-{1 + days:02}T09:00:00Z"}
+                for who, days in took.items()
+            ]
+        )
+        counted = {name: ws.funnel("like -> buy", convention=name).rows[1]["users"] for name in CONVENTION_NAMES[:4]}
+    assert counted == {"regulars": 2, "posthog": 2, "amplitude": 0, "mixpanel": 1}
+
+
 def test_a_month_has_28_days_for_statsig_and_30_for_the_others() -> None:
     """Ada was active 29 days before the last day."""
     with workspace(("ada", "01-01T10:00:00"), ("bob", "01-30T10:00:00")) as ws:

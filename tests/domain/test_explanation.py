@@ -99,4 +99,10 @@ def test_every_metric_explains_itself(ws: Workspace, name: str) -> None:
 
 
 # Options without which a metric cannot be asked.
-NEEDED: dict[str, dict[str, Any]] = {"revenue": {"property": "duration_seconds"}}
+WAY = {"steps": "like -> like"}
+NEEDED: dict[str, dict[str, Any]] = {
+    "revenue": {"property": "duration_seconds"},
+    "funnel": WAY,
+    "funnel_trend": WAY,
+    "time_to_convert": WAY,
+}

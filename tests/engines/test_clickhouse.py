@@ -147,9 +147,28 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "usage_interval": ({"by": "feature", "limit": 1}, {"activity": "any"}),
     "survival": ({"by": "plan", "limit": 1}, {"end": "2026-01-10"}),
     "churn_risk": ({"show": "people", "top": 7}, {"window": 7, "by": "tenure_band", "limit": 1}),
+    "funnel": (
+        {
+            "ties": "strict",
+            "steps": "login -> video_watch -> any",
+            "exclusions": "quiz_attempt between 1 and 3; video_watch between 2 and 3",
+            "within": "2 hours",
+        },
+        {"ties": "sequence", "by": "event.action", "attribution": "last"},
+        {"attribution": "all", "by": "device.platform", "steps": [{"events": ["login"], "times": 2}, "any"]},
+        {"order": "strict", "by": "device.platform", "limit": 1},
+        {"order": "any", "steps": "login -> course_enroll -> login, video_watch"},
+    ),
+    "funnel_trend": ({"grain": "week", "order": "strict", "ties": "sequence"},),
+    "conversion_rate": ({"window": 7, "event": "course_enroll", "by": "device.platform", "limit": 1},),
+    "time_to_convert": ({"bins": "60,600", "to_step": 2, "within": "1 day"},),
 }
+WAY: dict[str, Any] = {"steps": "login -> video_watch, quiz_attempt"}
 ALWAYS: dict[str, dict[str, Any]] = {
     "stickiness_by_cohort": {"start": "2026-01-05"},
+    "funnel": WAY,
+    "funnel_trend": WAY,
+    "time_to_convert": WAY,
     "survival": {"silent_days": 7},
     "lifecycle": {"as_of": "2026-01-28"},
 }

@@ -145,6 +145,21 @@ def _bars(result: Result, drawn: ResultColumn) -> Spec:
     return {"width": _WIDTH, "mark": "bar", "encoding": encoding}
 
 
+def _funnel(result: Result, drawn: ResultColumn) -> Spec:
+    """Steps down, people across, the share of the first step beside each bar."""
+    name = {"field": "name", "type": "nominal", "sort": None, "title": None}
+    share = {"field": "conversion_from_first", "type": "quantitative", "format": ".1%"}
+    beside = {"yOffset": {"field": "slice"}} if result.query.breakdown else {}
+    return {
+        "width": _WIDTH,
+        "encoding": {"y": name, "x": _axis(drawn), **beside, **_slices(result), "tooltip": _tooltip(result)},
+        "layer": [
+            {"mark": "bar", "encoding": {"opacity": _FADED}},
+            {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"text": share}},
+        ],
+    }
+
+
 def _flows(result: Result, _: ResultColumn) -> Spec:
     """What came upwards, what went downwards."""
     shown = [name for name in _LIFECYCLE if any(each.name == name for each in result.columns)]
@@ -221,6 +236,7 @@ _FORMS: dict[str, Callable[[Result, ResultColumn], Spec]] = {
     "line": _line,
     "curve": _curve,
     "bars": _bars,
+    "funnel": _funnel,
     "flows": _flows,
     "triangle": _triangle,
     "matrix": _matrix,

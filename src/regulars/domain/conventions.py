@@ -27,6 +27,13 @@ class Convention:
 
 _ROLLING_RETURNS = {"kind": "on_or_after", "clock": "rolling"}
 
+_FUNNELS = ("funnel", "funnel_trend", "time_to_convert")
+
+
+def _funnels(within: str, differs: str) -> dict[str, Convention]:
+    return dict.fromkeys(_FUNNELS, Convention({"within": within}, differs=differs))
+
+
 CONVENTIONS: Mapping[str, Mapping[str, Convention]] = {
     "posthog": {
         "mau": Convention(window=30),
@@ -42,11 +49,13 @@ CONVENTIONS: Mapping[str, Mapping[str, Convention]] = {
         "mau": Convention(window=30),
         "retention": Convention(_ROLLING_RETURNS, differs="times are first cut to the full hour"),
         "lifecycle": Convention(differs="new is new to the product, not to the chosen activity"),
+        **_funnels("1 day", "events within one second of each other count in either order"),
     },
     "mixpanel": {
         "mau": Convention(window=30),
         "retention": Convention({**_ROLLING_RETURNS, "cohort": "recurring"}, differs="averages weigh rates by size"),
         "lifecycle": Convention(differs="those who fell silent have no series"),
+        **_funnels("7 days", "only the first entry of the range counts, with a grace of two seconds between steps"),
     },
     "statsig": {"mau": Convention(window=28), "stickiness": Convention({"method": "return"})},
 }

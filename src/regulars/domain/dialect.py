@@ -27,7 +27,10 @@ NUMBER_PATTERN = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
 @dataclass(frozen=True, eq=False)
 class Dialect:
-    """One engine's spellings. ``fragments`` maps a fragment's name to a template over its arguments."""
+    """One engine's spellings. ``fragments`` maps a fragment's name to a template over its arguments.
+
+    ``once`` and ``once_settings`` have a named relation worked out once, where the engine would do so for every reader.
+    """
 
     name: str
     sqlglot: str
@@ -37,6 +40,8 @@ class Dialect:
     required_type: str = "{type} NOT NULL"
     unpacked: str = ""
     table_suffix: str = ""
+    once: str = ""
+    once_settings: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -114,6 +119,8 @@ CLICKHOUSE = Dialect(
     },
     nullable_type="Nullable({type})",
     required_type="{type}",
+    once="MATERIALIZED ",
+    once_settings="\nSETTINGS enable_materialized_cte = 1",
     table_suffix=" ENGINE = MergeTree ORDER BY ({order_by}) SETTINGS allow_nullable_key = 1",
     settings={
         # Without these, joins fill in 0 and '' instead of NULL, empty aggregates give 0, and an alias shadows
@@ -138,8 +145,10 @@ def render(statement: BoundSql, dialect: Dialect, *, pretty: bool = True) -> str
     if not isinstance(text, ComposedSql):
         return _spelled(statement, dialect, pretty=pretty)
     parts = {name: _spelled(statement.part(part), dialect, pretty=pretty) for name, part in text.relations.items()}
+    body = _spelled(statement.part(text.body), dialect, pretty=pretty)
+    how, settings = (dialect.once, dialect.once_settings) if text.is_once else ("", "")
     # Plain text: encoders take no subclass of it.
-    return str(with_relations(parts, _spelled(statement.part(text.body), dialect, pretty=pretty)))
+    return str(with_relations(parts, body, how=how, settings=settings))
 
 
 @lru_cache(maxsize=2048)

@@ -19,10 +19,11 @@ Value = str | int | float | bool | date
 class ComposedSql(str):
     """The text of a statement that still knows its named relations and its body, see :func:`with_relations`."""
 
-    __slots__ = ("body", "relations")
+    __slots__ = ("body", "is_once", "relations")
 
     relations: Mapping[str, str]
     body: str
+    is_once: bool
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,17 @@ def identifier(name: str) -> str:
     return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
 
 
-def with_relations(relations: Mapping[str, str], body: str) -> str:
-    """One statement from named relations in reading order and the SELECT that uses them."""
+def with_relations(
+    relations: Mapping[str, str], body: str, *, is_once: bool = False, how: str = "", settings: str = ""
+) -> str:
+    """One statement from named relations in reading order and the SELECT that uses them.
+
+    ``is_once`` says that relations read each other so often that none may be worked out again for every reader. That
+    is for an engine to know, which says ``how`` and by which ``settings``.
+    """
     if not relations:
         return body
-    named = ",\n".join(f"{name} AS (\n{text.strip()}\n)" for name, text in relations.items())
-    composed = ComposedSql(f"WITH {named}\n{body.strip()}")
-    composed.relations, composed.body = dict(relations), body
+    named = ",\n".join(f"{name} AS {how}(\n{text.strip()}\n)" for name, text in relations.items())
+    composed = ComposedSql(f"WITH {named}\n{body.strip()}{settings}")
+    composed.relations, composed.body, composed.is_once = dict(relations), body, is_once
     return composed

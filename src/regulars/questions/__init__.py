@@ -6,6 +6,7 @@ from regulars.questions.active import ActiveQuestions
 from regulars.questions.asking import Asking, Day, Question
 from regulars.questions.cohorts import CohortQuestions
 from regulars.questions.engagement import EngagementQuestions
+from regulars.questions.funnels import FunnelQuestions
 from regulars.questions.returning import ReturnQuestions
 from regulars.questions.risk import RiskQuestions
 from regulars.questions.value import ValueQuestions
@@ -13,5 +14,13 @@ from regulars.questions.value import ValueQuestions
 __all__ = ["Asking", "Day", "Question", "Questions"]
 
 
-class Questions(ActiveQuestions, EngagementQuestions, ReturnQuestions, RiskQuestions, ValueQuestions, CohortQuestions):
+class Questions(
+    ActiveQuestions,
+    EngagementQuestions,
+    ReturnQuestions,
+    FunnelQuestions,
+    RiskQuestions,
+    ValueQuestions,
+    CohortQuestions,
+):
     """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""

@@ -14,7 +14,10 @@ from regulars.domain.metrics.cadence import USAGE_INTERVAL
 from regulars.domain.metrics.churn import CHURN_RISK
 from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.cohort_size import COHORT_SIZE
+from regulars.domain.metrics.conversion import CONVERSION_RATE
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
+from regulars.domain.metrics.funnel_views import FUNNEL_TREND, TIME_TO_CONVERT
+from regulars.domain.metrics.funnels import FUNNEL
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.lifecycle import LIFECYCLE
 from regulars.domain.metrics.onboarding import ONBOARDING
@@ -51,6 +54,10 @@ _CATALOGUE = (
     FEATURE_ADOPTION,
     ONBOARDING,
     REVENUE,
+    FUNNEL,
+    FUNNEL_TREND,
+    TIME_TO_CONVERT,
+    CONVERSION_RATE,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

@@ -32,7 +32,8 @@ class Option:
     """One option of a metric: its name, meaning, default, and allowed values.
 
     Those are ``choices``, or any whole number from 1 to ``largest``, or what ``read`` understands, which ``form``
-    describes. ``names_property`` says that the value is the name of a property.
+    describes. ``names_property`` says that the value is the name of a property, ``holds_events`` that events are named
+    within it.
     """
 
     name: str
@@ -43,11 +44,12 @@ class Option:
     read: Callable[[object], object] | None = None
     form: str = ""
     names_property: bool = False
+    holds_events: bool = False
 
     @property
     def names_events(self) -> bool:
         """Whether its value says which events count."""
-        return self.read in (read_events, read_steps)
+        return self.holds_events or self.read in (read_events, read_steps)
 
     def value(self, given: object) -> object:
         """A given value in the one form in which the metric uses it."""

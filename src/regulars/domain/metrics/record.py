@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from regulars.domain.relations.scope import Source
     from regulars.domain.statement import Statement
 
-Chart = Literal["line", "curve", "bars", "flows", "triangle", "matrix"]
+Chart = Literal["line", "curve", "bars", "funnel", "flows", "triangle", "matrix"]
 Row = dict[str, Any]
 Rows = list[Row]
 Rule = Literal[
@@ -187,13 +187,18 @@ class Metric:
 
     def events(self, query: Query) -> list[str | EventCondition]:
         """Which events the options of a query name: activities, event types, conditions."""
-        values = [self.option(query, option.name) for option in self.options if option.names_events]
-        return [one for value in values if value for one in (value if isinstance(value, tuple) else (value,))]
+        return [
+            one
+            for option in self.options
+            if option.names_events
+            for one in _leaves_of(self.option(query, option.name))
+            if isinstance(one, str | EventCondition)
+        ]
 
     def conditions(self, query: Query) -> list[EventCondition]:
         """The conditions on events among the options of a query."""
         given = [self.option(query, option.name) for option in self.options if option.read]
-        return [one for value in given for one in _conditions_in(value)]
+        return [one for value in given for one in _leaves_of(value) if isinstance(one, EventCondition)]
 
     def property_names(self, query: Query) -> list[str]:
         """The properties that the options of a query name."""
@@ -209,7 +214,6 @@ class Metric:
         raise UnknownNameError(f"option of {self.name}", name, allowed, code="unknown_option")
 
 
-def _conditions_in(value: object) -> list[EventCondition]:
-    if isinstance(value, EventCondition):
-        return [value]
-    return [one for each in value for one in _conditions_in(each)] if isinstance(value, tuple) else []
+def _leaves_of(value: object) -> list[object]:
+    """What is not a tuple, however deep it stands in one."""
+    return [one for each in value for one in _leaves_of(each)] if isinstance(value, tuple) else [value]

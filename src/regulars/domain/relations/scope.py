@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from regulars.domain.membership import Membership
     from regulars.domain.properties import Property
@@ -85,7 +85,7 @@ def where(conditions: list[str]) -> str:
     return "WHERE " + "\n  AND ".join(conditions) if conditions else ""
 
 
-def listed(names: list[str] | tuple[str, ...], alias: str = "") -> str:
+def listed(names: Sequence[str], alias: str = "") -> str:
     """Columns for the middle of a SELECT list: each followed by a comma."""
     prefix = f"{alias}." if alias else ""
     return "".join(f"{prefix}{name}, " for name in names)

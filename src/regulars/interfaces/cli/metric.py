@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,9 +20,12 @@ from regulars.interfaces.cli.question import asked, question_options
 from regulars.interfaces.cli.writing import emit, result_types, table_of, to_csv, write_parquet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from regulars.domain.result import Result
+
+    Show = Callable[..., None]
 
 _DIALECTS = ("duckdb", "clickhouse")
 _NOT_THE_QUESTION = {"name", "query_file", "workspace", "form", "output", "quiet", "sql_only", "engine", "all_rows"}
@@ -64,7 +68,7 @@ def metric(ctx: click.Context, /, **given: Any) -> None:
             emit(f"{sql or _NOTHING_TO_ASK}\n".encode(), given["output"])
             return
         result = ws.query(query)
-    _print(result, form, given)
+    print_answer(result, form, given)
 
 
 def _check_one_question(ctx: click.Context, given: dict[str, Any]) -> None:
@@ -80,7 +84,8 @@ def _check_one_question(ctx: click.Context, given: dict[str, Any]) -> None:
         raise click.UsageError(f"--query holds the whole question; leave out {extra}")
 
 
-def _print(result: Result, form: str, given: dict[str, Any]) -> None:
+def print_answer(result: Result, form: str, given: dict[str, Any], show: Show | None = None) -> None:
+    """An answer in the format that was asked for; ``show`` prints it for people, where it is not a plain table."""
     output: Path | None = given["output"]
     if form == "json":
         emit(result.to_json() + b"\n", output)
@@ -89,8 +94,9 @@ def _print(result: Result, form: str, given: dict[str, Any]) -> None:
     elif form == "parquet" and output is not None:
         write_parquet(table_of(result), output, result_types(result))
     else:
-        from regulars.interfaces.cli.answer import show  # noqa: PLC0415 -- rich is for people only
+        from regulars.interfaces.cli.answer import show as show_table  # noqa: PLC0415 -- rich is for people only
         from regulars.interfaces.cli.screen import Screen  # noqa: PLC0415
 
         with Screen(output) as screen:
-            show(result, screen, every_row=given["all_rows"] or output is not None, quiet=given["quiet"])
+            every_row = given.get("all_rows") or output is not None
+            (show or partial(show_table, every_row=every_row))(result, screen, quiet=given["quiet"])

@@ -28,6 +28,7 @@ COMMANDS = {
     "import": (f"{_HERE}.load:import_", "Load events and users from files."),
     "metric": (f"{_HERE}.metric:metric", "Answer a question: any metric, window, slice."),
     "explain": (f"{_HERE}.explain:explain", "Explain a number, down to people and events."),
+    "funnel": (f"{_HERE}.funnel:funnel", "Show how many people get from step to step."),
     "users": (f"{_HERE}.users:users", "List the people behind a number."),
     "cohort": (f"{_HERE}.cohort:cohort", "List who belongs to a cohort or segment on a day."),
     "timeline": (f"{_HERE}.timeline:timeline", "Show one person: profile and newest events."),

@@ -14,68 +14,70 @@ from regulars.errors import UnknownNameError
 from regulars.interfaces.cli.options import WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from regulars.domain.metrics.record import Metric
     from regulars.domain.query import Query
     from regulars.workspace import Workspace
 
-_QUESTION: tuple[Callable[[Any], Any], ...] = (
-    click.option(
+_QUESTION: dict[str, Callable[[Any], Any]] = {
+    "by": click.option(
         "--by",
         multiple=True,
         type=WORDS,
         metavar="PROPERTY",
         help="Break down by a property, e.g. country; repeat it or separate by commas.",
     ),
-    click.option(
+    "where": click.option(
         "--where",
         multiple=True,
         type=WORDS,
         metavar="CONDITION",
         help="Only where this holds, e.g. \"plan = 'paid'\"; several must all hold.",
     ),
-    click.option("--start", type=WORDS, metavar="DAY", help="First day, as 2026-01-31.  [default: 90 days]"),
-    click.option("--end", type=WORDS, metavar="DAY", help="Last day.  [default: last day with data]"),
-    click.option(
+    "start": click.option("--start", type=WORDS, metavar="DAY", help="First day, as 2026-01-31.  [default: 90 days]"),
+    "end": click.option("--end", type=WORDS, metavar="DAY", help="Last day.  [default: last day with data]"),
+    "grain": click.option(
         "--grain",
         type=click.Choice(get_args(Grain)),
         default="day",
         show_default=True,
         help="One row per hour, day, week or month.",
     ),
-    click.option("--every", type=int, default=1, show_default=True, help="Units of the grain per row."),
-    click.option(
+    "every": click.option("--every", type=int, default=1, show_default=True, help="Units of the grain per row."),
+    "anchor": click.option(
         "--anchor", type=WORDS, metavar="DAY", help="A day on which such a bucket begins.  [default: --start]"
     ),
-    click.option("--window", type=int, metavar="DAYS", help="Rolling window: active within so many days."),
-    click.option("--calendar", type=click.Choice(get_args(Calendar)), help="Calendar period instead of a window."),
-    click.option(
+    "window": click.option("--window", type=int, metavar="DAYS", help="Rolling window: active within so many days."),
+    "calendar": click.option(
+        "--calendar", type=click.Choice(get_args(Calendar)), help="Calendar period instead of a window."
+    ),
+    "activity": click.option(
         "--activity",
         type=WORDS,
         default="core",
         show_default=True,
         help="What counts as active: core, any, conversion, core_feature, or your own.",
     ),
-    click.option(
+    "population": click.option(
         "--population",
         type=click.Choice(get_args(Population)),
         default="production",
         show_default=True,
         help="Who is counted.",
     ),
-    click.option(
+    "limit": click.option(
         "--limit", type=int, default=12, show_default=True, help="Slices of a breakdown; the rest is 'other'."
     ),
-    click.option("--as-of", type=WORDS, metavar="DAY", help="Answer as if this were the last day with data."),
-    click.option(
+    "as_of": click.option("--as-of", type=WORDS, metavar="DAY", help="Answer as if this were the last day with data."),
+    "convention": click.option(
         "--convention",
         type=click.Choice(CONVENTION_NAMES),
         default="regulars",
         show_default=True,
         help="Count as another tool does.",
     ),
-    click.option(
+    "options": click.option(
         "-o",
         "--option",
         "options",
@@ -84,13 +86,13 @@ _QUESTION: tuple[Callable[[Any], Any], ...] = (
         metavar="KEY=VALUE",
         help="Option of the metric; 'regulars metrics NAME' lists them.",
     ),
-)
+}
 
 
-def question_options(command: Any) -> Any:
-    """The options of a question, for a command that asks one."""
-    for option in reversed(_QUESTION):
-        command = option(command)
+def question_options(command: Any, names: Collection[str] = _QUESTION) -> Any:
+    """The options of a question, or those of some names, for a command that asks one."""
+    for name in reversed(_QUESTION):
+        command = _QUESTION[name](command) if name in names else command
     return command
 
 

@@ -1,0 +1,138 @@
+"""Attempts at a funnel: who began one when, how far it led, and which of a person's attempts counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from regulars.domain.activity import chosen_events
+from regulars.domain.calendar import epoch_day
+from regulars.domain.metrics.funnel_options import condition_of
+from regulars.domain.relations import cells, counts, moments, slices
+from regulars.domain.relations.any_order import AnyWays, sharing
+from regulars.domain.relations.chains import Ways
+from regulars.domain.relations.occurrences import at_entry, occurrences
+from regulars.domain.relations.scope import listed
+from regulars.domain.relations.strict_order import StrictWays
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from regulars.domain.metrics.funnel_options import Funnel
+    from regulars.domain.relations.scope import Scope
+    from regulars.domain.statement import Statement
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """The attempts behind one question; ``by_date`` keeps those of different entry buckets apart."""
+
+    statement: Statement
+    funnel: Funnel
+    by_date: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the question."""
+        return self.statement.scope
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns within which an attempt must stay: its person, and values that all of its steps share."""
+        return ["user_key", *(self._of_events() if self.funnel.attribution.kind == "all" else [])]
+
+    @property
+    def _steps(self) -> list[int]:
+        return [number for number, _ in enumerate(self.funnel.steps, 1)]
+
+    def _of_events(self) -> list[str]:
+        pairs = zip(self.scope.segments, self.scope.breakdown, strict=True)
+        return [name for name, found in pairs if found.scope == "event"]
+
+    def relations(self) -> dict[str, str]:
+        """Named relations up to ``best``: per person, slice (and entry bucket) the attempt that counts.
+
+        Columns: ``user_key``, ``slice``, ``day`` (and ``date``) of the entry, ``at``, ``depth`` (steps reached), and
+        ``taken_1`` and so on, the µs at which each step was reached.
+        """
+        scope, statement = self.scope, self.statement
+        named = moments.validities(scope, statement.frame)
+        named["marks"] = self._marks()
+        named |= self._ways().relations()
+        taken = ", ".join(f"h.taken_{step}" for step in self._steps)
+        named["entered"] = at_entry(scope, "tried", f"h.at, h.depth, {taken}")
+        table = "entered"
+        if self.by_date:
+            named["days"] = counts.days(statement.frame, statement.values)
+            named["dated"] = "SELECT r.*, d.date FROM entered r JOIN days d ON d.day = r.day"
+            table = "dated"
+        if self._of_events() and self.funnel.attribution.kind in ("last", "step"):
+            steady = [name for name in scope.segments if name not in self._of_events()]
+            named["unlabelled"] = self._best(table, steady)
+            named["labelled"] = self._labelled(steady)
+            table = "labelled"
+        if scope.breakdown:
+            named["slices"] = slices.ranked(scope, "count(DISTINCT user_key)", "1", table)
+        slice_ = "k.slice" if scope.breakdown else "1"
+        columns = listed(["user_key", "day", *self._date], "r")
+        taken = ", ".join(f"r.taken_{step}" for step in self._steps)
+        named["placed"] = f"""
+SELECT {columns}{slice_} AS slice, r.at, r.depth, {taken}
+FROM {table} r {cells.segment_join(scope, "r")}"""
+        named["best"] = self._best("placed", ["slice"])
+        return named
+
+    @property
+    def _date(self) -> list[str]:
+        return ["date"] if self.by_date else []
+
+    def _ways(self) -> Ways | StrictWays | AnyWays:
+        """The ways of the funnel, which end in the relation ``tried``."""
+        segments = list(dict(self.scope.stored_segments()))
+        given = (self.funnel, self.keys, segments, epoch_day(self.statement.frame.last))
+        if self.funnel.order == "strict":
+            return StrictWays(*given)
+        if self.funnel.order == "any":
+            return AnyWays(*given, sharing(self.funnel.steps, self.statement.context))
+        return Ways(*given)
+
+    def _marks(self) -> str:
+        statement = self.statement
+        said = [condition_of(step) for step in self.funnel.steps]
+        tests = {f"step_{number}": each for number, each in enumerate(said, 1)}
+        tests |= {f"x_{number}": condition_of(each.event) for number, each in enumerate(self.funnel.exclusions, 1)}
+        marks = {name: chosen_events(each, statement.context, statement.values) for name, each in tests.items()}
+        if self.funnel.order == "strict":
+            marks["counts"] = "NOT a.is_marker"
+        return occurrences(statement, marks, first=statement.values.add(statement.frame.first))
+
+    def _best(self, table: str, within: Sequence[str]) -> str:
+        """Of a person's attempts the one that led furthest, of equals the earliest."""
+        partition = ", ".join(["user_key", *self._date, *within])
+        later = "".join(f", taken_{step}" for step in self._steps[1:])
+        return f"""
+SELECT * FROM (
+  SELECT r.*, row_number() OVER (PARTITION BY {partition} ORDER BY depth DESC, at{later}) AS rank FROM {table} r
+) ranked
+WHERE rank = 1"""
+
+    def _labelled(self, steady: Sequence[str]) -> str:
+        """Attempts with the value of a step they reached; those that did not reach it have none."""
+        chosen = self.funnel.attribution
+        steps = [chosen.step] if chosen.kind == "step" else self._steps
+        when = ">=" if chosen.kind == "step" else "="
+        # Without an order, the n-th step to be done may be any of them.
+        done = {step: [step] if self.funnel.order != "any" else self._steps for step in steps}
+        tests = {step: " OR ".join(f"s.step_{each} = 1" for each in done[step]) for step in steps}
+        taken = " OR ".join(f"(b.depth {when} {n} AND s.at = b.taken_{n} AND ({tests[n]}))" for n in steps)
+        columns = listed(["user_key", "day", *self._date, *steady], "b")
+        values = "".join(f"coalesce(s.{name}, '(none)') AS {name}, " for name in self._of_events())
+        times = ", ".join(f"b.taken_{step}" for step in self._steps)
+        partition = ", ".join(["b.user_key", *(f"b.{name}" for name in (*self._date, *steady))])
+        return f"""
+SELECT * FROM (
+  SELECT {columns}{values}b.at, b.depth, {times},
+    row_number() OVER (PARTITION BY {partition} ORDER BY s.event_id) AS choice
+  FROM unlabelled b LEFT JOIN marks s ON s.user_key = b.user_key AND ({taken})
+) named
+WHERE choice = 1"""
