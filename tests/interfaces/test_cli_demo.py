@@ -118,11 +118,58 @@ def test_tiers_are_those_that_pandas_counts(tour, active):
     assert told == tiers.value_counts().to_dict() | ({"dormant": dormant} if dormant else {})
 
 
+def test_the_funnel_is_that_of_a_walk_along_each_persons_events(tour, frames):
+    """From every login of the range, the next step each time, within 14 days; the deepest attempt counts."""
+    told = tour["answers"]["funnel"]
+    steps = [row["name"] for row in told["rows"]]
+    first, last = (pd.Timestamp(told["query"]["range"][name], tz="UTC") for name in ("start", "end"))
+    _, events = frames
+    reached = dict.fromkeys(range(1, len(steps) + 1), 0)
+    for _, own in events.sort_values("event_time").groupby("user_id"):
+        times = [list(own[own.event_type == step].event_time) for step in steps]
+        deepest = 0
+        for begin in times[0]:
+            if not first <= begin < last + pd.Timedelta(days=1):
+                continue
+            depth, now = 1, begin
+            for later in times[1:]:
+                after = [at for at in later if now <= at <= begin + pd.Timedelta(days=14)]
+                if not after:
+                    break
+                depth, now = depth + 1, after[0]
+            deepest = max(deepest, depth)
+        for depth in range(1, deepest + 1):
+            reached[depth] += 1
+    assert [row["users"] for row in told["rows"]] == list(reached.values())
+
+
+def test_the_people_likely_to_leave_are_scored_by_the_rules(tour, active):
+    """Recency, active days and trend, read from pandas; what sessions add is in the reasons."""
+    rows = tour["answers"]["likely_to_leave"]["rows"]
+    last = pd.Timestamp(tour["answers"]["tiers"]["rows"][-1]["date"])
+    assert rows
+    for row in rows:
+        days = active[active.user_id.astype(str) == row["user_id"]].day
+        recency = (last - days[days <= last].max()).days
+        recent = ((days <= last) & (days > last - pd.Timedelta(days=30))).sum()
+        this, before = (
+            ((days <= last - pd.Timedelta(days=n)) & (days > last - pd.Timedelta(days=n + 7))).sum() for n in (0, 7)
+        )
+        assert (row["days_since_last"], row["active_days"]) == (recency, recent)
+        score = (4 if recency > 7 else 2 if recency > 3 else 0) + (3 if recent < 3 else 1 if recent < 6 else 0)
+        score += 2 if this < 0.8 * before else -1 if this > 1.2 * before else 0
+        per_day = row["sessions_per_day"]
+        score += 2 if per_day < 0.5 else 1 if per_day < 1 else 0
+        assert row["risk"] == pytest.approx(min(max(score, 0), 10) / 10)
+    levels = {row["level"]: row["users"] for row in tour["answers"]["churn_risk"]["rows"]}
+    assert sum(levels.values()) == within(active, last, 90).user_id.nunique()
+
+
 def test_the_text_fits_a_screen_and_shows_the_same_numbers(tmp_path):
-    """About eighty lines; the commands at its end can be pasted."""
+    """About ninety lines; the commands at its end can be pasted."""
     done = call("demo", tmp_path / "my shop", "--users", 300, "--days", 75)
     assert done.code == 0, done.err
-    assert len(done.out.splitlines()) <= 84
+    assert len(done.out.splitlines()) <= 96
     told = call("metric", "mau", "--format", "json", "-w", tmp_path / "my shop").json
     assert f"MAU{told['rows'][-1]['active_users']:>12,}" in done.out
     assert f"-w '{tmp_path / 'my shop'}'" in done.out

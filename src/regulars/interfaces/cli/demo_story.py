@@ -32,6 +32,8 @@ def tell(tour: Tour, screen: Screen) -> None:
     for name in ("mau_by_country", "mau_by_plan", "mau_by_tenure"):
         _slices(tour.answers[name], screen)
     _tiers(tour.answers["tiers"], screen)
+    _funnel(tour.answers["funnel"], screen)
+    _risk(tour.answers["churn_risk"], tour.answers["likely_to_leave"], screen)
     _next_steps(tour, screen)
 
 
@@ -128,6 +130,27 @@ def _tiers(result: Result, screen: Screen) -> None:
         screen.line(f"  {row['tier']:<21}{row['users']:>7,}  {bar(row['users'], top, _BAR)}")
 
 
+def _funnel(result: Result, screen: Screen) -> None:
+    if not result.rows:
+        return
+    asked = result.query.range
+    _title(f"Do they get there?  Within 14 days of a login, {asked.start} to {asked.end}", screen)
+    top = result.rows[0]["users"]
+    for row in result.rows:
+        share = "" if row["conversion_from_first"] is None else f"{row['conversion_from_first']:.0%}"
+        screen.line(f"  {row['name']:<21}{row['users']:>7,}{marks(row):<2}{share:>5}  {bar(row['users'], top, _BAR)}")
+
+
+def _risk(levels: Result, people: Result, screen: Screen) -> None:
+    found = {row["level"]: row["users"] for row in levels.rows}
+    told = ", ".join(f"{found.get(level, 0):,} {level}" for level in ("high", "medium", "low"))
+    _title(f"Who may leave?  Churn risk of the last 90 days' users: {told}", screen)
+    for row in people.rows:
+        # The points of each reason are in the metric itself.
+        reasons = "; ".join(reason.partition(" (")[0] for reason in row["reasons"].split("; "))
+        screen.line(f"  {row['user_id']:<21}{row['risk']:>7.1f}  {reasons}")
+
+
 def _next_steps(tour: Tour, screen: Screen) -> None:
     program, folder = program_name(), shlex.quote(str(tour.folder))
     _title(f"Your turn: it is all in {tour.folder}", screen)
@@ -135,7 +158,8 @@ def _next_steps(tour: Tour, screen: Screen) -> None:
         f"{program} metric active_users --window 28 --by country -w {folder}",
         f"{program} metric stickiness --where \"plan = 'paid'\" --grain week -w {folder}",
         f"{program} metric retention --grain week -o kind=on_or_after --by plan -w {folder}",
-        f"{program} metric tier_transitions -w {folder}",
+        f'{program} funnel login "quiz_attempt where feature is not null" --by country -w {folder}',
+        f"{program} explain lifecycle --grain week --column churned -w {folder}",
         f"{program} metric mau --sql -w {folder}",
         f'{program} sql "SELECT action_type, count(*) AS n FROM fact_user_activity GROUP BY ALL" -w {folder}',
     ):

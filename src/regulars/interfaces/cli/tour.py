@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from regulars.synthetic.generate import GeneratedData, GeneratorOptions
     from regulars.workspace import Workspace
 
-_DAYS, _WEEKS = 30, 8
+_DAYS, _WEEKS, _WITHIN, _LISTED = 30, 8, 14, 5
+_FUNNEL = ("login", "course_enroll", "quiz_attempt", "payment_success")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def ask(ws: Workspace) -> dict[str, Result]:
     if last is None:
         return {}
     recent: dict[str, Any] = {"start": _before(last, _DAYS - 1), "end": last}
+    begun: dict[str, Any] = {"start": _before(last, _DAYS + _WITHIN - 1), "end": _before(last, _WITHIN)}
     weeks: dict[str, Any] = {"start": _before(last, 7 * _WEEKS), "end": last, "grain": "week"}
     return {
         "dau": ws.metric("dau", **recent),
@@ -68,6 +70,9 @@ def ask(ws: Workspace) -> dict[str, Result]:
         "mau_by_plan": ws.metric("mau", by="plan", **recent),
         "mau_by_tenure": ws.metric("mau", by="tenure_band", **recent),
         "tiers": ws.metric("tiers", with_risk=True, start=last, end=last),
+        "funnel": ws.metric("funnel", steps=list(_FUNNEL), within=f"{_WITHIN} days", **begun),
+        "churn_risk": ws.metric("churn_risk", start=last, end=last),
+        "likely_to_leave": ws.metric("churn_risk", show="people", top=_LISTED, start=last, end=last),
     }
 
 
