@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from regulars.domain.metrics.record import Metric
 
 HERE = Path(__file__).parent
+SCHEMA = "regulars.schema.json"
 SOURCE = HERE.parent / "src" / "regulars"
 
 SCHEMA_HEAD = (
@@ -420,6 +422,29 @@ def _chosen(found: Convention) -> str:
     return ", ".join([*chosen, *([f"a window of {found.window} days"] if found.window else [])]) or "the same as ours"
 
 
+# --- regulars.schema.json ---------------------------------------------------------------------------------
+
+
+def schema() -> str:
+    """The JSON Schema of regulars.toml, each key with its meaning."""
+    found = msgspec.json.schema(Settings)
+    records = found["$defs"]
+    for record in records.values():
+        record["description"] = record.get("description", "").partition("\n")[0]
+    for key, meaning in MEANINGS.items():
+        *section, name = key.split(".")
+        _record_of(section, records)["properties"][name]["description"] = meaning.replace("`", "")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **found}, indent=1) + "\n"
+
+
+def _record_of(section: list[str], records: dict[str, Any]) -> dict[str, Any]:
+    if not section:
+        return records["Settings"]  # type: ignore[no-any-return] # a schema is plain JSON
+    found = records["Settings"]["properties"][section[0]]
+    found = found.get("additionalProperties", found)
+    return records[found["$ref"].rpartition("/")[2]]  # type: ignore[no-any-return] # same
+
+
 PAGES = {
     "conventions.md": convention_page,
     "star-schema.md": star_schema,
@@ -438,3 +463,5 @@ if __name__ == "__main__":
     for each in PAGES:
         (HERE / each).write_text(page(each), encoding="utf-8")
         sys.stdout.write(f"{each}\n")
+    (HERE / SCHEMA).write_text(schema(), encoding="utf-8")
+    sys.stdout.write(f"{SCHEMA}\n")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 import regulars
@@ -41,6 +44,23 @@ def blocks(page: str, language: str) -> list[str]:
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     """Run: python docs/_generate.py."""
     assert (DOCS / name).read_text(encoding="utf-8") == GENERATE.page(name)
+
+
+def test_the_schema_of_settings_is_up_to_date_and_judges_as_the_program_does() -> None:
+    """The example is fine; an unknown key, a wrong type and a wrong choice are not."""
+    text = (DOCS / GENERATE.SCHEMA).read_text(encoding="utf-8")
+    assert text == GENERATE.schema()
+    checker = jsonschema.Draft202012Validator(json.loads(text))
+    checker.check_schema(checker.schema)
+    assert checker.is_valid(tomllib.loads(*blocks("settings.md", "toml")))
+    for wrong in (
+        "timezon = 'UTC'",
+        "timezone = 1",
+        "week_start = 'funday'",
+        "[sessions]\ngap = 3",
+        "[activity.a]\nx = 1",
+    ):
+        assert not checker.is_valid(tomllib.loads(wrong))
 
 
 def test_every_setting_has_its_meaning_and_none_is_explained_twice() -> None:
