@@ -248,6 +248,7 @@ class Workspace(Questions):
         limit: int = 12,
         as_of: Day | None = None,
         convention: str = "regulars",
+        actor: str = "user",
         **options: Any,
     ) -> Query:
         """The question that keywords ask, ready for :meth:`query` or :meth:`render_sql`.
@@ -267,6 +268,7 @@ class Workspace(Questions):
             where: Conditions such as ``"plan = 'paid'"``; all of them must hold.
             limit: Number of slices.
             as_of: Answer as if this were the last day with data.
+            actor: Who is counted: users, ``session`` (as the client names them), or a property such as ``account``.
             convention: Count as another tool does: ``posthog``, ``amplitude``, ``mixpanel``, ``statsig``.
             options: Options of the metric.
 
@@ -289,6 +291,7 @@ class Workspace(Questions):
             limit=limit,
             as_of=_day(as_of, "as_of"),
             convention=convention,
+            actor=actor,
         )
 
     def metric(self, name: str, **keywords: Any) -> Result:

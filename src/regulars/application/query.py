@@ -257,7 +257,8 @@ def names_in(query: Query) -> list[str]:
     leaves = [leaf for filter_ in query.filters for leaf in filter_.leaves()]
     record = METRICS.get(query.metric)
     named = record.property_names(query) if record else []
-    return [*query.breakdown, *(leaf.property or "" for leaf in leaves), *named]
+    actor = [] if query.actor in ("user", "session") else [query.actor]
+    return [*query.breakdown, *(leaf.property or "" for leaf in leaves), *named, *actor]
 
 
 def _frozen(read: Read, names: Iterable[str]) -> frozenset[str]:

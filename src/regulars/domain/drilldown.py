@@ -53,18 +53,18 @@ def plan_events(query: Query, context: Context, row: Mapping[str, Any], people: 
     first, last = _reach(statement, row.get("date"))
     named = [chosen_events(one, context, values) for one in metric.events(query)]
     either = " OR ".join(f"({test})" for test in named) or scope.qualifies
-    number = day_number(scope.day)
+    number, who = day_number(scope.day), "u.user_id" if scope.is_about_users else scope.key
     tests = [
         f"({either})",
         *scope.event_conditions,
-        f"u.user_id IN ({values.add_all(tuple(people))})",
+        f"{who} IN ({values.add_all(tuple(people))})",
         f"{number} BETWEEN {first} AND {last}",
     ]
     return values.bind(f"""
-SELECT u.user_id, rg_epoch_us(e.action_timestamp) AS at, a.action_type, e.event_id
+SELECT {who} AS user_id, rg_epoch_us(e.action_timestamp) AS at, a.action_type, e.event_id
 {event_tables(*tests)}
 {where(tests)}
-ORDER BY u.user_id, at, e.event_id""")
+ORDER BY user_id, at, e.event_id""")
 
 
 def _reach(statement: Statement, shown: object) -> tuple[int, int]:

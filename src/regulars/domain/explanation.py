@@ -50,6 +50,7 @@ def _asked(result: Result) -> str:
     parts = [query.metric.replace("_", " "), f"per {query.bucket}"]
     parts += [f"in a window of {query.window} days"] if query.window else []
     parts += [f"by calendar {query.calendar}"] if query.calendar else []
+    parts += [f"counting {query.actor}"] if query.actor != "user" else []
     parts += [f"by {', '.join(query.breakdown)}"] if query.breakdown else []
     parts += [f"{name}={value}" for name, value in sorted(query.options.items()) if value is not None]
     parts += [f"{len(query.filters)} conditions"] if query.filters else []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.context import CLOCK_TOLERANCE
 from regulars.domain.relations import hits, slices
-from regulars.domain.relations.cells import segment_join, slice_tests
+from regulars.domain.relations.cells import ids, segment_join, slice_tests
 from regulars.domain.relations.scope import day_number, where
 from regulars.domain.sql import with_relations
 from regulars.domain.timezones import HOUR, epoch_second, hour_segments
@@ -31,10 +31,7 @@ def people(scope: Scope, frame: Frame, values: Values, context: Context, cell: C
     """The SELECT for the ids of the people behind one hour."""
     named = _hits_and_slices(scope, frame, values, hour_segments(context.timezone, frame.first, frame.last))
     tests = where([f"h.hour = {cell.at}", *slice_tests(scope, cell, values)])
-    body = f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT h.user_key FROM hits h {segment_join(scope, "h")} {tests})
-ORDER BY u.user_id"""
+    body = ids(scope, f"SELECT h.user_key FROM hits h {segment_join(scope, 'h')} {tests}")
     return with_relations(named, body)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from regulars.domain.conditions import SortedFilters
     from regulars.domain.context import Context
     from regulars.domain.metrics.record import Metric, Shape
+    from regulars.domain.properties import PropertyNames
     from regulars.domain.query import Query
     from regulars.domain.sql import BoundSql
 
@@ -134,7 +135,7 @@ def _scope(query: Query, metric: Metric, context: Context, values: Values) -> Sc
     _check_scopes(metric, breakdown, filters)
     say = partial(condition, names=names, values=values)
     stale_population = "population" in context.stale
-    return Scope(
+    scope = Scope(
         activity=rule.name,
         population=query.population,
         breakdown=breakdown,
@@ -151,6 +152,28 @@ def _scope(query: Query, metric: Metric, context: Context, values: Values) -> Sc
         weight=weight(context, values),
         day=local_day_sql("e.action_timestamp", context) if "timezone" in context.stale else "e.day",
         population_column=population_of(context.population, values) if stale_population else "u.population",
+    )
+    return scope if query.actor == "user" else _about(query, scope, names, values)
+
+
+def _about(query: Query, scope: Scope, names: PropertyNames, values: Values) -> Scope:
+    """The scope with another actor, which has many users: what belongs to a user belongs to their events then."""
+    actor = resolve("event.session_id" if query.actor == "session" else query.actor, names, values)
+    unfit = [found for found in (actor, *scope.breakdown) if found.scope not in ("user", "event")]
+    if unfit or scope.moments:
+        raise QueryError(
+            f"with {query.actor!r} as the actor, only event properties and stored user attributes can be read, not "
+            f"{', '.join(found.name for found in unfit) or scope.moments[0]}",
+            code="bad_actor",
+        )
+    if "registration" in query.options.values():
+        raise QueryError(f"only users have a registration date, and {query.actor!r} is counted", code="bad_actor")
+    return replace(
+        scope,
+        key=actor.expression if not actor.numeric else f"rg_text({actor.expression})",
+        breakdown=tuple(replace(found, scope="event") for found in scope.breakdown),
+        event_conditions=(*scope.event_conditions, *scope.user_conditions, f"{actor.expression} IS NOT NULL"),
+        user_conditions=(),
     )
 
 

@@ -115,7 +115,8 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     ``window`` (days) and ``calendar`` (whole periods) exclude each other. ``as_of`` puts the watermark at an
     earlier day. ``limit`` is the number of slices a breakdown keeps; the rest becomes ``other``. ``convention`` counts
-    as another tool does, see :mod:`regulars.domain.conventions`.
+    as another tool does, see :mod:`regulars.domain.conventions`. ``actor`` is who is counted: users, or whatever a
+    property names: accounts, teams, the client's sessions. Events without it are left out.
 
     >>> Query(metric="active_users", window=28, breakdown=("country",)).window
     28
@@ -133,6 +134,7 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     limit: int = 12
     as_of: date | None = None
     convention: str = "regulars"
+    actor: str = "user"
 
     def __post_init__(self) -> None:
         """Refuse what no metric could answer; metrics check the rest."""

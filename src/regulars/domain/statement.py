@@ -50,7 +50,7 @@ class Statement:
     def can_read(self, source: Source) -> bool:
         """Whether a source gives exact rows for this question."""
         scope = self.scope
-        if source == "events" or self.hourly or self._needs_events:
+        if source == "events" or self.hourly or self._needs_events or not scope.is_about_users:
             return source == "events"
         if source == "sessions" or self._reads_sessions:
             return source == "sessions" and self._reads_sessions and self.context.fresh_sessions

@@ -30,6 +30,7 @@ class Question(TypedDict, total=False):
     limit: int
     as_of: Day | None
     convention: str
+    actor: str
 
 
 class Asking(ABC):

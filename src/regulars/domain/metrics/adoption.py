@@ -132,11 +132,9 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
         tests.append(f"c.feature = {values.add(str(cells.key(row, 'feature')))}")
     return with_relations(
         _relations(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (
-  SELECT c.user_key FROM {_TABLES[cell.measure]} c {cells.slice_join(scope, "c")} {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(
+            scope, f"SELECT c.user_key FROM {_TABLES[cell.measure]} c {cells.slice_join(scope, 'c')} {where(tests)}"
+        ),
     )
 
 
@@ -157,6 +155,7 @@ FEATURE_ADOPTION = Metric(
         ResultColumn("active_users", "integer", "people", "Active people", counts_people=True),
         ResultColumn("adoption", "number", "ratio", "users / active_users"),
     ),
+    takes_actor=False,
     shape=_shape,
     options=(
         Option("feature", "One feature by its name; left out: the most used", None, read=read_name, form="a feature"),

@@ -71,10 +71,7 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     tests += cells.slice_tests(scope, cell, values)
     return with_relations(
         _intervals(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT i.user_key FROM intervals i {cells.slice_join(scope, "i")} {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT i.user_key FROM intervals i {cells.slice_join(scope, 'i')} {where(tests)}"),
     )
 
 

@@ -149,10 +149,7 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     tests = [f"{_level()} = {values.add(str(cells.key(row, 'level')))}", *cells.slice_tests(scope, cell, values)]
     return with_relations(
         _members(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT m.user_key FROM members m {cells.slice_join(scope, "m")} {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT m.user_key FROM members m {cells.slice_join(scope, 'm')} {where(tests)}"),
     )
 
 
@@ -200,6 +197,7 @@ CHURN_RISK = Metric(
         ResultColumn("reasons", "text", "reasons", "What the score is made of", is_derived=True),
     ),
     chart="bars",
+    takes_actor=False,
     shape=_shape,
     grains=("day",),
     options=(

@@ -99,6 +99,7 @@ COHORT_SIZE = Metric(
     ),
     source="Behavioural cohorts, as product analytics keep them",
     columns=(DATE, ResultColumn("cohort_size", "integer", "people", "People who belong to it", counts_people=True)),
+    takes_actor=False,
     shape=_shape,
     options=(
         Option("cohort", "Which cohort, declared or frozen; without one, everybody known by then", None,

@@ -143,10 +143,7 @@ def _people(statement: Statement, _: Source, cell: Cell, __: Mapping[str, Any]) 
     tests = where([f"h.last_day = {cell.at}", *cells.slice_tests(scope, cell, statement.values)])
     return with_relations(
         _hits(statement),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT h.user_key FROM hits h {cells.segment_join(scope, "h")} {tests})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT h.user_key FROM hits h {cells.segment_join(scope, 'h')} {tests}"),
     )
 
 
@@ -171,6 +168,7 @@ DEPTH = Metric(
         ResultColumn("creation_share", "number", "ratio", "creation / (creation + consumption) actions"),
         ResultColumn("score_per_user", "number", "weight points per person", "Sum of action weights"),
     ),
+    takes_actor=False,
     shape=_depth,
     composition=Composition(_select_depth, _people, "sessions", shows_sessions=True),
 )

@@ -106,10 +106,7 @@ def people_where(statement: Statement, attempts: Attempts, cell: Cell, *tests: s
     listed = where([*tests, *cells.slice_tests(scope, cell, statement.values)])
     return with_relations(
         attempts.relations(),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT b.user_key FROM best b {join} {listed})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT b.user_key FROM best b {join} {listed}"),
         is_once=True,
     )
 

@@ -84,10 +84,7 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     tests += cells.slice_tests(scope, cell, values)
     return with_relations(
         _people_by_count(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT c.user_key FROM counted c {cells.slice_join(scope, "c")} {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT c.user_key FROM counted c {cells.slice_join(scope, 'c')} {where(tests)}"),
     )
 
 

@@ -149,10 +149,7 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     table = "reached" if cell.measure == "users" else "members"
     return with_relations(
         _reached(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT r.user_key FROM {table} r {cells.segment_join(scope, "r")} {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT r.user_key FROM {table} r {cells.segment_join(scope, 'r')} {where(tests)}"),
     )
 
 
@@ -196,6 +193,7 @@ ONBOARDING = Metric(
         ResultColumn("median_days", "number", "days", "Median days from the sign-up to it"),
     ),
     chart="bars",
+    takes_actor=False,
     shape=_shape,
     grains=("day",),
     options=(

@@ -157,6 +157,7 @@ class Metric:
     takes_window: bool = False
     takes_calendar: bool = False
     takes_activity: bool = True
+    takes_actor: bool = True
     scopes: tuple[str, ...] = ("user", "moment", "event")
     composition: Composition | None = None
     chart: Chart = "line"
@@ -173,6 +174,8 @@ class Metric:
             raise QueryError(f"{self.name} takes no calendar; use a grain instead", code="bad_calendar")
         if query.activity != "core" and not self.takes_activity:
             raise QueryError(f"{self.name} takes no activity; leave it out", code="bad_activity")
+        if query.actor != "user" and not self.takes_actor:
+            raise QueryError(f"{self.name} is about users; leave actor out", code="bad_actor")
         for name, value in query.options.items():
             self._find_option(name).check(value)
 

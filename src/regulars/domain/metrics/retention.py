@@ -222,10 +222,7 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     join = f"{axis} ON k.slice = m.slice" if scope.breakdown else ""
     return with_relations(
         _relations(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT m.user_key FROM {table} m {join} {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT m.user_key FROM {table} m {join} {where(tests)}"),
     )
 
 

@@ -180,10 +180,7 @@ def _people(statement: Statement, _: Source, cell: Cell, row: Mapping[str, Any])
     table = "marked" if cell.measure == "paying_users" else "actives"
     return with_relations(
         _marked(statement),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT m.user_key FROM {table} m {cells.segment_join(scope, "m")} {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT m.user_key FROM {table} m {cells.segment_join(scope, 'm')} {where(tests)}"),
     )
 
 
@@ -210,6 +207,7 @@ REVENUE = Metric(
         ResultColumn("failed_payments", "integer", "payments", "Payments that failed"),
         ResultColumn("failed_payment_rate", "number", "ratio", "failed_payments / (payments + failed_payments)"),
     ),
+    takes_actor=False,
     shape=_shape,
     options=(
         Option("property", "The number to add up", "amount", read=read_name, form="a property", names_property=True),

@@ -123,10 +123,7 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     tests = where([here, *cells.slice_tests(scope, cell, values)])
     return with_relations(
         _visits(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT v.user_key FROM visits v {cells.segment_join(scope, "v")} {tests})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT v.user_key FROM visits v {cells.segment_join(scope, 'v')} {tests}"),
     )
 
 
@@ -155,6 +152,7 @@ SESSIONS = Metric(
         ResultColumn("screens_per_session", "number", "screens per session", "Mean distinct screens or pages"),
         ResultColumn("bounce_share", "number", "ratio", "Share of sessions with one action"),
     ),
+    takes_actor=False,
     shape=_shape,
     options=(
         Option("profile", "By hour of the day or weekday, over the whole range", None, (None, "hour", "weekday")),

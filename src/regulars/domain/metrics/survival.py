@@ -95,10 +95,7 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     tests = where([_BEHIND[cell.measure].format(day=day), *cells.slice_tests(scope, cell, values)])
     return with_relations(
         _lives(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT l.user_key FROM lives l {cells.segment_join(scope, "l")} {tests})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT l.user_key FROM lives l {cells.segment_join(scope, 'l')} {tests}"),
     )
 
 

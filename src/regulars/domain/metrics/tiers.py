@@ -145,10 +145,7 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     tests += cells.slice_tests(scope, cell, values)
     return with_relations(
         _members(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT m.user_key FROM members m {cells.slice_join(scope, "m")} {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(scope, f"SELECT m.user_key FROM members m {cells.slice_join(scope, 'm')} {where(tests)}"),
     )
 
 
@@ -170,6 +167,7 @@ TIERS_METRIC = Metric(
         ResultColumn("sessions_per_active_day", "number", "sessions per day", "Over the window of its people"),
         ResultColumn("actions_per_active_day", "number", "actions per day", "Over the window of its people"),
     ),
+    takes_actor=False,
     shape=_shape,
     options=(
         *_OPTIONS,
@@ -225,10 +223,7 @@ def _movers(statement: Statement, source: Source, _: Cell, row: Mapping[str, Any
     ]
     return with_relations(
         _moves(statement, source),
-        f"""
-SELECT u.user_id FROM dim_users u
-WHERE u.user_key IN (SELECT m.user_key FROM moves m {where(tests)})
-ORDER BY u.user_id""",
+        cells.ids(statement.scope, f"SELECT m.user_key FROM moves m {where(tests)}"),
     )
 
 

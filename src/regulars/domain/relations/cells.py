@@ -71,8 +71,16 @@ def people(scope: Scope, cell: Cell, values: Values) -> str:
         tests = where([*on_day, *slice_tests(scope, cell, values)])
         return f"SELECT s.user_key FROM {table} s {slice_join(scope, 's')} {tests}"
 
-    left_out = [f"u.user_key NOT IN ({keys(measure)})" for measure in cell.without]
+    return ids(scope, keys(cell.measure), *(keys(measure) for measure in cell.without))
+
+
+def ids(scope: Scope, keys: str, *left_out: str) -> str:
+    """The sorted ids of those whose keys a SELECT gives, less those of other SELECTs."""
+    if not scope.is_about_users:
+        tests = where([f"a.user_key NOT IN ({one})" for one in left_out])
+        return f"SELECT DISTINCT a.user_key AS user_id FROM ({keys}) a {tests} ORDER BY user_id"
+    tests = where([f"u.user_key IN ({keys})", *(f"u.user_key NOT IN ({one})" for one in left_out)])
     return f"""
 SELECT u.user_id FROM dim_users u
-{where([f"u.user_key IN ({keys(cell.measure)})", *left_out])}
+{tests}
 ORDER BY u.user_id"""

@@ -38,10 +38,10 @@ def hits(scope: Scope, frame: Frame, values: Values, columns: str, *, judged: st
     if scope.min_events > 1 or scope.max_events is not None:
         named["user_days"] = rows.user_days(scope, first, last)
         same = "".join(f" AND q.{name} = {found.label}" for name, found in scope.stored_segments())
-        joins += f"\nJOIN user_days q ON q.user_key = i.user_key AND q.day = {day}{same}"
+        joins += f"\nJOIN user_days q ON q.user_key = {scope.key} AND q.day = {day}{same}"
     listed = "".join(f"{label} AS {name}, " for name, label in labels.items())
     named["hits"] = f"""
-SELECT i.user_key, {listed}{columns}
-{rows.event_tables(*labels.values(), *conditions, columns)}{joins}
+SELECT {scope.key} AS user_key, {listed}{columns}
+{rows.event_tables(*labels.values(), *conditions, columns, scope.key)}{joins}
 {where(conditions)}"""
     return named

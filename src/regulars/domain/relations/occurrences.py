@@ -29,9 +29,9 @@ def occurrences(statement: Statement, marks: Mapping[str, str], *, first: str = 
     own = "".join(f"{label} AS {name}, " for name, label in labels.items())
     marked = ",\n  ".join(f"CASE WHEN {test} THEN 1 ELSE 0 END AS {name}" for name, test in marks.items())
     return f"""
-SELECT i.user_key, {own}{day_number(scope.day)} AS day, rg_epoch_us(e.action_timestamp) AS at, e.sequence, e.event_id,
-  {marked}
-{rows.event_tables(*labels.values(), *tests)}
+SELECT {scope.key} AS user_key, {own}{day_number(scope.day)} AS day, rg_epoch_us(e.action_timestamp) AS at,
+  e.sequence, e.event_id, {marked}
+{rows.event_tables(*labels.values(), *tests, scope.key)}
 {where(tests)}"""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from regulars.domain.calendar import epoch_day
-from regulars.domain.relations.scope import Scope, Source, day_number, listed, where
+from regulars.domain.relations.scope import USER_KEY, Scope, Source, day_number, listed, where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,13 +56,13 @@ def user_days(scope: Scope, first: str, last: str, *, registered: bool = False) 
     ]
     having = [f"count(*) >= {scope.min_events}"] if scope.min_events > 1 else []
     having += [f"count(*) <= {scope.max_events}"] if scope.max_events is not None else []
-    reading = [label for _, label in segments] + conditions + [scope.weight]
+    reading = [label for _, label in segments] + conditions + [scope.weight, scope.key]
     return f"""
-SELECT i.user_key, {listed}{day_number(scope.day)} AS day, count(*) AS actions,
+SELECT {scope.key} AS user_key, {listed}{day_number(scope.day)} AS day, count(*) AS actions,
   sum({scope.weight}) AS weight{_registered(registered)}
 {event_tables(*reading)}
 {where(conditions)}
-GROUP BY i.user_key, {"".join(f"{label}, " for _, label in segments)}{day_number(scope.day)}{
+GROUP BY {scope.key}, {"".join(f"{label}, " for _, label in segments)}{day_number(scope.day)}{
         ", u.registration_date" if registered else ""
     }
 {"HAVING " + " AND ".join(having) if having else ""}"""
@@ -169,6 +169,6 @@ def ledger(scope: Scope, frame: Frame, values: Values, source: Source, stored: S
         tests += scope.user_conditions
         return f"""SELECT {people} AS population, count(*) AS users
 FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key {where(tests)} GROUP BY {people}"""
-    everyone = replace(scope, population="all", breakdown=())
+    everyone = replace(scope, population="all", breakdown=(), key=USER_KEY)
     return f"""SELECT {people} AS population, count(DISTINCT d.user_key) AS users
 FROM ({user_days(everyone, first, last)}) d JOIN dim_users u ON u.user_key = d.user_key GROUP BY {people}"""

@@ -18,6 +18,7 @@ SOURCES: tuple[Source, ...] = (
     "sessions",
     "events",
 )  # from the cheapest to the one that always can
+USER_KEY = "i.user_key"
 EPOCH = "CAST('1970-01-01' AS DATE)"
 
 
@@ -46,8 +47,14 @@ class Scope:
     weight: str = "a.engagement_weight"
     day: str = "e.day"
     population_column: str = "u.population"
+    key: str = USER_KEY
     keep_people: bool = False
     is_summed: bool = False
+
+    @property
+    def is_about_users(self) -> bool:
+        """Whether users are counted, and not whatever else acts."""
+        return self.key == USER_KEY
 
     @property
     def by_event(self) -> bool:

@@ -65,6 +65,8 @@ def heading(result: Result) -> list[str]:
         parts.append(f"{query.window}-day window")
     if query.calendar:
         parts.append(f"calendar {query.calendar}")
+    if query.actor != "user":
+        parts.append(f"counting {query.actor}")
     if query.breakdown:
         parts.append(f"by {', '.join(query.breakdown)}")
     if not result.rows or "date" in result.rows[0]:

@@ -70,6 +70,14 @@ _QUESTION: dict[str, Callable[[Any], Any]] = {
         "--limit", type=int, default=12, show_default=True, help="Slices of a breakdown; the rest is 'other'."
     ),
     "as_of": click.option("--as-of", type=WORDS, metavar="DAY", help="Answer as if this were the last day with data."),
+    "actor": click.option(
+        "--actor",
+        type=WORDS,
+        default="user",
+        show_default=True,
+        metavar="PROPERTY",
+        help="Who is counted: user, session, or a property such as account.",
+    ),
     "convention": click.option(
         "--convention",
         type=click.Choice(CONVENTION_NAMES),
@@ -119,6 +127,7 @@ def asked(ws: Workspace, given: dict[str, Any]) -> Query:
         limit=given["limit"],
         as_of=given["as_of"],
         convention=given["convention"],
+        actor=given["actor"],
         **options,
     )
 
