@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     Measured = list[dict[str, Any]]
 
 _HERE: Final = Path(__file__).parent
-_WORKLOADS: Final = ("W1", "W2", "W3", "W4", "W5", "W6")
+_WORKLOADS: Final = ("W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9")
 _QUERIES: Final = ("W1", "W2", "W3")
+_RETURNS: Final = ("W8", "W9")
 
 
 def measure(size: Size, log: Path, wanted: Sequence[str], runs: int) -> Iterator[Measured]:
@@ -46,6 +47,10 @@ def measure(size: Size, log: Path, wanted: Sequence[str], runs: int) -> Iterator
         if queries := [name for name in _QUERIES if name in wanted]:
             peers.mkdir()
             yield run_task("queries", size=size.name, log=str(log), folder=scratch, wanted=queries, runs=runs)
+            shutil.rmtree(peers)
+        if returns := [name for name in _RETURNS if name in wanted]:
+            peers.mkdir()
+            yield run_task("returns", size=size.name, log=str(log), folder=scratch, wanted=returns, runs=runs)
             shutil.rmtree(peers)
         if "W4" in wanted:
             say(f"W4 on size {size.name}")

@@ -14,7 +14,7 @@ from benchmarks.machine import cores
 from benchmarks.turns import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
@@ -52,14 +52,14 @@ EXPLODE_BY_COUNTRY: Final = """SELECT t, country, uniqExact(user) FROM (
 
 
 @contextmanager
-def clickhouse_with(log: Path, folder: Path) -> Iterator[Client]:
+def clickhouse_with(log: Path, folder: Path, tables: Mapping[str, str] = _TABLES) -> Iterator[Client]:
     """The engine with its tables, which go with the folder."""
     import clickhouse_connect  # noqa: PLC0415 -- large, and most processes do without
 
     settings: dict[str, Any] = {**_SETTINGS, "max_threads": cores()}
     client = clickhouse_connect.get_client(interface="chdb", path=str(folder), settings=settings)
     try:
-        for name, text in _TABLES.items():
+        for name, text in tables.items():
             client.command(f"CREATE TABLE {name} ENGINE = {text.format(path=log)}")
             say(f"ClickHouse: table {name} is ready")
         yield client

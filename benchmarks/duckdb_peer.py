@@ -11,7 +11,7 @@ from benchmarks.machine import cores
 from benchmarks.turns import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _TABLES: Final = {
@@ -30,10 +30,10 @@ EXPLODE_BY_COUNTRY: Final = """SELECT t, country, count(*) FROM (
 
 
 @contextmanager
-def duckdb_with(log: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database file with the peer's tables, which go with the folder."""
+def duckdb_with(log: Path, folder: Path, tables: Mapping[str, str] = _TABLES) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database file with a peer's tables, which go with the folder."""
     with duckdb.connect(str(folder / "peer.duckdb"), config={"threads": cores(), "memory_limit": "8GB"}) as connection:
-        for name, text in _TABLES.items():
+        for name, text in tables.items():
             connection.execute(f"CREATE TABLE {name} AS {text.format(path=log)}")
             say(f"DuckDB: table {name} is ready")
         yield connection

@@ -60,11 +60,16 @@ def test_every_workload_is_measured_on_equal_rows(run):
     assert list(found) == [
         "W1", "W1.engine", "W1.usual", "W2", "W2.engine", "W3.clickhouse", "W3.duckdb",
         "W4", "W4.aggregates", "W4.others", "W5", "W5.memory", "W6", "W6.late", "W6.history", "W6.load",
+        *(f"W8.{work}.{peer}" for work in ("retention", "lifecycle", "funnel", "sessions")
+          for peer in ("duckdb", "clickhouse")),
+        "W9",
     ]  # fmt: skip
     assert found["W1"]["rows_compared"] == found["W2"]["rows_compared"] == 4 * run[1]["days"]
     assert found["W3.duckdb"]["rows_compared"] > run[1]["days"]
     assert found["W4"]["rows_compared"] == 2 * 90 + 1
     assert found["W5"]["rows_compared"] == run[1]["events"]
+    assert found["W8.lifecycle.duckdb"]["rows_compared"] == run[1]["days"]
+    assert found["W9"]["rows_compared"] > run[1]["days"]
     assert found["W6"]["rows_compared"] == found["W6.late"]["rows_compared"] > 0
 
 
@@ -97,7 +102,7 @@ def test_the_file_of_a_size_is_as_documented(run):
     """Keys, units and samples; nothing says whose machine it was."""
     _, result = run
     assert result.keys() == FILE_KEYS
-    assert [one["workloads"] for one in result["runs"]] == [["W1", "W2", "W3", "W4", "W5", "W6"]]
+    assert [one["workloads"] for one in result["runs"]] == [["W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9"]]
     assert result["runs"][0].keys() == RUN_KEYS
     assert result["runs"][0]["machine"].keys() == MACHINE_KEYS
     assert str(ROOT) not in json.dumps(result)
