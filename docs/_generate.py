@@ -147,7 +147,7 @@ def _metric(metric: Metric) -> str:
 
 def _allowed(option: Option) -> str:
     if option.largest:
-        return f"1 to {option.largest}"
+        return f"{option.smallest} to {option.largest}"
     return option.form or ", ".join(_word(choice) for choice in option.choices)
 
 

@@ -193,7 +193,8 @@ def _warnings(query: Query, scope: Scope, context: Context, *, is_late: bool) ->
 def _unseen(query: Query, context: Context) -> list[str]:
     """Event types that a question names and no event ever had: its rows count nobody because of that."""
     metric = find_metric(query.metric)
-    given = [metric.option(query, option.name) for option in metric.options if option.read]
+    read = [option for option in metric.options if option.read and not option.names_property]
+    given = [metric.option(query, option.name) for option in read]
     plain = [one for each in given for one in (each if isinstance(each, tuple) else (each,)) if isinstance(one, str)]
     named = [name for one in metric.conditions(query) for name in one.events or ()]
     names = dict.fromkeys([*(one for one in plain if one not in context.activities), *named])

@@ -13,6 +13,7 @@ from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.lifecycle import LIFECYCLE
+from regulars.domain.metrics.paths import PATHS
 from regulars.domain.metrics.retention import RETENTION
 from regulars.domain.metrics.sessions import SESSIONS
 from regulars.domain.metrics.stickiness import STICKINESS
@@ -37,6 +38,7 @@ _CATALOGUE = (
     SESSIONS,
     ACTIONS,
     DEPTH,
+    PATHS,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

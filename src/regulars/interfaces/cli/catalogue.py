@@ -99,5 +99,5 @@ def _aligned(rows: list[tuple[str, str, str]]) -> list[str]:
 def _allowed(option: Option) -> str:
     choices = [str(choice).lower() for choice in option.choices if choice is not None]
     default = "" if option.default is None else f" (default {str(option.default).lower()})"
-    allowed = f"1..{option.largest}" if option.largest else option.form or "|".join(choices)
+    allowed = f"{option.smallest}..{option.largest}" if option.largest else option.form or "|".join(choices)
     return allowed + default
