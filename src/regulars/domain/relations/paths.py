@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from regulars.domain.statement import Statement
 
 _EVER = 10**17  # longer than any pause, in microseconds
+_AFTER = 1_000_000_000  # more paths than anybody has in a range
 _SECOND = 1_000_000
 _DAY = 86_400
 
@@ -58,6 +59,7 @@ class _Columns:
     stream: tuple[str, ...]
     own: tuple[str, ...]
     is_sliced: bool
+    is_dated: bool
 
     @property
     def table(self) -> str:
@@ -72,6 +74,11 @@ class _Columns:
     def every(self) -> tuple[str, ...]:
         return (*self.stream, *self.own)
 
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The number of the path and the place in it, and where it matters the day on which the path begins."""
+        return ("path", "place", *(["begun_on"] if self.is_dated else []))
+
 
 def seated(statement: Statement, source: Source, way: Way) -> dict[str, str]:
     """The relations up to ``seated``: a row per path and step, with its node and the one on the next step.
@@ -85,10 +92,12 @@ def seated(statement: Statement, source: Source, way: Way) -> dict[str, str]:
     named["stream"] = _stream(statement, way)
     by_client = way.pause is None and context.sessions.by_client
     own = ("slice",) if scope.by_event else tuple(dict(scope.stored_segments()))
-    columns = _Columns(("user_key", *(["client"] if by_client else [])), own, scope.by_event)
+    columns = _Columns(("user_key", *(["client"] if by_client else [])), own, scope.by_event, bool(scope.moments))
     if scope.by_event:
         named |= _sliced(statement)
-    named["numbered"] = _by_session(way, columns) if way.pause is None else _by_pause(way, columns, way.pause)
+    named["numbered"] = (
+        _by_session(statement, way, columns) if way.pause is None else _by_pause(statement, way, columns, way.pause)
+    )
     named["nodes"] = _in_range(statement, way, columns)
     named |= _steps(way, columns)
     return named | _seats(statement)
@@ -108,12 +117,9 @@ def _stream(statement: Statement, way: Way) -> str:
     if way.pause is None:
         gap = context.sessions.gap_minutes * 60 * _SECOND
         columns += ["coalesce(e.client_session_id, '') AS client"] if context.sessions.by_client else []
-        columns += [
-            "CASE WHEN x.session_key IS NULL THEN 0 ELSE 1 END AS begins",
-            f"{day_number('x.day')} AS begun_on",
-            f"rg_epoch_us(x.session_end) + {gap} AS until",
-        ]
-        join = "\nLEFT JOIN user_sessions x ON x.session_key = e.event_hash"
+        columns += [f"rg_epoch_us(x.session_end) + {gap} AS until", "x.session_key IS NOT NULL AS begins"]
+        columns += [f"{day_number('x.day')} AS begun_on"]
+        join = f"\nLEFT JOIN user_sessions x ON x.session_key = e.event_hash AND x.day >= {first}"
         tests.append(f"(x.session_key IS NOT NULL OR {node} IS NOT NULL)")
     else:
         tests.append(f"{node} IS NOT NULL")
@@ -154,39 +160,53 @@ FROM stream s LEFT JOIN slices k ON {matches}""",
     }
 
 
-def _by_session(way: Way, columns: _Columns) -> str:
+def _by_session(statement: Statement, way: Way, columns: _Columns) -> str:
     """Every event with the number of the session that began last before it."""
     order = f"PARTITION BY {', '.join(columns.stream)} ORDER BY {ORDER}"
     running = f"OVER ({order} ROWS UNBOUNDED PRECEDING)"
+    carried = {"path": f"sum({_number(statement, 'begins', 'begun_on')})"}
+    carried |= {"begun_on": "max(begun_on)"} if statement.scope.moments else {}
+    carried |= {"until": "max(until)"} if _has_guests(statement) else {}
+    told = ", ".join(f"CAST({text} {running} AS BIGINT) AS {name}" for name, text in carried.items())
     return f"""
-SELECT {listed(columns.every)}{listed(tuple(way.marks))}node, at, row_number() OVER ({order}) AS place,
-  sum(begins) {running} AS path, max(begun_on) {running} AS begun_on, max(until) {running} AS until
+SELECT {listed(columns.every)}{listed(tuple(way.marks))}node, at, row_number() OVER ({order}) AS place, {told}
 FROM {columns.table}"""
 
 
-def _by_pause(way: Way, columns: _Columns, pause: int) -> str:
+def _has_guests(statement: Statement) -> bool:
+    """Whether nodes can be events of which sessions are not made."""
+    return statement.scope.activity != "core"
+
+
+def _number(statement: Statement, begins: str, day: str) -> str:
+    """What an event adds to the number of its path: paths that begin before the range have none, later ones a high one."""
+    first, last = epoch_day(statement.frame.first), epoch_day(statement.frame.last)
+    return f"CASE WHEN NOT {begins} OR {day} < {first} THEN 0 WHEN {day} > {last} THEN {_AFTER} ELSE 1 END"
+
+
+def _by_pause(statement: Statement, way: Way, columns: _Columns, pause: int) -> str:
     """Every node with the number of the long pauses before it."""
     partition = ", ".join((*columns.stream, *columns.part))
     order = f"PARTITION BY {partition} ORDER BY {ORDER}"
     running = f"OVER (PARTITION BY {partition} ORDER BY place ROWS UNBOUNDED PRECEDING)"
     is_late = f"at - lag(at, 1, {-_EVER}) OVER ({order}) > {pause * _SECOND}"
+    begun_on = f", max(CASE WHEN begins THEN day END) {running} AS begun_on" if statement.scope.moments else ""
     return f"""
-SELECT {listed(columns.every)}{listed(tuple(way.marks))}node, place, sum(begins) {running} AS path,
-  max(CASE WHEN begins = 1 THEN day END) {running} AS begun_on
+SELECT {listed(columns.every)}{listed(tuple(way.marks))}node, place,
+  CAST(sum({_number(statement, "begins", "day")}) {running} AS BIGINT) AS path{begun_on}
 FROM (
-  SELECT *, CASE WHEN {is_late} THEN 1 ELSE 0 END AS begins, row_number() OVER ({order}) AS place
+  SELECT *, {is_late} AS begins, row_number() OVER ({order}) AS place
   FROM {columns.table}
 ) paused"""
 
 
 def _in_range(statement: Statement, way: Way, columns: _Columns) -> str:
-    frame = statement.frame
-    tests = ["node IS NOT NULL", "path > 0", f"begun_on BETWEEN {epoch_day(frame.first)} AND {epoch_day(frame.last)}"]
-    if way.pause is None:
-        # What a session is not made of belongs to it while it lasts, and as long after as it would have gone on.
+    tests = ["node IS NOT NULL", f"path BETWEEN 1 AND {_AFTER - 1}"]
+    if way.pause is None and _has_guests(statement):
+        # A guest belongs to a session while it lasts, and as long after as the session would have gone on.
         tests.append("(client <> '' OR at <= until)" if "client" in columns.stream else "at <= until")
     return f"""
-SELECT {listed(columns.every)}{listed(tuple(way.marks))}path, begun_on, place, node
+SELECT {listed(columns.every)}{listed(tuple(way.marks))}{", ".join(columns.counted)}, node
 FROM numbered
 {where(tests)}"""
 
@@ -195,7 +215,7 @@ def _steps(way: Way, columns: _Columns) -> dict[str, str]:
     """From nodes to steps: cut at the anchors, repeats taken as one, counted."""
     partition = ", ".join((*columns.stream, "path", *columns.part))
     order = f"PARTITION BY {partition} ORDER BY place{' DESC' if way.is_backward else ''}"
-    every = f"{listed(columns.every)}path, begun_on, place, node"
+    every = f"{listed(columns.every)}{listed(columns.counted)}node"
     named, table = {}, "nodes"
     if way.marks:
         named["anchored"] = _anchored(way, order, every)
@@ -204,7 +224,7 @@ def _steps(way: Way, columns: _Columns) -> dict[str, str]:
         named["marked"] = f"SELECT {every}, lag(node) OVER ({order}) AS before FROM {table}"
         table = "marked WHERE before IS NULL OR before <> node"
     named["steps"] = f"""
-SELECT user_key, {listed(columns.own)}begun_on AS day, step, node, next_node
+SELECT user_key, {listed(columns.own)}{"begun_on AS day, " if columns.is_dated else ""}step, node, next_node
 FROM (
   SELECT {every}, row_number() OVER ({order}) AS step, lead(node) OVER ({order}) AS next_node FROM {table}
 ) counted WHERE step <= {way.steps}"""
