@@ -68,7 +68,7 @@ def path_queries(draw: DrawFn, world: World) -> Query:
 def asked_of(query: Query) -> Query:
     """The same question with a pause as the product takes it."""
     gap = query.options.get("gap")
-    more = {} if gap is None else {"gap": f"{gap // 86_400} days" if gap >= 86_400 else f"{gap} seconds"}  # noqa: PLR2004
+    more = {} if gap is None else {"gap": f"{gap // 86_400} days" if gap >= 86_400 else f"{gap} seconds"}
     return msgspec.structs.replace(query, options={**query.options, **more})
 
 

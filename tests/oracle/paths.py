@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -231,7 +231,7 @@ class Paths:
     def _cells(self, seen: list[Node]) -> list[tuple[int, tuple[Node, ...]]]:
         if self.options.get("view") == "matrix":
             return [(step, (node,)) for step, node in enumerate(seen, 1)]
-        pairs = enumerate(zip(seen, seen[1:], strict=False), 1)
+        pairs = enumerate(pairwise(seen), 1)
         return [(step, pair) for step, pair in pairs if pair[0] != OVER]
 
     def _row(self, step: int, cell: tuple[Node, ...], tally: Tally, total: int) -> Row:

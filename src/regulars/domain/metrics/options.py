@@ -31,8 +31,8 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 8
 class Option:
     """One option of a metric: its name, meaning, default, and allowed values.
 
-    Those are ``choices``, or any whole number from ``smallest`` to ``largest``, or what ``read`` understands, which ``form``
-    describes. ``names_property`` says that the value is the name of a property.
+    Those are ``choices``, or any whole number from ``smallest`` to ``largest``, or what ``read`` understands, which
+    ``form`` describes. ``names_property`` says that the value is the name of a property.
     """
 
     name: str

@@ -47,7 +47,6 @@ def _shape(query: Query) -> Shape:
         (Measure("users", "period"),),
         {name: name for name in _COLUMNS[_option(query, "view")]},
         ahead_days=_AHEAD,
-        notes=("a missing node is the end of a path, or, flagged as other, all nodes beyond top; its flag says which",),
         people={"users": ("users",)},
         dated=False,
     )
@@ -209,7 +208,9 @@ PATHS = Metric(
     grains=("day",),
     options=(
         Option("view", "Transitions from node to node, or nodes per step", "flow", ("flow", "matrix")),
-        Option("unit", "What makes a path: a session, or a person's events until a pause", "session", ("session", "user")),
+        Option(
+            "unit", "What makes a path: a session, or a person's events until a pause", "session", ("session", "user")
+        ),
         Option(
             "gap",
             "For unit=user: a longer pause begins a new path; 1 day by default",
@@ -218,7 +219,11 @@ PATHS = Metric(
             form="from 1 second to 366 days, e.g. 30 minutes",
         ),
         Option(
-            "node", "The event property that names a node", "action", read=read_name, form="an event property",
+            "node",
+            "The event property that names a node",
+            "action",
+            read=read_name,
+            form="an event property",
             names_property=True,
         ),
         Option("collapse", "Whether repeats in a row are one node", default=True, choices=(True, False)),
@@ -236,5 +241,5 @@ PATHS = Metric(
         finish=_finish,
         flags=_flags,
     ),
-    chart="steps",
+    chart="paths",
 )

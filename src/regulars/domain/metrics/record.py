@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from regulars.domain.relations.scope import Source
     from regulars.domain.statement import Statement
 
-Chart = Literal["line", "bars", "flows", "triangle", "matrix", "steps"]
+Chart = Literal["line", "bars", "flows", "triangle", "matrix", "paths"]
 Row = dict[str, Any]
 Rows = list[Row]
 Rule = Literal["rolling", "period", "new", "registered", "retained", "previous", "next_day", "actions", "weight"]

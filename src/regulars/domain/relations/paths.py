@@ -179,7 +179,7 @@ def _has_guests(statement: Statement) -> bool:
 
 
 def _number(statement: Statement, begins: str, day: str) -> str:
-    """What an event adds to the number of its path: paths that begin before the range have none, later ones a high one."""
+    """What an event adds to the number of its path: paths before the range have none, those after it a high one."""
     first, last = epoch_day(statement.frame.first), epoch_day(statement.frame.last)
     return f"CASE WHEN NOT {begins} OR {day} < {first} THEN 0 WHEN {day} > {last} THEN {_AFTER} ELSE 1 END"
 
@@ -271,7 +271,7 @@ def transitions(steps: int) -> str:
     ``near_kind`` and ``far_kind``: 0 a node, 1 one of the rest, 2 the end of the path.
     """
     return f"""
-SELECT h.user_key, h.slice, h.step, CASE WHEN f.is_shown THEN h.node END AS near,
+SELECT h.user_key, h.slice, CAST(h.step AS BIGINT) AS step, CASE WHEN f.is_shown THEN h.node END AS near,
   CASE WHEN f.is_shown THEN 0 ELSE 1 END AS near_kind, CASE WHEN t.is_shown THEN h.next_node END AS far,
   CASE WHEN h.next_node IS NULL THEN 2 WHEN t.is_shown THEN 0 ELSE 1 END AS far_kind
 FROM seated h JOIN tops f ON f.slice = h.slice AND f.step = h.step AND f.node = h.node
@@ -282,10 +282,10 @@ WHERE h.step < {steps}"""
 def places(steps: int) -> str:
     """Per path and step where it is, or that it is over; kinds as in :func:`transitions`."""
     return f"""
-SELECT h.user_key, h.slice, h.step, CASE WHEN f.is_shown THEN h.node END AS near,
+SELECT h.user_key, h.slice, CAST(h.step AS BIGINT) AS step, CASE WHEN f.is_shown THEN h.node END AS near,
   CASE WHEN f.is_shown THEN 0 ELSE 1 END AS near_kind
 FROM seated h JOIN tops f ON f.slice = h.slice AND f.step = h.step AND f.node = h.node
 UNION ALL
-SELECT h.user_key, h.slice, d.epoch_day AS step, CAST(NULL AS VARCHAR) AS near, 2 AS near_kind
+SELECT h.user_key, h.slice, CAST(d.epoch_day AS BIGINT) AS step, CAST(NULL AS VARCHAR) AS near, 2 AS near_kind
 FROM seated h CROSS JOIN dim_dates d
 WHERE h.next_node IS NULL AND d.epoch_day > h.step AND d.epoch_day <= {steps}"""

@@ -19,6 +19,7 @@ from regulars.interfaces.cli.cells import (
     trend,
     value_columns,
 )
+from regulars.interfaces.cli.flows import show_flows
 from regulars.interfaces.cli.slices import show_slices
 from regulars.interfaces.cli.triangle import show_triangle
 from regulars.interfaces.cli.words import bar
@@ -39,7 +40,9 @@ def show(result: Result, screen: Screen, *, every_row: bool = False, quiet: bool
     if not result.rows:
         screen.line("no rows: " + ("; ".join(result.warnings) or "nothing lies in this range"))
         return
-    if result.averages:
+    if METRICS[result.query.metric].chart == "paths":
+        show_flows(result, screen, every_row=every_row)
+    elif result.averages:
         show_triangle(result, screen, every_row=every_row)
     elif not is_series(result):
         show_rows(result, screen, every_row=every_row)
