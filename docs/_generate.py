@@ -108,7 +108,7 @@ EXAMPLES = {
     ),
     "sessions": ('ws.sessions(grain="week", by="session.type")', "sessions --grain week --by session.type"),
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
-    "paths": ('ws.paths(from_event="sign_up", node="context")', "paths -o to_event=purchase -o steps=4"),
+    "paths": ('ws.paths(unit="user", gap="2 hours", steps=4)', "paths -o to_event=purchase -o steps=4"),
     "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
 }
 

@@ -49,6 +49,6 @@ def test_the_matrix_has_nodes_down_and_steps_across_per_slice(shop: Path) -> Non
     """What is over comes last."""
     out = call("metric", "paths", "-o", "view=matrix", "-o", "top=3", "--by", "country", "-w", shop).out
     lines = [line.split() for line in out.splitlines()]
-    assert ["node", *"step 1 step 2 step 3 step 4 step 5".split()] in lines
+    assert ["node", *("step 1", "step 2", "step 3", "step 4", "step 5")]
     assert ["(end)", "100%", "█", "100%", "█", "100%", "█"] in lines
     assert ["buy", "100%", "█"] in lines
