@@ -143,6 +143,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
             "where": "event.action != 'course_enroll'",
         },
         {"unit": "user", "view": "matrix", "by": "tenure_band"},
+        {"by": "feature", "limit": 1},
     ),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
 }

@@ -63,7 +63,8 @@ def describe(metric: Metric) -> dict[str, Any]:
         "options": [
             {
                 "name": option.name, "description": option.description, "default": option.default,
-                "choices": list(option.choices), "largest": option.largest or None, "form": option.form or None,
+                "choices": list(option.choices), "smallest": option.smallest if option.largest else None,
+                "largest": option.largest or None, "form": option.form or None,
             }
             for option in metric.options
         ],
