@@ -105,29 +105,36 @@ def seated(statement: Statement, source: Source, way: Way) -> dict[str, str]:
 
 def _stream(statement: Statement, way: Way) -> str:
     """Events that are nodes, and those with which a session begins."""
-    scope, context, values = statement.scope, statement.context, statement.values
+    scope, values = statement.scope, statement.values
     is_node = " AND ".join(f"coalesce({test}, FALSE)" for test in (scope.qualifies, *scope.event_conditions))
     node = f"CASE WHEN {is_node} THEN {_name(way.node)} END"
     labels = {name: found.label for name, found in scope.stored_segments()}
-    columns = [f"{label} AS {name}" for name, label in labels.items()]
+    columns = [f"{node} AS node", *(f"{label} AS {name}" for name, label in labels.items())]
     columns += [f"CASE WHEN {test} THEN 1 ELSE 0 END AS {name}" for name, test in way.marks.items()]
     first, last = (values.add(day) for day in _scanned(statement, way))
     tests = [*scope.users_condition(), f"{scope.day} >= {first}", f"{scope.day} <= {last}"]
-    join = ""
+    kept, join = f"{node} IS NOT NULL", ""
     if way.pause is None:
-        gap = context.sessions.gap_minutes * 60 * _SECOND
-        columns += ["coalesce(e.client_session_id, '') AS client"] if context.sessions.by_client else []
-        columns += [f"rg_epoch_us(x.session_end) + {gap} AS until", "x.session_key IS NOT NULL AS begins"]
-        columns += [f"{day_number('x.day')} AS begun_on"]
-        join = f"\nLEFT JOIN user_sessions x ON x.session_key = e.event_hash AND x.day >= {first}"
-        tests.append(f"(x.session_key IS NOT NULL OR {node} IS NOT NULL)")
-    else:
-        tests.append(f"{node} IS NOT NULL")
+        columns += _session_columns(statement)
+        join = f"LEFT JOIN user_sessions x ON x.session_key = e.event_hash AND x.day >= {first}"
+        kept = f"(x.session_key IS NOT NULL OR {kept})"
     return f"""
 SELECT i.user_key, {day_number(scope.day)} AS day, rg_epoch_us(e.action_timestamp) AS at, e.sequence, e.event_id,
-  {", ".join([f"{node} AS node", *columns])}
-{rows.event_tables(*labels.values(), *tests, node, *way.marks.values())}{join}
-{where(tests)}"""
+  {", ".join(columns)}
+{rows.event_tables(*labels.values(), *tests, node, *way.marks.values())}
+{join}
+{where([*tests, kept])}"""
+
+
+def _session_columns(statement: Statement) -> list[str]:
+    """What an event says about the session that begins with it, and until when others can belong to that."""
+    rule = statement.context.sessions
+    return [
+        *(["coalesce(e.client_session_id, '') AS client"] if rule.by_client else []),
+        "x.session_key IS NOT NULL AS begins",
+        f"{day_number('x.day')} AS begun_on",
+        f"rg_epoch_us(x.session_end) + {rule.gap_minutes * 60 * _SECOND} AS until",
+    ]
 
 
 def _name(node: Property) -> str:
