@@ -119,6 +119,7 @@ EXAMPLES = {
     "sessions": ('ws.sessions(grain="week", by="session.type")', "sessions --grain week --by session.type"),
     "actions": ('ws.actions(weighted=True, by="action")', "actions -o weighted=true --by action"),
     "cohort_size": ('ws.cohort_size(by="segment", grain="week")', "cohort_size --by segment --grain week"),
+    "paths": ('ws.paths(unit="user", gap="2 hours", steps=4)', "paths -o to_event=purchase -o steps=4"),
     "depth": ('ws.depth(grain="week", by="plan")', "depth --grain week --by plan"),
     "churn_risk": ('ws.churn_risk(show="people", top=20)', "churn_risk -o show=people -o top=20"),
     "usage_interval": ('ws.usage_interval(by="plan")', "usage_interval --by plan"),
@@ -180,7 +181,7 @@ def _metric(metric: Metric) -> str:
 
 def _allowed(option: Option) -> str:
     if option.largest:
-        return f"1 to {option.largest}"
+        return f"{option.smallest} to {option.largest}"
     return option.form or ", ".join(_word(choice) for choice in option.choices)
 
 

@@ -108,7 +108,7 @@ def test_a_metric_has_a_method_with_its_options(name: str) -> None:
         defaults = {option.name: option.default for option in metric.options} | needed
         assert getattr(ws, name)(**defaults).rows == []
         for option in metric.options:
-            default = (1, 7) if option.largest else (option.default,)
+            default = (option.smallest, 7) if option.largest else (option.default,)
             for choice in option.choices or OTHERS.get(option.name, default):
                 assert getattr(ws, name)(**{**needed, option.name: choice}).rows == []
 

@@ -134,6 +134,19 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         },
         {"cohort": "registration", "horizon": 5},
     ),
+    "paths": (
+        {"unit": "user", "gap": "2 hours", "by": "event.platform", "limit": 1, "top": 2},
+        {"view": "matrix", "to_event": "quiz_attempt", "activity": "any", "node": "feature"},
+        {
+            "from_event": "login",
+            "to_event": "quiz_attempt",
+            "collapse": False,
+            "steps": 3,
+            "where": "event.action != 'course_enroll'",
+        },
+        {"unit": "user", "view": "matrix", "by": "tenure_band"},
+        {"by": "feature", "limit": 1},
+    ),
     "depth": ({"grain": "week", "by": "feature", "limit": 2}, {"activity": "any", "where": "geo.country = 'DE'"}),
     "feature_adoption": ({"window": 7, "by": "plan", "limit": 1}, {"feature": "editor", "grain": "week"}),
     "onboarding": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.oracle.clock import local_day
 
@@ -36,14 +36,31 @@ class Session:
     run_start: datetime
 
 
-def sessions(
+@dataclass(frozen=True)
+class Visit:
+    """The events that make one session; ``is_named``: a client's session id holds them together."""
+
+    user: str
+    session_id: str
+    members: list[Event]
+    run_start: datetime
+    is_named: bool
+
+
+def sessions(world: World, **rules: Any) -> list[Session]:
+    """Every session of everybody, by person and start; ``rules`` are those of :func:`visits`."""
+    found = [_session(world, one.session_id, one.members, one.run_start) for one in visits(world, **rules)]
+    return sorted(found, key=lambda session: (session.user, session.start, session.session_id))
+
+
+def visits(
     world: World,
     gap_minutes: float = 30,
     source: str = "derived",
     passive_extends: bool = False,
     split_at_midnight: bool = False,
-) -> list[Session]:
-    """Every session of everybody, by person and start."""
+) -> list[Visit]:
+    """The sessions of everybody as the events they are made of."""
     gap, timezone = timedelta(minutes=gap_minutes), world.settings.timezone
 
     def is_member(event: Event) -> bool:
@@ -63,10 +80,10 @@ def sessions(
         named = [event for event in stream if is_member(event) and is_named(event)]
         for name in sorted({event.client_session_id or "" for event in named}):
             members = [event for event in named if event.client_session_id == name]
-            found.append(_session(world, name, members, members[0].at))
+            found.append(Visit(user, name, members, members[0].at, is_named=True))
         for run in _runs([event for event in stream if event not in named], goes_on):
-            found += [_session(world, part[0].event_id, part, run[0].at) for part in _parts(run)]
-    return sorted(found, key=lambda session: (session.user, session.start, session.session_id))
+            found += [Visit(user, part[0].event_id, part, run[0].at, is_named=False) for part in _parts(run)]
+    return found
 
 
 def events_in_order(world: World, user: str) -> list[Event]:

@@ -112,7 +112,7 @@ def _result(  # noqa: PLR0917 -- the parts of one record
 ) -> Result:
     frame = planned.frame
     columns, shown = result_columns(planned), result_rows(planned, rows, context.timezone)
-    values = [column.name for column in columns if column.name in planned.shape.columns]
+    values = [each.name for each in columns if each.name in planned.shape.columns and each.type != "text"]
     undefined = any(row[name] is None for name in values for row in shown)
     averages = planned.metric.composition.averages if planned.metric.composition else None
     notes = planned.shape.notes or ("empty values are undefined: nothing to divide by, or not yet observed",)

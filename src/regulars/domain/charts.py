@@ -40,6 +40,8 @@ def chart(result: Result, column: str | None = None) -> Spec:
 
 def _drawn(result: Result, name: str | None, form: str) -> ResultColumn:
     numbers = [each for each in result.columns if each.type in ("integer", "number")]
+    if name is None and form == "paths":
+        return next(each for each in numbers if each.unit in SHARES)
     if name is None:
         people = [each for each in numbers if each.counts_people]
         own = [each for each in numbers if result.query.metric.startswith(each.name)]
@@ -232,6 +234,42 @@ def _matrix(result: Result, drawn: ResultColumn) -> Spec:
     }
 
 
+def _paths(result: Result, drawn: ResultColumn) -> Spec:
+    """Where paths are down; beside each other where they go on, step by step, or the steps themselves."""
+    names = [each.name for each in result.columns if each.unit == "node"]
+    named = [{"calculate": _node_label(result, name), "as": name} for name in names]
+    axis = {"orient": "top", "labelAngle": -40 if len(names) > 1 else 0}
+    shade = {"field": drawn.name, "type": "quantitative", "title": drawn.name, "scale": {"scheme": "blues"}}
+    shade["legend"] = {"format": "%"} if drawn.unit in SHARES else {}
+    across = {"field": names[-1], "type": "nominal", "title": names[-1].replace("_", " ")}
+    if len(names) == 1:
+        across = {"field": "step", "type": "ordinal"}
+    cell = {
+        "mark": "rect",
+        "width": {"step": 28},
+        "height": {"step": 20},
+        "encoding": {
+            "y": {"field": names[0], "type": "nominal", "title": names[0].replace("_", " ")},
+            "x": {**across, "axis": axis},
+            "color": shade,
+            "tooltip": _tooltip(result),
+        },
+    }
+    facet = {"column": {"field": "step", "type": "ordinal"}} if len(names) > 1 else {}
+    facet |= {"row": {"field": "slice", "type": "nominal"}} if result.query.breakdown else {}
+    if not facet:
+        return {"transform": named, **cell}
+    independent = {"scale": {"x": "independent", "y": "independent"}}
+    return {"transform": named, "facet": facet, "spec": cell, "resolve": independent}
+
+
+def _node_label(result: Result, name: str) -> str:
+    """A node by its name; the rest and the ends in brackets, with which no label of a name begins."""
+    node, over = f"datum['{name}']", "start" if any("start" in row["flags"] for row in result.rows) else "end"
+    own = f"(substring({node}, 0, 1) == '[' ? ' ' + {node} : {node})"
+    return f"isValid({node}) ? {own} : indexof(datum.flags, '{name}_other') < 0 ? '[{over}]' : '[other]'"
+
+
 _FORMS: dict[str, Callable[[Result, ResultColumn], Spec]] = {
     "line": _line,
     "curve": _curve,
@@ -240,4 +278,5 @@ _FORMS: dict[str, Callable[[Result, ResultColumn], Spec]] = {
     "flows": _flows,
     "triangle": _triangle,
     "matrix": _matrix,
+    "paths": _paths,
 }

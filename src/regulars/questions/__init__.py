@@ -7,6 +7,7 @@ from regulars.questions.asking import Asking, Day, Question
 from regulars.questions.cohorts import CohortQuestions
 from regulars.questions.engagement import EngagementQuestions
 from regulars.questions.funnels import FunnelQuestions
+from regulars.questions.paths import PathQuestions
 from regulars.questions.returning import ReturnQuestions
 from regulars.questions.risk import RiskQuestions
 from regulars.questions.value import ValueQuestions
@@ -19,6 +20,7 @@ class Questions(
     EngagementQuestions,
     ReturnQuestions,
     FunnelQuestions,
+    PathQuestions,
     RiskQuestions,
     ValueQuestions,
     CohortQuestions,

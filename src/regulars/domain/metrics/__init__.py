@@ -21,6 +21,7 @@ from regulars.domain.metrics.funnels import FUNNEL
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.lifecycle import LIFECYCLE
 from regulars.domain.metrics.onboarding import ONBOARDING
+from regulars.domain.metrics.paths import PATHS
 from regulars.domain.metrics.retention import RETENTION
 from regulars.domain.metrics.revenue import REVENUE
 from regulars.domain.metrics.sessions import SESSIONS
@@ -58,6 +59,7 @@ _CATALOGUE = (
     FUNNEL_TREND,
     TIME_TO_CONVERT,
     CONVERSION_RATE,
+    PATHS,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

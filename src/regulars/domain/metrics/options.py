@@ -31,9 +31,9 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 8
 class Option:
     """One option of a metric: its name, meaning, default, and allowed values.
 
-    Those are ``choices``, or any whole number from 1 to ``largest``, or what ``read`` understands, which ``form``
-    describes. ``names_property`` says that the value is the name of a property, ``holds_events`` that events are named
-    within it.
+    Those are ``choices``, or any whole number from ``smallest`` to ``largest``, or what ``read`` understands, which
+    ``form`` describes. ``names_property`` says that the value is the name of a property, ``holds_events`` that events
+    are named within it.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Option:
     default: object
     choices: tuple[object, ...] = ()
     largest: int = 0
+    smallest: int = 1
     read: Callable[[object], object] | None = None
     form: str = ""
     names_property: bool = False
@@ -60,8 +61,8 @@ class Option:
         if self.read is not None:
             self.value(given)
         elif self.largest:
-            if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= self.largest:
-                raise self._refusal(f"a whole number from 1 to {self.largest}", given)
+            if isinstance(given, bool) or not isinstance(given, int) or not self.smallest <= given <= self.largest:
+                raise self._refusal(f"a whole number from {self.smallest} to {self.largest}", given)
         elif not any(given is choice or (given == choice and type(given) is type(choice)) for choice in self.choices):
             allowed = ", ".join(str(choice).lower() for choice in self.choices if choice is not None)
             raise self._refusal(f"one of {allowed}", given)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from regulars.domain.relations.scope import Source
     from regulars.domain.statement import Statement
 
-Chart = Literal["line", "curve", "bars", "funnel", "flows", "triangle", "matrix"]
+Chart = Literal["line", "curve", "bars", "funnel", "flows", "triangle", "matrix", "paths"]
 Row = dict[str, Any]
 Rows = list[Row]
 Rule = Literal[

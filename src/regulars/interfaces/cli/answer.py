@@ -21,6 +21,7 @@ from regulars.interfaces.cli.cells import (
     trend,
     value_columns,
 )
+from regulars.interfaces.cli.flows import show_flows
 from regulars.interfaces.cli.slices import show_slices
 from regulars.interfaces.cli.triangle import show_triangle
 from regulars.interfaces.cli.words import bar
@@ -41,20 +42,26 @@ def show(result: Result, screen: Screen, *, every_row: bool = False, quiet: bool
     if not result.rows:
         screen.line("no rows: " + ("; ".join(result.warnings) or "nothing lies in this range"))
         return
-    is_triangle = METRICS[result.query.metric].chart == "triangle"
-    if is_triangle:
+    _show_rows_as_they_read_best(result, screen, every_row=every_row)
+    if not quiet:
+        for line in footing(result):
+            screen.line(line, style="dim")
+
+
+def _show_rows_as_they_read_best(result: Result, screen: Screen, *, every_row: bool) -> None:
+    form = METRICS[result.query.metric].chart
+    if form == "triangle":
         show_triangle(result, screen, every_row=every_row)
+        return
+    if form == "paths":
+        show_flows(result, screen, every_row=every_row)
     elif not is_series(result):
         show_rows(result, screen, every_row=every_row)
     elif result.query.breakdown:
         show_slices(result, screen)
     else:
         show_series(result, screen, every_row=every_row)
-    if not is_triangle:
-        show_averages(result, screen)
-    if not quiet:
-        for line in footing(result):
-            screen.line(line, style="dim")
+    show_averages(result, screen)
 
 
 def heading(result: Result) -> list[str]:

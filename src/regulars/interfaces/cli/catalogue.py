@@ -63,7 +63,8 @@ def describe(metric: Metric) -> dict[str, Any]:
         "options": [
             {
                 "name": option.name, "description": option.description, "default": option.default,
-                "choices": list(option.choices), "largest": option.largest or None, "form": option.form or None,
+                "choices": list(option.choices), "smallest": option.smallest if option.largest else None,
+                "largest": option.largest or None, "form": option.form or None,
             }
             for option in metric.options
         ],
@@ -99,5 +100,5 @@ def _aligned(rows: list[tuple[str, str, str]]) -> list[str]:
 def _allowed(option: Option) -> str:
     choices = [str(choice).lower() for choice in option.choices if choice is not None]
     default = "" if option.default is None else f" (default {str(option.default).lower()})"
-    allowed = f"1..{option.largest}" if option.largest else option.form or "|".join(choices)
+    allowed = f"{option.smallest}..{option.largest}" if option.largest else option.form or "|".join(choices)
     return allowed + default
