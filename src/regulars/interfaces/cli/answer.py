@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from regulars.domain.frame import DEFAULT_DAYS
 from regulars.domain.metrics import METRICS
 from regulars.interfaces.cli.averages import show_averages
 from regulars.interfaces.cli.cells import (
@@ -78,15 +79,24 @@ def heading(result: Result) -> list[str]:
         parts.append(f"by {', '.join(query.breakdown)}")
     if not result.rows or "date" in result.rows[0]:
         parts.append(f"per {query.bucket}")
-    if rows and "date" in rows[0]:
-        parts.append(f"{rows[0]['date']} to {rows[-1]['date']}")
+    if rows:
+        parts.append(f"{rows[0]['date']} to {rows[-1]['date']}" if "date" in rows[0] else _asked_days(result))
     return [" · ".join(parts), f"Days are calendar days in {result.timezone}; {completeness(result)}."]
+
+
+def _asked_days(result: Result) -> str:
+    """The range of a result without a time axis, as it was asked."""
+    asked = result.query.range
+    end = asked.end or result.watermark
+    return f"{asked.start} to {end}" if asked.start else f"the {DEFAULT_DAYS} days to {end}"
 
 
 def completeness(result: Result) -> str:
     """Up to which day the numbers are final."""
     if result.watermark is None:
         return "no data yet"
+    if result.complete_through is None:
+        return f"the data end on {result.watermark}"
     if result.complete_through == result.watermark:
         return f"complete through {result.complete_through}"
     return f"complete through {result.complete_through}; {result.watermark} is not over yet"
