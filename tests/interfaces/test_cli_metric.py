@@ -91,12 +91,16 @@ def test_the_json_of_the_command_is_the_result_of_python(arguments, name, questi
     assert done.json == msgspec.json.decode(python_answer(shop, name, **question).to_json())
 
 
+# What a metric cannot be asked without.
+STEPS = dict.fromkeys(("funnel", "funnel_trend", "time_to_convert"), ("-o", "steps=login -> view"))
+
+
 @pytest.mark.parametrize("name", [*METRICS, *ALIASES])
 def test_every_metric_of_the_catalogue_can_be_asked_and_shown(name, shop):
     """A metric is on the command line as soon as it has a record."""
     # What costs how much is a property of one's own, which this workspace lacks.
     own = ("-o", "property=duration_seconds") if name == "revenue" else ()
-    done = call("metric", name, *own, "-w", shop)
+    done = call("metric", name, *own, *STEPS.get(name, ()), "-w", shop)
     assert done.code == 0, done.err
     assert METRICS[ALIASES[name][0] if name in ALIASES else name].title in done.out
 
@@ -299,7 +303,7 @@ def test_an_empty_workspace_has_an_answer_in_every_format(name, form, empty, tmp
     """No data is no error: the table says so, the others have a header and no rows."""
     output = ["--output", tmp_path / "x.parquet"] if form == "parquet" else []
     by = [] if name == "tier_transitions" else ["--by", "country"]
-    done = call("metric", name, *by, "--format", form, *output, "-w", empty)
+    done = call("metric", name, *by, *STEPS.get(name, ()), "--format", form, *output, "-w", empty)
     assert done.code == 0, done.err
     if form == "table":
         assert "the workspace has no data yet" in done.out
