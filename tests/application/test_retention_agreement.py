@@ -61,7 +61,8 @@ def retention_queries(draw: DrawFn, world: World) -> Query:
     if query.breakdown:
         options["match_breakdown"] = draw(st.booleans())
     given_ones = {name: value for name, value in options.items() if value is not None}
-    asked = msgspec.structs.replace(query.range, grain=grain)
+    steps = {"every": 1, "anchor": None} if grain == "hour" else {}
+    asked = msgspec.structs.replace(query.range, grain=grain, **steps)
     return msgspec.structs.replace(query, metric="retention", range=asked, options=given_ones)
 
 

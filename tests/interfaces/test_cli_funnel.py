@@ -25,8 +25,9 @@ def shop(tmp_path_factory):
     return folder / "shop"
 
 
-def test_a_funnel_for_people(shop):
+def test_a_funnel_for_people(shop, monkeypatch):
     """Steps with their bars, shares and times, and where most people are lost."""
+    monkeypatch.setenv("COLUMNS", "100")
     told = call("funnel", "sign_up", "view", "purchase", "--start", "2026-01-01", "-w", shop)
     assert told.code == 0
     lines = told.out.splitlines()

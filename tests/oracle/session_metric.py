@@ -10,7 +10,7 @@ import msgspec
 
 from tests.oracle.attributes import resolve, user_value, value_at
 from tests.oracle.clock import Bucket, local
-from tests.oracle.conditions import RefusedError, matches
+from tests.oracle.conditions import RefusedError, holds_for_user, matches
 from tests.oracle.metrics import Cell
 from tests.oracle.scope import Scope, shown
 from tests.oracle.sessions import sessions
@@ -135,7 +135,9 @@ def _holds(world: World, condition: Filter, session: Session, day: date) -> bool
         return all(_holds(world, member, session, day) for member in condition.all)
     if condition.any:
         return any(_holds(world, member, session, day) for member in condition.any)
-    return matches(condition, _value(world, condition.property or "", session, day))
+    if condition.property not in PROPERTIES:
+        return holds_for_user(world, condition, session.user, day)
+    return matches(condition, _value(world, condition.property, session, day))
 
 
 def _measured(found: list[Session], flags: set[str]) -> Cell:

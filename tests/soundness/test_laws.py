@@ -105,7 +105,7 @@ def test_numbers_that_mean_the_same_are_the_same(data: st.DataObject) -> None:
     """New and returning are the actives; populations add up to all; a grain is the calendar; DAU is a day."""
     world = data.draw(worlds())
     found = data.draw(queries(world))
-    days = msgspec.structs.replace(found.range, grain="day")
+    days = msgspec.structs.replace(found.range, grain="day", every=1, anchor=None)
     plain = Query(metric="active_users", range=days, activity=found.activity, as_of=found.as_of)
     with workspace_of(world) as ws:
         everybody = column(ask(ws, plain, population="all"))
