@@ -136,4 +136,4 @@ def test_metrics_about_users_take_no_other_actor() -> None:
         with pytest.raises(QueryError, match="only users have a registration date"):
             ws.retention(actor="account", cohort="registration")
         with pytest.raises(UnknownNameError, match="did you mean 'account'"):
-            ws.active_users(actor="acount")
+            ws.active_users(actor="accounts")

@@ -93,7 +93,7 @@ def test_another_column_can_be_chosen_and_a_wrong_one_is_refused(ws: Workspace) 
     """With those there are."""
     assert chart(ws.new_vs_returning(), "new")["encoding"]["y"]["field"] == "new"
     with pytest.raises(UnknownNameError, match="did you mean 'returning'") as found:
-        ws.new_vs_returning().plot("returnin")
+        ws.new_vs_returning().plot("returningg")
     assert found.value.code == "unknown_column"
 
 

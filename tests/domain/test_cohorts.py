@@ -71,7 +71,7 @@ def test_a_rule_that_cannot_be_meant_is_refused(rule: str, said: str) -> None:
         ("[cohorts.segment]\ndid = 'x'", "bad_rule", "not 'segment'"),
         ("[cohorts.a]\ndid = 'x'\nat_leest = 1", "bad_settings", "did you mean .*at_least"),
         ("[cohorts.a]\ndid = { event = ['x'] }", "bad_settings", "did you mean .*events"),
-        ("[cohorts.a]\ndid = { where = [{ proprty = 'x' }] }", "bad_settings", "did you mean .*property"),
+        ("[cohorts.a]\ndid = { where = [{ propertyy = 'x' }] }", "bad_settings", "did you mean .*property"),
         ("[segments.a]\nany = [{ dod = 'x' }]", "bad_settings", "did you mean .*did"),
     ],
 )  # fmt: skip

@@ -121,7 +121,7 @@ def test_a_row_that_does_not_say_why_its_node_is_missing_is_none_of_the_result()
 def test_an_anchor_nobody_ever_sent_is_said() -> None:
     """Instead of an empty answer without a reason; a node is no event and is not looked for."""
     with shop() as ws:
-        result = ws.paths(from_event="serach", node="context")
+        result = ws.paths(from_event="searchh", node="context")
         assert result.rows == []
         assert [warning.split(":")[0] for warning in result.warnings] == ["unseen_event"]
 
