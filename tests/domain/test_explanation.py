@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,6 +77,14 @@ def test_a_person_who_counts_without_an_event_is_said_to_have_none(ws: Workspace
     ws.load([{"user_id": "z", "registration_date": "2026-11-01"}], kind="users")
     result = ws.retention(start="2026-11-01", end="2026-11-01", cohort="registration", horizon=1)
     assert "  z: no event in the range" in result.explain(0, "cohort_size")
+
+
+def test_a_workspace_without_data_has_no_events_to_show() -> None:
+    """Nor an error."""
+    with workspace() as empty:
+        result = empty.active_users()
+        assert result.open_events is not None
+        assert result.open_events({"date": date(2026, 1, 1)}, ["a"]) == []
 
 
 def test_a_cell_that_counts_nobody_cannot_be_explained_further(ws: Workspace) -> None:

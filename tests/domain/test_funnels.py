@@ -74,6 +74,7 @@ def shop() -> Workspace:
         ("time_to_convert", {"steps": WAY, "from_step": 3}, "bad_steps", "from_step 3 and to_step 3"),
         ("time_to_convert", {"steps": WAY, "to_step": 4}, "bad_steps", "from_step < to_step <= 3"),
         ("time_to_convert", {"steps": WAY, "bins": "60,30"}, "bad_option", "whole numbers that grow"),
+        ("time_to_convert", {"steps": WAY, "bins": 60}, "bad_option", "whole numbers that grow"),
         ("time_to_convert", {"steps": WAY, "bins": [60], "within": "1 minute"}, "bad_bins", "none begins at 60"),
         ("time_to_convert", {"steps": WAY, "bins": list(range(201))}, "bad_bins", "at most 200 bins"),
         ("conversion_rate", {"event": "busy"}, "bad_events", "about whole days"),
@@ -158,6 +159,8 @@ def test_a_rate_may_exceed_one() -> None:
         row = ws.conversion_rate(start="2026-01-05").rows[0]
         assert (row["converted"], row["active_users"], row["conversion_rate"]) == (2, 1, 2.0)
         assert (row["low"], row["high"]) == (None, None)
+        held = ws.conversion_rate(start="2026-01-05", where="tenure_band is null").rows[0]
+        assert held == row
         row = ws.conversion_rate(event="like", start="2026-01-05", window=7).rows[0]
         assert (row["conversion_rate"], row["high"]) == (1.0, 1.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from regulars.domain.intervals import wilson
 from regulars.domain.metrics.funnel_options import FUNNEL_OPTIONS, Funnel, funnel_of
@@ -16,6 +16,7 @@ from regulars.domain.sql import with_relations
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from regulars.domain.frame import Frame
     from regulars.domain.metrics.record import Row, Rows
     from regulars.domain.plan import Plan
     from regulars.domain.query import Query
@@ -42,9 +43,7 @@ def funnel_shape(funnel: Funnel, columns: tuple[str, ...], people: tuple[str, ..
 
 def unfinished(plan: Plan, row: Row) -> list[str]:
     """A row is final when the windows of the last attempts it may hold are over."""
-    frame = plan.frame
-    if frame is None:
-        return []
+    frame = cast("Frame", plan.frame)  # where there are rows, there is a time axis
     start = row.get("date", frame.bucket_start(frame.asked_end))
     ahead = timedelta(days=plan.shape.ahead_days - 1)
     return ["incomplete"] if frame.bucket_end(start) + ahead > frame.complete_through else []
