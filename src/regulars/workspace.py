@@ -18,14 +18,12 @@ from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
-from regulars.domain.query import Filter, Query, Range
 from regulars.domain.schema import POPULATIONS
-from regulars.domain.where import parse_where
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.infrastructure.lock import WorkspaceLock
-from regulars.questions import Questions
+from regulars.questions import Questions, day_of
 from regulars.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import Table
     from regulars.domain.definitions import Pending
-    from regulars.domain.query import Calendar, Grain, Population
+    from regulars.domain.query import Population, Query
     from regulars.domain.report import Erasure, ImportPreview, ImportReport
     from regulars.domain.result import Result
     from regulars.domain.segments import Stay
@@ -230,70 +228,6 @@ class Workspace(Questions):
             raise UnknownNameError("engine", engine, DIALECTS, code="unknown_engine")
         return render_query(self.engine, self.settings, query, self.now(), DIALECTS[engine])
 
-    def question(  # noqa: PLR0913 -- one keyword per field of a question
-        self,
-        name: str,
-        *,
-        by: str | Sequence[str] = (),
-        start: Day | None = None,
-        end: Day | None = None,
-        grain: Grain = "day",
-        every: int = 1,
-        anchor: Day | None = None,
-        window: int | None = None,
-        calendar: Calendar | None = None,
-        activity: str = "core",
-        population: Population = "production",
-        where: str | Filter | Sequence[str | Filter] = (),
-        limit: int = 12,
-        as_of: Day | None = None,
-        convention: str = "regulars",
-        actor: str = "user",
-        **options: Any,
-    ) -> Query:
-        """The question that keywords ask, ready for :meth:`query` or :meth:`render_sql`.
-
-        Args:
-            name: A metric, see :data:`regulars.domain.metrics.METRICS`, or ``dau``, ``wau``, ``mau``.
-            by: Properties to break down by; the first ``limit`` slices are shown, the rest is ``other``.
-            start: First day (``date`` or ``YYYY-MM-DD``), widened to a whole bucket; 90 days by default.
-            end: Last day; the last day with data by default.
-            grain: Bucket of the time axis: ``hour``, ``day``, ``week`` or ``month``.
-            every: Units of the grain per bucket, such as 2 for two weeks.
-            anchor: A day on which such a bucket begins; ``start`` by default.
-            window: Rolling window in days.
-            calendar: Calendar period instead of a window: ``week``, ``month``, ``quarter``, ``year``.
-            activity: What counts as active: ``core``, ``any``, ``conversion``, ``core_feature``, or a declared one.
-            population: ``production``, ``test``, ``bot`` or ``all``.
-            where: Conditions such as ``"plan = 'paid'"``; all of them must hold.
-            limit: Number of slices.
-            as_of: Answer as if this were the last day with data.
-            actor: Who is counted: users, ``session`` (as the client names them), or a property such as ``account``.
-            convention: Count as another tool does: ``posthog``, ``amplitude``, ``mixpanel``, ``statsig``.
-            options: Options of the metric.
-
-        Raises:
-            UnknownNameError: No such metric, activity, property or option; the message suggests the nearest.
-            QueryError: The question has no meaning like this; the message says why and what does.
-        """
-        conditions = [where] if isinstance(where, str | Filter) else where
-        filters = tuple(f for one in conditions for f in (parse_where(one) if isinstance(one, str) else (one,)))
-        return Query(
-            metric=name,
-            window=window,
-            calendar=calendar,
-            range=Range(_day(start, "start"), _day(end, "end"), grain, every, _day(anchor, "anchor")),
-            activity=activity,
-            population=population,
-            breakdown=(by,) if isinstance(by, str) else tuple(by),
-            filters=filters,
-            options=options,
-            limit=limit,
-            as_of=_day(as_of, "as_of"),
-            convention=convention,
-            actor=actor,
-        )
-
     def metric(self, name: str, **keywords: Any) -> Result:
         """Any metric of the catalogue by name; the keywords are those of :meth:`question`.
 
@@ -401,7 +335,7 @@ class Workspace(Questions):
             >>> ws.cohort("new_user", on="2026-01-05")
             ['ada']
         """
-        rules, day = self.settings.rules, _day(on, "on")
+        rules, day = self.settings.rules, day_of(on, "on")
         last = read_context(self.engine, self.settings, self.now()).watermark
         if day is not None and (last is None or day > last):
             known = f"the last day is {last}" if last else "there are none at all"
@@ -447,7 +381,7 @@ class Workspace(Questions):
         if name is None or users is not None:
             raise QueryError("freeze a declared cohort on a day, or a list of users; give one of them",
                              code="bad_cohort")  # fmt: skip
-        return freeze(self.engine, self.settings, name, self.now(), on=_day(on, "on"), as_=as_)
+        return freeze(self.engine, self.settings, name, self.now(), on=day_of(on, "on"), as_=as_)
 
     def membership(self, user_id: str) -> tuple[Stay, ...]:
         """Which cohorts and segments a person was in, from when to when, up to the last day with data.
@@ -504,13 +438,3 @@ class Workspace(Questions):
 def _attribute_text(value: AttributeValue) -> str | None:
     """The text under which an attribute is stored: the one that an import would give it."""
     return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
-
-
-def _day(value: Day | None, name: str) -> date | None:
-    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
-        return value
-    text = value.date().isoformat() if isinstance(value, datetime) else value
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise QueryError(f"{name} must be a day like 2026-01-31, not {value!r}", code="bad_date") from None

@@ -117,12 +117,12 @@ def test_accounts_and_sessions_are_counted_listed_and_explained() -> None:
         ({"actor": "account", "where": "tenure_band = '0-6 days'"}, "not tenure_band"),
     ],
 )
-def test_what_only_a_user_has_is_refused(asked: dict[str, str], words: str) -> None:
+def test_what_only_a_user_has_is_refused(asked: dict[str, Any], words: str) -> None:
     """With the reason."""
     with regulars.open() as ws:
         ws.load(EVENTS)
         with pytest.raises(QueryError, match=words) as found:
-            ws.active_users(**asked)  # type: ignore[arg-type]
+            ws.active_users(**asked)
         assert found.value.code == "bad_actor"
 
 

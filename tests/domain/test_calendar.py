@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from regulars.domain.calendar import Buckets, day_ends_at, epoch_day, local_day, local_time, offsets
+from regulars.domain.calendar import Buckets, Unit, day_ends_at, epoch_day, local_day, local_time, offsets
 from regulars.domain.timezones import epoch_second, hour_segments, offset_sql
 
 HOUR = 3600
@@ -116,11 +116,11 @@ def test_a_week_begins_on_any_of_seven_days(week_start: int, first: str) -> None
         ("2021-01-04", "week", "2021-01-04", "2021-01-10"),
     ],
 )
-def test_periods_begin_and_end_where_the_calendar_says(day: str, unit: str, start: str, end: str) -> None:
+def test_periods_begin_and_end_where_the_calendar_says(day: str, unit: Unit, start: str, end: str) -> None:
     """Leap days, quarters, and ISO week 53, which lies in two years."""
     this = date.fromisoformat(day)
-    assert Buckets(unit).start(this) == date.fromisoformat(start)  # type: ignore[arg-type]
-    assert Buckets(unit).end(this) == date.fromisoformat(end)  # type: ignore[arg-type]
+    assert Buckets(unit).start(this) == date.fromisoformat(start)
+    assert Buckets(unit).end(this) == date.fromisoformat(end)
 
 
 def test_day_numbers_count_from_1970() -> None:

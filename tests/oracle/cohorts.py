@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from regulars.domain.cohorts import Rule
+    from regulars.domain.query import EventCondition
     from tests.oracle.world import Event, World
 
 SHIPPED = ("new_user", "churned", "dormant", "at_risk", "power_user", "active_user")
@@ -118,7 +119,7 @@ def active_days(world: World, activity: str, user_id: str, day: date) -> set[dat
     return set(done_on(world, activity, user_id, day))
 
 
-def done_on(world: World, did: object, user_id: str, day: date) -> dict[date, int]:
+def done_on(world: World, did: str | EventCondition, user_id: str, day: date) -> dict[date, int]:
     """Days up to a day, with how often something was done on each."""
     from tests.oracle.scope import suffices  # noqa: PLC0415 -- they know each other
 
@@ -130,7 +131,7 @@ def done_on(world: World, did: object, user_id: str, day: date) -> dict[date, in
     return days
 
 
-def _counts(world: World, event: Event, did: object) -> bool:
+def _counts(world: World, event: Event, did: str | EventCondition) -> bool:
     from tests.oracle.conditions import holds_for_event  # noqa: PLC0415 -- they know each other
     from tests.oracle.scope import qualifies  # noqa: PLC0415
 
@@ -138,5 +139,5 @@ def _counts(world: World, event: Event, did: object) -> bool:
         return False
     if isinstance(did, str):
         return qualifies(world, event, did) if did in world.settings.activities else event.type == did
-    types, where = did.events, did.where  # type: ignore[attr-defined]
+    types, where = did.events, did.where
     return (types is None or event.type in types) and all(holds_for_event(world, one, event) for one in where)

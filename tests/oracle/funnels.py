@@ -320,7 +320,7 @@ def groups(scope: Scope, way: Way) -> list[Group]:
             chosen.setdefault(bucket, []).append(min(mine, key=rank))
         return Group(place, chosen, is_other)
 
-    shown = [made(place, lambda each, place=place: each == place) for place in top]  # type: ignore[misc]
+    shown = [made(place, lambda each, place=place: each == place) for place in top]  # type: ignore[misc]  # a lambda cannot be annotated
     if len(order) > len(top):
         shown.append(made((None,) * len(scope.breakdown), lambda each: each not in top, is_other=True))
     return shown
@@ -366,7 +366,8 @@ def funnel_rows(world: World, query: Query) -> list[dict[str, Any]]:
             further = {each.user for each in group.reached(step + 1)} if step < len(way.steps) else None
             users = {each.user for each in reached}
             dropped = set() if further is None else users - further
-            seconds = [(each.times[step - 1] - each.entry.at) / timedelta(seconds=1) for each in reached]  # type: ignore[operator]
+            took = [(each.times[step - 1], each.entry.at) for each in reached]
+            seconds = [(at - begun) / timedelta(seconds=1) for at, begun in took if at is not None]
             known = seconds if step > 1 else []
             rows.append({
                 **names, "step": step, "users": len(users), "dropped": len(dropped),

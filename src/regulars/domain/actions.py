@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MARKERS = ("session_start", "session_end", "identify", "alias")
-LINKING_MARKERS = ("identify", "alias")
 _PASSIVE = ("payment_success", "payment_failed", "support_ticket")
 _PASSIVE_PREFIX = "notification_"
 

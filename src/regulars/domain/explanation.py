@@ -40,7 +40,7 @@ def in_words(result: Result) -> list[str]:
         f"Complete through {result.complete_through}.",
         f"Activity: {result.query.activity}. Population: {result.query.population}.",
         f"{result.population.get('total', 0)} people in the range; excluded: {left_out}.",
-        f"Answered from {SOURCES[result.source]}, definitions {result.definitions}.",
+        *([f"Answered from {SOURCES[result.source]}, definitions {result.definitions}."] if result.sql else []),
         *result.warnings,
     ]
 

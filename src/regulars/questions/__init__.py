@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regulars.questions.active import ActiveQuestions
-from regulars.questions.asking import Asking, Day, Question
+from regulars.questions.asking import Asking, Day, Question, day_of
 from regulars.questions.cohorts import CohortQuestions
 from regulars.questions.engagement import EngagementQuestions
 from regulars.questions.funnels import FunnelQuestions
@@ -12,7 +12,7 @@ from regulars.questions.returning import ReturnQuestions
 from regulars.questions.risk import RiskQuestions
 from regulars.questions.value import ValueQuestions
 
-__all__ = ["Asking", "Day", "Question", "Questions"]
+__all__ = ["Asking", "Day", "Question", "Questions", "day_of"]
 
 
 class Questions(

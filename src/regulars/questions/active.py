@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from regulars.domain.query import Calendar  # noqa: TC001 -- typed keywords are resolved at run time
-from regulars.questions.asking import Asking, Question
+from regulars.questions.asking import Asking, Question, given
 
 if TYPE_CHECKING:
     from regulars.domain.result import Result
@@ -59,8 +59,7 @@ class ActiveQuestions(Asking):
             active), ``flags``.
         """
         own: dict[str, Any] = {"numerator": numerator} if numerator != 1 else {}
-        own |= {"method": method} if method else {}
-        return self.metric("stickiness", window=window, **question, summary=summary, **own)
+        return self.metric("stickiness", window=window, **question, summary=summary, **own, **given(method=method))
 
     def stickiness_by_cohort(
         self, window: int | None = None, *, cohort: str = "first_activity", **question: Unpack[Question]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence  # noqa: TC003 -- typed keywords are resolved at run time
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from regulars.domain.query import Filter, Grain, Population  # noqa: TC001 -- same
+from regulars.domain.query import Calendar, Filter, Grain, Population, Query, Range
+from regulars.domain.where import parse_where
+from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from regulars.domain.result import Result
@@ -36,6 +38,86 @@ class Question(TypedDict, total=False):
 class Asking(ABC):
     """Whatever can be asked for a metric by name."""
 
+    def question(  # noqa: PLR0913 -- one keyword per field of a question
+        self,
+        name: str,
+        *,
+        by: str | Sequence[str] = (),
+        start: Day | None = None,
+        end: Day | None = None,
+        grain: Grain = "day",
+        every: int = 1,
+        anchor: Day | None = None,
+        window: int | None = None,
+        calendar: Calendar | None = None,
+        activity: str = "core",
+        population: Population = "production",
+        where: str | Filter | Sequence[str | Filter] = (),
+        limit: int = 12,
+        as_of: Day | None = None,
+        convention: str = "regulars",
+        actor: str = "user",
+        **options: Any,
+    ) -> Query:
+        """The question that keywords ask, ready for :meth:`regulars.Workspace.query`.
+
+        Args:
+            name: A metric, see :data:`regulars.domain.metrics.METRICS`, or ``dau``, ``wau``, ``mau``.
+            by: Properties to break down by; the first ``limit`` slices are shown, the rest is ``other``.
+            start: First day (``date`` or ``YYYY-MM-DD``), widened to a whole bucket; 90 days by default.
+            end: Last day; the last day with data by default.
+            grain: Bucket of the time axis: ``hour``, ``day``, ``week`` or ``month``.
+            every: Units of the grain per bucket, such as 2 for two weeks.
+            anchor: A day on which such a bucket begins; ``start`` by default.
+            window: Rolling window in days.
+            calendar: Calendar period instead of a window: ``week``, ``month``, ``quarter``, ``year``.
+            activity: What counts as active: ``core``, ``any``, ``conversion``, ``core_feature``, or a declared one.
+            population: ``production``, ``test``, ``bot`` or ``all``.
+            where: Conditions such as ``"plan = 'paid'"``; all of them must hold.
+            limit: Number of slices.
+            as_of: Answer as if this were the last day with data.
+            actor: Who is counted: users, ``session`` (as the client names them), or a property such as ``account``.
+            convention: Count as another tool does: ``posthog``, ``amplitude``, ``mixpanel``, ``statsig``.
+            options: Options of the metric.
+
+        Raises:
+            UnknownNameError: No such metric, activity, property or option; the message suggests the nearest.
+            QueryError: The question has no meaning like this; the message says why and what does.
+        """
+        conditions = [where] if isinstance(where, str | Filter) else where
+        filters = tuple(f for one in conditions for f in (parse_where(one) if isinstance(one, str) else (one,)))
+        return Query(
+            metric=name,
+            window=window,
+            calendar=calendar,
+            range=Range(day_of(start, "start"), day_of(end, "end"), grain, every, day_of(anchor, "anchor")),
+            activity=activity,
+            population=population,
+            breakdown=(by,) if isinstance(by, str) else tuple(by),
+            filters=filters,
+            options=options,
+            limit=limit,
+            as_of=day_of(as_of, "as_of"),
+            convention=convention,
+            actor=actor,
+        )
+
     @abstractmethod
     def metric(self, name: str, **keywords: Any) -> Result:
         """Any metric of the catalogue by name."""
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given; of the others the metric, or a convention, chooses the value."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def day_of(value: Day | None, name: str) -> date | None:
+    """A day from what people write for one; the error names the keyword it was given for."""
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    text = value.date().isoformat() if isinstance(value, datetime) else value
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise QueryError(f"{name} must be a day like 2026-01-31, not {value!r}", code="bad_date") from None

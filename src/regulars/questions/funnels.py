@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from regulars.domain.query import Calendar, EventCondition, Step
-from regulars.questions.asking import Asking, Question
+from regulars.questions.asking import Asking, Question, given
 
 if TYPE_CHECKING:
     from regulars.domain.result import Result
@@ -82,9 +82,7 @@ class FunnelQuestions(Asking):
             >>> found.users(0, "dropped")
             ['bob']
         """
-        options: dict[str, Any] = {"order": order, "ties": ties, "attribution": attribution}
-        options |= {"within": within} if within is not None else {}
-        options |= {} if exclusions is None else {"exclusions": exclusions}
+        options = given(order=order, ties=ties, attribution=attribution, within=within, exclusions=exclusions)
         return self.metric("funnel", steps=steps, **question, **options)
 
     def funnel_trend(
@@ -133,9 +131,7 @@ class FunnelQuestions(Asking):
             >>> [(row["entered"], row["converted"]) for row in trend.rows]
             [(1, 1), (0, 0)]
         """
-        options: dict[str, Any] = {"order": order, "ties": ties, "attribution": attribution}
-        options |= {"within": within} if within is not None else {}
-        options |= {} if exclusions is None else {"exclusions": exclusions}
+        options = given(order=order, ties=ties, attribution=attribution, within=within, exclusions=exclusions)
         return self.metric("funnel_trend", steps=steps, **question, **options)
 
     def time_to_convert(
@@ -187,10 +183,10 @@ class FunnelQuestions(Asking):
             >>> [(row["lower_seconds"], row["upper_seconds"], row["users"]) for row in took.rows]
             [(0, 60, 0), (60, 600, 1), (600, 3600, 0)]
         """
-        options: dict[str, Any] = {"order": order, "ties": ties, "attribution": attribution}
-        options |= {"within": within} if within is not None else {}
-        chosen = {"exclusions": exclusions, "to_step": to_step, "bins": bins}
-        options |= {name: value for name, value in chosen.items() if value is not None}
+        options = given(
+            order=order, ties=ties, attribution=attribution, within=within, exclusions=exclusions,
+            to_step=to_step, bins=bins,
+        )  # fmt: skip
         return self.metric("time_to_convert", steps=steps, from_step=from_step, **question, **options)
 
     def conversion_rate(

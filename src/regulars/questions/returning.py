@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from regulars.questions.asking import Asking, Question
+from regulars.questions.asking import Asking, Question, given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +48,7 @@ class ReturnQuestions(Asking):
             >>> row["new"], row["retained"], row["resurrected"], row["churned"], row["quick_ratio"]
             (1, 1, 0, 1, 1.0)
         """
-        options: dict[str, Any] = {"new_by": new_by} if new_by else {}
-        return self.metric("lifecycle", **question, **options)
+        return self.metric("lifecycle", **question, **given(new_by=new_by))
 
     def retention(
         self,
@@ -113,11 +112,9 @@ class ReturnQuestions(Asking):
             >>> [(row["period"], row["retention_users"], row["retention"]) for row in found.rows]
             [(0, 2, 1.0), (1, 1, 0.5), (2, 0, 0.0), (3, 1, 0.5)]
         """
-        asked: dict[str, Any] = {
-            "kind": kind, "clock": clock, "cohort": cohort, "horizon": horizon, "brackets": brackets,
-            "start_event": start_event, "return_event": return_event, "start_where": start_where,
-            "return_where": return_where, "min_occurrences": min_occurrences, "match_breakdown": match_breakdown,
-            "average": average,
-        }  # fmt: skip
-        options = {name: value for name, value in asked.items() if value not in (None, False)}
+        options = given(
+            kind=kind, clock=clock, cohort=cohort, horizon=horizon, brackets=brackets, start_event=start_event,
+            return_event=return_event, start_where=start_where, return_where=return_where,
+            min_occurrences=min_occurrences, match_breakdown=match_breakdown, average=average,
+        )  # fmt: skip
         return self.metric("retention", **question, **options)

@@ -15,7 +15,6 @@ Signups = Literal["before", "growing"]
 Payments = Literal["monthly_days", "once"]
 CHOICES: dict[str, tuple[str, ...]] = {"signups": ("before", "growing"), "payments": ("monthly_days", "once")}
 ROW_KNOBS = ("duplicates", "late", "malformed", "unknown_types")
-USER_KNOBS = ("clock_skew", "test_accounts", "anonymous")
 _EARLIEST, _LATEST = dt.date(1971, 1, 1), dt.date(2199, 12, 31)
 
 

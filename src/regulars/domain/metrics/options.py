@@ -125,10 +125,11 @@ def read_brackets(given: object) -> tuple[tuple[int, int], ...]:
     >>> read_brackets("0, 1-3")
     ((0, 0), (1, 3))
     """
+    pairs = given
     if isinstance(given, str):
         matches = [_BRACKET.match(text.strip()) for text in given.split(",")]
-        given = [(one[1], one[2] or one[1]) for one in matches if one] if all(matches) else given
-    found = converted(given, tuple[tuple[int, int], ...], BRACKETS_FORM)
+        pairs = [(one[1], one[2] or one[1]) for one in matches if one] if all(matches) else given
+    found = converted(pairs, tuple[tuple[int, int], ...], BRACKETS_FORM)
     bounds = [bound for pair in found for bound in pair]
     is_fit = all(first <= last for first, last in found)
     is_fit = is_fit and all(sooner[1] < later[0] for sooner, later in pairwise(found))

@@ -11,6 +11,15 @@
     days        the time axis with its buckets          counts.py
     counts      running sums: people per day            counts.py
 
+Questions in which single events and their order matter begin with occurrences.py::
+
+    events      events with the conditions they meet    occurrences.py
+    members     who enters which cohort, and when       cohorts.py
+    kept        who of them came back in which period   returns.py
+    best        the attempt at a funnel that counts     attempts.py    (ways: chains.py, and ladders.py where events
+                                                                        meet; strict_order.py, any_order.py)
+    seated      paths, step by step                     paths.py
+
 Metrics with a composition of their own also read ``habits`` and ``ever`` (habits.py: people per tick), ``hits``
 (hits.py: qualifying events with their bucket) and ``visits`` (visits.py: sessions). Every value that changes with time
 is a relation of its own, named like it: from which day to which day each person holds which value (moments.py; cohorts
