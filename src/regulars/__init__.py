@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from regulars.domain.query import EventCondition, Filter, Query, Range
     from regulars.domain.result import Result
     from regulars.errors import RegularsError
+    from regulars.opening import init, open
     from regulars.settings import Settings
-    from regulars.workspace import Workspace, init, open
+    from regulars.workspace import Workspace
 
 __all__ = [
     "EventCondition",
@@ -44,8 +45,8 @@ _HOMES = {
     "Result": "regulars.domain.result",
     "Settings": "regulars.settings",
     "Workspace": "regulars.workspace",
-    "init": "regulars.workspace",
-    "open": "regulars.workspace",
+    "init": "regulars.opening",
+    "open": "regulars.opening",
 }
 
 

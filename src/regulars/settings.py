@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[str, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MINUTES_PER_DAY = 1440
+SETTINGS_NAME = "regulars.toml"
 BUILT_IN_ACTIVITIES = ("core", "any", "conversion", "core_feature")
 
 

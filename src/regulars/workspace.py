@@ -1,13 +1,12 @@
 """The workspace: one folder (or memory) that holds a product's events and answers questions about them.
 
-This is the composition root: the only module beside the interfaces that knows which engine is used.
+With :mod:`regulars.opening` this is the composition root: nothing else beside the interfaces knows the engine.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from regulars.application.cohorts import freeze, freeze_people, stays
@@ -19,15 +18,14 @@ from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.schema import POPULATIONS
-from regulars.errors import QueryError, UnknownNameError, UnsupportedError, WorkspaceError
-from regulars.infrastructure.engines.duckdb import DuckDBEngine
+from regulars.errors import QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.holidays import fill_holidays
-from regulars.infrastructure.lock import WorkspaceLock
 from regulars.questions import Questions, day_of
-from regulars.settings import Settings
+from regulars.settings import SETTINGS_NAME, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from regulars.application.ports import Table
     from regulars.domain.definitions import Pending
@@ -36,97 +34,13 @@ if TYPE_CHECKING:
     from regulars.domain.result import Result
     from regulars.domain.segments import Stay
     from regulars.domain.timeline import Timeline
+    from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.infrastructure.loader import Loader
+    from regulars.infrastructure.lock import WorkspaceLock
     from regulars.questions import Day
 
-SETTINGS_NAME = "regulars.toml"
-DATABASE_NAME = "regulars.duckdb"
 MOST_EVENTS_SHOWN = 10_000
 AttributeValue = str | float | bool | date | None
-
-
-def open(
-    path: str | Path | None = None,
-    *,
-    settings: Settings | None = None,
-    timezone: str | None = None,
-    read_only: bool = False,
-    clock: Callable[[], datetime] | None = None,
-) -> Workspace:
-    """Open a workspace folder, or one in memory when no path is given.
-
-    Args:
-        path: A folder made by :func:`init`.
-        settings: Settings of a workspace in memory; a folder has its own in ``regulars.toml``.
-        timezone: Short for ``Settings(timezone=...)``, in memory only.
-        read_only: Share the workspace with other readers; nothing can be loaded.
-        clock: Gives the present instant in UTC; the machine's clock by default.
-
-    Raises:
-        WorkspaceError: The folder is no workspace.
-        WorkspaceLockedError: Another process is writing to it; the message names it.
-
-    Example:
-        >>> with open() as ws:
-        ...     ws.active_users().rows
-        []
-    """
-    if path is None:
-        own = settings or Settings(timezone=timezone or "UTC")
-        return Workspace(DuckDBEngine(), own, clock=clock)
-    if settings is not None or timezone is not None:
-        raise QueryError(
-            f"a workspace folder has its settings in {SETTINGS_NAME}; edit that file", code="settings_in_folder"
-        )
-    folder = Path(path)
-    if not (folder / SETTINGS_NAME).is_file():
-        raise WorkspaceError(
-            f"no workspace in {str(folder)!r}; make one with: regulars init {folder}", folder=str(folder)
-        )
-    return _open_folder(folder, read_only=read_only, clock=clock)
-
-
-def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday") -> Path:
-    """Make a workspace folder with a settings file and an empty database.
-
-    Raises:
-        WorkspaceError: There is a workspace already; nothing is changed.
-        SettingsError: The time zone or week start does not exist.
-    """
-    folder = Path(path)
-    file = folder / SETTINGS_NAME
-    if file.exists():
-        raise WorkspaceError(f"{str(folder)!r} is a workspace already; nothing was changed", code="workspace_exists")
-    text = (
-        "# Settings of this workspace; the page Settings of the documentation lists every key.\n"
-        f'timezone = "{timezone}"\nweek_start = "{week_start}"\n'
-    )
-    Settings.from_toml(text)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise WorkspaceError(f"cannot write to {str(folder)!r}: {exc.strerror}", folder=str(folder)) from exc
-    _open_folder(folder, read_only=False, clock=None).close()
-    return folder
-
-
-def _open_folder(folder: Path, *, read_only: bool, clock: Callable[[], datetime] | None) -> Workspace:
-    settings = Settings.read(folder / SETTINGS_NAME)
-    database = folder / DATABASE_NAME
-    read_only = read_only and database.exists()
-    lock = WorkspaceLock(folder, shared=read_only)
-    try:
-        engine = DuckDBEngine(
-            database,
-            read_only=read_only,
-            memory_limit=settings.engine.memory_limit,
-            threads=settings.engine.threads,
-        )
-        return Workspace(engine, settings, folder=folder, lock=lock, read_only=read_only, clock=clock)
-    except BaseException:
-        lock.release()
-        raise
 
 
 class Workspace(Questions):

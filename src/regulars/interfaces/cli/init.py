@@ -44,7 +44,7 @@ def init(folder: Path, timezone: str, week_start: str, quiet: bool) -> None:  # 
     Example:
       regulars init shop --timezone Europe/Berlin
     """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
-    from regulars.workspace import init as make_workspace  # noqa: PLC0415 -- it loads the database library
+    from regulars.opening import init as make_workspace  # noqa: PLC0415 -- it loads the database library
 
     made = make_workspace(folder, timezone=timezone, week_start=week_start)
     if not quiet:

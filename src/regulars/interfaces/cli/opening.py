@@ -35,6 +35,6 @@ def find_folder(given: Path | None) -> Path:
 def open_workspace(given: Path | None, *, read_only: bool) -> Workspace:
     """Open it; readers share a workspace, a writer has it alone."""
     folder = find_folder(given)
-    from regulars.workspace import open as open_folder  # noqa: PLC0415 -- it loads the database library
+    from regulars.opening import open as open_folder  # noqa: PLC0415 -- it loads the database library
 
     return open_folder(folder, read_only=read_only)
