@@ -20,6 +20,7 @@ from regulars.domain.metrics.funnel_views import FUNNEL_TREND, TIME_TO_CONVERT
 from regulars.domain.metrics.funnels import FUNNEL
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.lifecycle import LIFECYCLE
+from regulars.domain.metrics.nps import NPS
 from regulars.domain.metrics.onboarding import ONBOARDING
 from regulars.domain.metrics.paths import PATHS
 from regulars.domain.metrics.retention import RETENTION
@@ -60,6 +61,7 @@ _CATALOGUE = (
     TIME_TO_CONVERT,
     CONVERSION_RATE,
     PATHS,
+    NPS,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

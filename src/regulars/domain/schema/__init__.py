@@ -38,9 +38,7 @@ from regulars.domain.schema.dimensions import (
 )
 from regulars.domain.schema.facts import (
     FACT_ACTIVITY_DETAILS,
-    FACT_EXPOSURES,
     FACT_IDENTITY_LINKS,
-    FACT_NPS_RESPONSES,
     FACT_USER_ACTIONS,
     FACT_USER_ATTRIBUTES,
 )
@@ -72,9 +70,7 @@ __all__ = [
     "ERASURES",
     "EVENT_DAYS",
     "FACT_ACTIVITY_DETAILS",
-    "FACT_EXPOSURES",
     "FACT_IDENTITY_LINKS",
-    "FACT_NPS_RESPONSES",
     "FACT_USER_ACTIONS",
     "FACT_USER_ATTRIBUTES",
     "FIRST_DATE",
@@ -109,8 +105,6 @@ TABLES: tuple[Table, ...] = (
     FACT_ACTIVITY_DETAILS,
     FACT_USER_ATTRIBUTES,
     FACT_IDENTITY_LINKS,
-    FACT_NPS_RESPONSES,
-    FACT_EXPOSURES,
     USER_SESSIONS,
     DAILY_ACTIVITY,
     ARRIVALS,
