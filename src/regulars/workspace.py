@@ -18,6 +18,7 @@ from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.schema import POPULATIONS
+from regulars.domain.surveys import response_event
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.questions import Questions, day_of
@@ -166,6 +167,41 @@ class Workspace(Questions):
         """
         self._refuse_read_only("correct anything")
         link(self.engine, self.settings, anonymous_id, user_id, self.now())
+
+    def record_nps_response(
+        self,
+        user_id: str | int,
+        score: int,
+        *,
+        comment: str | None = None,
+        survey: str | None = None,
+        timestamp: datetime | str | None = None,
+    ) -> None:
+        """Record how likely somebody says they are to recommend the product: an event ``nps_response``.
+
+        Args:
+            user_id: Who answered.
+            score: A whole number from 0 to 10.
+            comment: What they wrote.
+            survey: Which survey it was, where there are several.
+            timestamp: When, with a time zone; now by default.
+
+        Raises:
+            QueryError: ``bad_score``.
+            SourceError: ``naive_time``: the time names no zone.
+
+        Example:
+            >>> ws = open()
+            >>> ws.record_nps_response("ada", 9, comment="quick", timestamp="2026-01-05T09:00:00Z")
+            >>> ws.nps(start="2026-01-05").rows[0]["nps"]
+            100.0
+        """
+        self.load([response_event(user_id, score, self._moment(timestamp), comment=comment, survey=survey)])
+
+    def _moment(self, given: datetime | str | None) -> str:
+        if given is None:
+            return f"{self.now().isoformat()}Z"
+        return given if isinstance(given, str) else given.isoformat()
 
     def set_attributes(self, user_id: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.

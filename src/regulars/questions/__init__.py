@@ -10,6 +10,7 @@ from regulars.questions.funnels import FunnelQuestions
 from regulars.questions.paths import PathQuestions
 from regulars.questions.returning import ReturnQuestions
 from regulars.questions.risk import RiskQuestions
+from regulars.questions.surveys import SurveyQuestions
 from regulars.questions.value import ValueQuestions
 
 __all__ = ["Asking", "Day", "Question", "Questions", "day_of"]
@@ -24,5 +25,6 @@ class Questions(
     RiskQuestions,
     ValueQuestions,
     CohortQuestions,
+    SurveyQuestions,
 ):
     """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""
