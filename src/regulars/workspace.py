@@ -19,7 +19,7 @@ from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.schema import POPULATIONS
 from regulars.domain.surveys import response_event
-from regulars.errors import QueryError, UnknownNameError, UnsupportedError
+from regulars.errors import EventError, QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.questions import Questions, day_of
 from regulars.settings import SETTINGS_NAME, Settings
@@ -188,6 +188,7 @@ class Workspace(Questions):
 
         Raises:
             QueryError: ``bad_score``.
+            EventError: The event cannot be stored: no id, or no time; the code says which.
             SourceError: ``naive_time``: the time names no zone.
 
         Example:
@@ -196,12 +197,18 @@ class Workspace(Questions):
             >>> ws.nps(start="2026-01-05").rows[0]["nps"]
             100.0
         """
-        self.load([response_event(user_id, score, self._moment(timestamp), comment=comment, survey=survey)])
+        self._record(response_event(user_id, score, self._moment(timestamp), comment=comment, survey=survey))
 
     def _moment(self, given: datetime | str | None) -> str:
         if given is None:
             return f"{self.now().isoformat()}Z"
         return given if isinstance(given, str) else given.isoformat()
+
+    def _record(self, event: Mapping[str, Any]) -> None:
+        """Load one event; where it cannot be stored, say why instead of setting it aside."""
+        report = self.load([dict(event)])
+        for reject in report.rejects:
+            raise EventError(f"the event was not stored: {reject.detail}", code=reject.reason)
 
     def set_attributes(self, user_id: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.

@@ -39,7 +39,9 @@ def answered(draw: DrawFn, event: Event) -> Event:
     given = {"score": draw(st.sampled_from(SCORES)), "survey": draw(perhaps(("spring", "it's", 7)))}
     kept = {name: value for name, value in event.properties.items() if name != "score"}
     return replace(
-        event, type="nps_response", properties=kept | {name: value for name, value in given.items() if value is not None}
+        event,
+        type="nps_response",
+        properties=kept | {name: value for name, value in given.items() if value is not None},
     )
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tests.oracle.answer import Group, buckets_of, none_of, only
+from tests.oracle.attributes import as_text, event_value
 from tests.oracle.conditions import holds_for_event, is_plain_number
 from tests.oracle.scope import Scope, Slice, shown
-from tests.oracle.attributes import as_text, event_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -51,7 +51,11 @@ def test_the_interval_is_that_of_the_published_example() -> None:
     scores = [10] * 50 + [8] * 30 + [0] * 20
     many = world(*(answered(f"u{n}", "2026-02-01", score) for n, score in enumerate(scores)))
     (row,) = nps_rows(many, Query(metric="nps", range=Range(start=date(2026, 2, 1), end=date(2026, 2, 1))))
-    assert (row["nps"], row["low"], row["high"]) == (30.0, pytest.approx(14.05, abs=0.005), pytest.approx(44.2, abs=0.005))
+    assert (row["nps"], row["low"], row["high"]) == (
+        30.0,
+        pytest.approx(14.05, abs=0.005),
+        pytest.approx(44.2, abs=0.005),
+    )
 
 
 def test_a_slice_is_the_filtered_question_and_what_is_no_answer_is_counted_apart() -> None:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class Plan:
     """How a question is answered. ``statement`` and ``ledger`` are None when there is nothing to show.
 
-    ``left_out`` counts what the rows leave out, by reason, where the metric has such reasons. ``source`` tells which stored rows answer it: aggregates, arrivals or events.
+    ``left_out`` counts what the rows leave out, by reason, where the metric has such reasons. ``source`` tells
+    which stored rows answer it: aggregates, arrivals or events.
     """
 
     query: Query

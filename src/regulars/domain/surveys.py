@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.actions import NPS_RESPONSE
-from regulars.domain.inference.nps import Answers, NpsChange, answers, change
+from regulars.domain.inference.nps import HIGHEST, Answers, NpsChange, answers, change
+from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,10 @@ def response_event(
     Raises:
         QueryError: ``bad_score``: the score is not a whole number from 0 to 10.
     """
+    if not isinstance(score, int):
+        raise QueryError(f"an answer is a whole number from 0 to {HIGHEST}, not {score!r}", code="bad_score")
     answers([score])
-    said = {"score": int(score), "survey": survey, "comment": comment}
+    said = {"score": score, "survey": survey, "comment": comment}
     return {
         "user_id": user_id,
         "event_type": NPS_RESPONSE,
@@ -33,7 +36,7 @@ def response_event(
 
 
 def score_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> NpsChange:
-    """How much the score moved from one row of :meth:`regulars.Workspace.nps` to another, and whether by more than chance.
+    """The change of a score from one row of :meth:`regulars.Workspace.nps` to another, and its test against chance.
 
     The rows may be two periods or two slices; a row of the averages is a whole range.
 

@@ -81,7 +81,6 @@ SELECT activity, population, day, tier, CAST(sum(users) OVER (
 FROM dense"""
 
 
-
 def _property(key: str) -> str:
     """A property of an event as text."""
     return f"json_extract_string(e.action_metadata, '/{key}')"

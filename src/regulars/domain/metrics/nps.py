@@ -56,7 +56,7 @@ def _shape(query: Query) -> Shape:
         {name: name for name in (*_COUNTS, *(f"total_{name}" for name in _COUNTS), "nps", "low", "high")},
         people={name: (name,) for name in _GROUPS} if _is_latest(query) else {},
         notes=(
-            "a score is empty where nobody answered, its bounds also where somebody's answers are counted several times",
+            "a score is empty where nobody answered, its bounds also where one person's answers count several times",
         ),
     )
 
@@ -101,7 +101,9 @@ FROM answers"""
 
 def _sums(statement: Statement, place: str, by: tuple[str, ...], prefix: str = "") -> str:
     """How many answers of each group count, and of how many people."""
-    tests = {name: f"{test}{f' AND {place} = 1' if _is_latest(statement.query) else ''}" for name, test in _GROUPS.items()}
+    tests = {
+        name: f"{test}{f' AND {place} = 1' if _is_latest(statement.query) else ''}" for name, test in _GROUPS.items()
+    }
     columns = [f"count(CASE WHEN {test} THEN 1 END) AS {prefix}{name}" for name, test in tests.items()]
     return f"""
 SELECT {listed(by)}{", ".join(columns)}, count(DISTINCT user_key) AS {prefix}people
@@ -190,7 +192,10 @@ NPS = Metric(
         ResultColumn("passives", "integer", "answers", "Answers of 7 and 8", counts_people=True),
         ResultColumn("detractors", "integer", "answers", "Answers from 0 to 6", counts_people=True),
         ResultColumn("people", "integer", "people", "Distinct people who answered", is_hidden=True),
-        *(ResultColumn(f"total_{name}", "integer", "answers", f"{name} of the range", is_hidden=True) for name in _COUNTS),
+        *(
+            ResultColumn(f"total_{name}", "integer", "answers", f"{name} of the range", is_hidden=True)
+            for name in _COUNTS
+        ),
         ResultColumn("nps", "number", "points", "100 x (promoters - detractors) / responses", is_derived=True),
         ResultColumn("low", "number", "points", "Lower end of the 95 % interval", is_derived=True),
         ResultColumn("high", "number", "points", "Upper end of the 95 % interval", is_derived=True),
