@@ -26,7 +26,7 @@ class Effect:
         low: The lower bound; None also where the question is one-sided.
         high: The upper bound; likewise.
         p_value: How often chance alone makes a difference so large; only the absolute one, and ``delta``, have it.
-        error: The standard error; None of a Fieller interval, which has none.
+        error: The standard error; only the absolute one, and ``delta``, have it.
         degrees: Degrees of freedom, by Welch and Satterthwaite.
         reason: Why something is None that need not be.
     """
@@ -59,6 +59,19 @@ def difference(
     if not error:
         return Effect(value, reason=Reason.NO_VARIANCE)
     return _tested(value, error, degrees, alpha, alternative)
+
+
+def with_error(effect: Effect) -> tuple[float, float] | Reason:
+    """The value of an effect and its standard error, or why there is none.
+
+    Raises:
+        QueryError: The effect is a lift by ``fieller`` or ``log``, which is not symmetric (``no_error``).
+    """
+    if effect.value is not None and effect.error is not None:
+        return effect.value, effect.error
+    if effect.reason is None:
+        raise QueryError("this interval has no standard error; use the difference, or a lift by delta", code="no_error")
+    return effect.reason
 
 
 def spread(control: Estimate, variant: Estimate) -> tuple[float, float]:
@@ -156,7 +169,7 @@ def _log(pair: _Pair, degrees: float, alpha: float, alternative: Alternative) ->
     half = critical(degrees, alpha, alternative) * error
     middle = math.log(now / pair.base)
     low, high = math.expm1(middle - half), math.expm1(middle + half)
-    return Effect(pair.lift, *_asked(low, high, alternative), error=error, degrees=degrees)
+    return Effect(pair.lift, *_asked(low, high, alternative), degrees=degrees)
 
 
 def _delta(pair: _Pair, degrees: float, alpha: float, alternative: Alternative) -> Effect:

@@ -196,10 +196,15 @@ def estimate(arm: Moments, kind: Kind = "mean") -> Estimate | Reason:
     if kind == "mean":
         return Estimate(mean, (arm.variance or 0.0) / arm.n, arm.n)
     if kind == "proportion":
-        if arm.sum_squares != arm.sum or not 0 <= mean <= 1:
-            raise QueryError(f"the values of a proportion are 0 and 1; those of {arm} are not", code="bad_moments")
+        check_share(arm)
         return Estimate(mean, mean * (1 - mean) / arm.n, arm.n)
     raise QueryError(f"kind is mean, proportion or ratio, not {kind!r}", code="bad_kind")
+
+
+def check_share(arm: Moments) -> None:
+    """Refuse an arm whose values are not all 0 or 1."""
+    if arm.sum_squares != arm.sum or not 0 <= arm.sum <= arm.n:
+        raise QueryError(f"the values of a share are 0 and 1; those of {arm} are not", code="bad_moments")
 
 
 def paired(arm: Moments, purpose: str) -> PairedMoments:
