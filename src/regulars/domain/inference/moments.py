@@ -143,21 +143,30 @@ def _covariance(n: int, one: float, two: float, products: float) -> float:
 
 
 @dataclass(frozen=True)
+class Base:
+    """What a relative change refers to, where it is not the estimate itself: its variance and covariance with it."""
+
+    value: float
+    variance: float
+    covariance: float
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What an arm says about the number in question: its value, the variance of that value, and the users behind it.
 
-    ``base`` is what relative changes refer to where it is not the value itself: CUPED shifts the values of both arms.
+    ``adjusted_from`` is the mean that was measured where CUPED shifted it; relative changes refer to that.
     """
 
     value: float
     variance: float
     n: int
-    base: float | None = None
+    adjusted_from: Base | None = None
 
     @property
-    def denominator(self) -> float:
-        """What relative changes refer to."""
-        return self.value if self.base is None else self.base
+    def base(self) -> Base:
+        """What changes relative to this arm refer to."""
+        return self.adjusted_from or Base(self.value, self.variance, self.variance)
 
     @classmethod
     def of_interval(cls, value: float, low: float, high: float, n: int, *, alpha: float = 0.05) -> Estimate:
@@ -187,10 +196,15 @@ def estimate(arm: Moments, kind: Kind = "mean") -> Estimate | Reason:
     if kind == "mean":
         return Estimate(mean, (arm.variance or 0.0) / arm.n, arm.n)
     if kind == "proportion":
-        if arm.sum_squares != arm.sum or not 0 <= mean <= 1:
-            raise QueryError(f"the values of a proportion are 0 and 1; those of {arm} are not", code="bad_moments")
+        check_share(arm)
         return Estimate(mean, mean * (1 - mean) / arm.n, arm.n)
     raise QueryError(f"kind is mean, proportion or ratio, not {kind!r}", code="bad_kind")
+
+
+def check_share(arm: Moments) -> None:
+    """Refuse an arm whose values are not all 0 or 1."""
+    if arm.sum_squares != arm.sum or not 0 <= arm.sum <= arm.n:
+        raise QueryError(f"the values of a share are 0 and 1; those of {arm} are not", code="bad_moments")
 
 
 def paired(arm: Moments, purpose: str) -> PairedMoments:
@@ -205,9 +219,7 @@ def _ratio(arm: PairedMoments) -> Estimate | Reason:
     if ratio is None:
         return Reason.ZERO_DENOMINATOR
     parts = (arm.variance or 0.0, -2 * ratio * (arm.covariance or 0.0), ratio**2 * (arm.other.variance or 0.0))
-    scatter = sum(parts)
-    scatter = 0.0 if scatter <= ROUNDING * sum(map(abs, parts)) else scatter
-    return Estimate(ratio, scatter * arm.n / arm.other_sum**2, arm.n)
+    return Estimate(ratio, _scatter(*parts) * arm.n / arm.other_sum**2, arm.n)
 
 
 def cuped_theta(arms: Sequence[PairedMoments]) -> float | None:
@@ -231,10 +243,16 @@ def adjust(arm: PairedMoments, theta: float, before: float = 0.0) -> Estimate | 
     plain = estimate(arm)
     if isinstance(plain, Reason):
         return plain
-    parts = (arm.variance or 0.0, -2 * theta * (arm.covariance or 0.0), theta**2 * (arm.other.variance or 0.0))
-    scatter = sum(parts)
-    scatter = 0.0 if scatter <= ROUNDING * sum(map(abs, parts)) else scatter
-    return Estimate(plain.value - theta * (arm.other_sum / arm.n - before), scatter / arm.n, arm.n, base=plain.value)
+    covariance = arm.covariance or 0.0
+    variance = _scatter(arm.variance or 0.0, -2 * theta * covariance, theta**2 * (arm.other.variance or 0.0)) / arm.n
+    measured = Base(plain.value, plain.variance, plain.variance - theta * covariance / arm.n)
+    return Estimate(plain.value - theta * (arm.other_sum / arm.n - before), variance, arm.n, measured)
+
+
+def _scatter(*parts: float) -> float:
+    """A variance of which rounding left nothing below zero, and nothing where there is none."""
+    total = math.fsum(parts)
+    return 0.0 if total <= ROUNDING * sum(map(abs, parts)) else total
 
 
 def percentile_cap(
