@@ -130,7 +130,8 @@ FROM (
     View(
         "fact_exposures",
         "When somebody saw a variant of an experiment: events "
-        f"{' or '.join(f'`{name}`' for name in EXPOSURES)} that name both",
+        + " or ".join(f"`{name}`" for name in EXPOSURES)
+        + " that name both",
         f"""SELECT r.* FROM (
   SELECT e.event_id, {_EVENT}, coalesce({", ".join(map(_property, EXPERIMENT_KEYS))}) AS experiment,
     coalesce({", ".join(map(_property, VARIANT_KEYS))}) AS variant, e.action_timestamp AS exposed_at, e.day, e.load_id

@@ -16,6 +16,7 @@ from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.cohort_size import COHORT_SIZE
 from regulars.domain.metrics.conversion import CONVERSION_RATE
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
+from regulars.domain.metrics.experiment import EXPERIMENT
 from regulars.domain.metrics.funnel_views import FUNNEL_TREND, TIME_TO_CONVERT
 from regulars.domain.metrics.funnels import FUNNEL
 from regulars.domain.metrics.habits import ACTIVE_DAYS
@@ -62,6 +63,7 @@ _CATALOGUE = (
     CONVERSION_RATE,
     PATHS,
     NPS,
+    EXPERIMENT,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {
