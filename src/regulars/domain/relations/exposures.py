@@ -159,14 +159,15 @@ def _measured(trial: Trial) -> str:
     elif trial.before is not None:
         other = _value(trial, before)
     return f"""
-SELECT m.user_key, m.slice, m.variant, m.is_mature, coalesce({now}, 0.0) AS now, coalesce({other}, 0.0) AS other
+SELECT m.user_key, m.slice, m.variant, m.is_mature, CAST(coalesce({now}, 0) AS DOUBLE) AS now,
+  CAST(coalesce({other}, 0) AS DOUBLE) AS other
 FROM members m LEFT JOIN deeds d ON d.user_key = m.user_key
 GROUP BY m.user_key, m.slice, m.variant, m.is_mature"""
 
 
 def _value(trial: Trial, test: str) -> str:
     if trial.measure in ("proportion", "retention"):
-        return f"CAST(max(CASE WHEN {test} THEN d.is_own ELSE 0 END) AS DOUBLE)"
+        return f"max(CASE WHEN {test} THEN d.is_own ELSE 0 END)"
     if trial.measure == "active_days":
-        return f"CAST(count(DISTINCT CASE WHEN {test} THEN d.did_on END) AS DOUBLE)"
+        return f"count(DISTINCT CASE WHEN {test} AND d.is_own = 1 THEN d.did_on END)"
     return f"sum(CASE WHEN {test} THEN d.own ELSE 0.0 END)"
