@@ -206,10 +206,15 @@ def test_a_control_near_zero_has_no_lift():
 
 
 def test_without_variance_only_the_difference_is_known():
-    """No interval of width zero, no p-value of 0."""
+    """No interval of width zero, no p-value of 0; one arm without is enough: nobody converted, everybody did."""
     control, variant = Estimate(2.0, 0.0, 9), Estimate(3.0, 0.0, 9)
     assert difference(control, variant) == Effect(1.0, reason=Reason.NO_VARIANCE)
     assert lift(control, variant) == Effect(0.5, reason=Reason.NO_VARIANCE)
+    for one, other in ((100, 0), (100, 1000), (1000, 100)):
+        arms = [estimate(Moments.share(part, 1000), "proportion") for part in (one, other)]
+        assert difference(*arms) == Effect((other - one) / 1000, reason=Reason.NO_VARIANCE)
+        for interval in ("fieller", "log", "delta"):
+            assert lift(*arms, interval=interval) == Effect((other - one) / one, reason=Reason.NO_VARIANCE)
 
 
 def test_a_logarithm_needs_positive_means():
