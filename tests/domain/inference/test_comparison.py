@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import regulars
-from regulars import Moments, PairedMoments, compare
+from regulars import Comparison, Moments, PairedMoments, compare
 from regulars.domain import inference
 from regulars.domain.inference.bayes import FLAT, SCEPTICAL, Posterior, posterior, scaled
 from regulars.domain.inference.best import best_share
@@ -33,20 +34,20 @@ PAIRS = (
 )
 
 
-def test_the_names_of_the_package_are_sorted_and_exist():
+def test_the_names_of_the_package_are_sorted_and_exist() -> None:
     """So are the public ones of the library."""
     assert inference.__all__ == sorted(inference.__all__, key=lambda name: (not name.isupper(), name))
     assert all(getattr(inference, name).__doc__ for name in inference.__all__)
     assert regulars.compare is compare
 
 
-def test_every_reason_has_words():
+def test_every_reason_has_words() -> None:
     """Nobody meets a bare code."""
     assert all(reason.words for reason in Reason)
 
 
 @pytest.mark.parametrize(("arms", "kind"), [(SHARES, "proportion"), (MEANS, "mean"), (PAIRS, "ratio")])
-def test_a_comparison_is_put_together_from_its_parts(arms, kind):
+def test_a_comparison_is_put_together_from_its_parts(arms: tuple[Any, Any], kind: str) -> None:
     """Each part is that of the module it comes from."""
     found = compare(*arms, kind=kind)
     both = [estimate(arm, kind) for arm in arms]
@@ -64,7 +65,7 @@ def test_a_comparison_is_put_together_from_its_parts(arms, kind):
         assert (found.chance_to_win, found.expected_loss) == (found.belief.chance_higher, found.belief.loss_of_variant)
 
 
-def test_the_always_valid_interval_applies_until_the_planned_size():
+def test_the_always_valid_interval_applies_until_the_planned_size() -> None:
     """And without a plan; then the fixed one."""
     for planned, applies, why in (
         (None, "always_valid", "no size was planned"),
@@ -79,7 +80,7 @@ def test_the_always_valid_interval_applies_until_the_planned_size():
 
 
 @given(st.floats(0.5, 2), st.floats(0.001, 1), st.sampled_from(["fieller", "delta", "log"]))
-def test_the_always_valid_lift_is_wider_and_agrees_about_zero(mean, deviation, interval):
+def test_the_always_valid_lift_is_wider_and_agrees_about_zero(mean: float, deviation: float, interval: str) -> None:
     """It contains the fixed one; by Fieller it leaves out zero exactly where that of the difference does."""
     arms = [Moments(400, 400 * each, 400 * each**2 + 399 * deviation**2) for each in (1.0, mean)]
     found = compare(*arms, interval=interval)
@@ -93,7 +94,7 @@ def test_the_always_valid_lift_is_wider_and_agrees_about_zero(mean, deviation, i
         assert outside is found.significant
 
 
-def test_where_lower_is_better_the_chances_turn_round():
+def test_where_lower_is_better_the_chances_turn_round() -> None:
     """Exact ones and normal ones."""
     for arms, kind in ((SHARES, "proportion"), (MEANS, "mean")):
         higher, lower = (compare(*arms, kind=kind, better=better) for better in ("higher", "lower"))
@@ -102,7 +103,7 @@ def test_where_lower_is_better_the_chances_turn_round():
         assert higher.difference == lower.difference
 
 
-def test_a_prior_on_the_lift_is_scaled_by_the_control():
+def test_a_prior_on_the_lift_is_scaled_by_the_control() -> None:
     """It asks for the normal belief, also about shares, and cannot be scaled by zero."""
     found = compare(*SHARES, kind="proportion", prior=SCEPTICAL)
     assert found.best is None
@@ -113,7 +114,7 @@ def test_a_prior_on_the_lift_is_scaled_by_the_control():
 
 
 @cases("cuped")
-def test_cuped_compares_adjusted_means_and_shows_those_that_were_measured(case):
+def test_cuped_compares_adjusted_means_and_shows_those_that_were_measured(case: dict[str, Any]) -> None:
     """The lift refers to the control as it was measured."""
     arms = [PairedMoments.of_pairs((now, before) for before, now in case[name]) for name in ("control", "treatment")]
     found = compare(*arms, cuped=True)
@@ -129,7 +130,7 @@ def test_cuped_compares_adjusted_means_and_shows_those_that_were_measured(case):
     assert plain.difference.p_value == near(case["unadjusted_absolute"]["p"], "cuped")
 
 
-def test_cuped_without_differences_before_is_the_plain_comparison():
+def test_cuped_without_differences_before_is_the_plain_comparison() -> None:
     """And it needs two values per user, of a mean or a share."""
     arms = [PairedMoments.of_pairs([(value, 7) for value in values]) for values in ([1, 2, 4], [2, 4, 5])]
     assert compare(*arms, cuped=True) == compare(*arms)
@@ -141,7 +142,7 @@ def test_cuped_without_differences_before_is_the_plain_comparison():
     assert compare(*shares, kind="proportion", cuped=True).best is None
 
 
-def test_cuped_narrows_the_interval_and_still_covers_the_truth():
+def test_cuped_narrows_the_interval_and_still_covers_the_truth() -> None:
     """1 000 experiments of 200 users whose values before explain half of the variance: difference and lift."""
     rng = np.random.default_rng(6)
     covered, lifted, widths = [], [], []
@@ -169,7 +170,7 @@ def test_cuped_narrows_the_interval_and_still_covers_the_truth():
     ],
     ids=lambda value: value.value if isinstance(value, Reason) else "",
 )
-def test_what_is_undefined_is_none_with_a_reason(arms, kind, reason):
+def test_what_is_undefined_is_none_with_a_reason(arms: tuple[Any, Any], kind: str, reason: Reason) -> None:
     """In every part, in plain JSON, and in words."""
     found = compare(*arms, kind=kind, planned=1)
     for part in (found.difference, found.lift, found.always_valid, found.always_valid_lift, found.belief):
@@ -182,20 +183,20 @@ def test_what_is_undefined_is_none_with_a_reason(arms, kind, reason):
     assert reason.words in verdict.words
 
 
-def test_a_result_is_plain_json():
+def test_a_result_is_plain_json() -> None:
     """With what follows from it."""
     plain = json.loads(json.dumps(compare(*SHARES, kind="proportion").to_dict(), allow_nan=False))
     assert plain["difference"]["p_value"] == pytest.approx(0.0308, abs=1e-4)
     assert (plain["applies"], plain["significant"]) == ("always_valid", False)
 
 
-def test_an_unknown_direction_is_refused():
+def test_an_unknown_direction_is_refused() -> None:
     """It says what is allowed."""
     with pytest.raises(QueryError, match="higher or lower"):
         compare(*SHARES, better="more")
 
 
-def planned(**options):
+def planned(**options: Any) -> Comparison:
     """The shares at their planned size."""
     return compare(*SHARES, kind="proportion", planned=8_000, **options)
 
@@ -231,14 +232,16 @@ HOLDS = Guardrail("loading time", "holds", 0.05)
         ),
     ],
 )  # fmt: skip
-def test_a_verdict_says_what_to_conclude(comparison, options, conclusion, words):
+def test_a_verdict_says_what_to_conclude(
+    comparison: Comparison, options: dict[str, Any], conclusion: Conclusion, words: str
+) -> None:
     """In a sentence with its numbers, and as a code."""
     found = conclude(comparison, **options)
     assert words in found.words
     assert found.conclusion is conclusion
 
 
-def test_notes_say_what_else_there_is_to_know():
+def test_notes_say_what_else_there_is_to_know() -> None:
     """A split too small to judge, users with several variants, open guardrails, a missing lift."""
     found = conclude(
         compare(Moments.of([-2, -1, 1, 2.4] * 9), Moments.of([4, 5, 6, 7] * 9), planned=1),
@@ -270,21 +273,21 @@ def test_notes_say_what_else_there_is_to_know():
     ],
     ids=str,
 )
-def test_a_guardrail_tolerates_a_part_of_the_control(conversions, options, state):
+def test_a_guardrail_tolerates_a_part_of_the_control(conversions: int, options: dict[str, Any], state: str) -> None:
     """5 % of 40 %; either direction; wider before the planned size."""
     arms = Moments.share(4_000, 10_000), Moments.share(conversions, 10_000)
     found = guardrail("x", *arms, kind="proportion", tolerated=0.05, **{"planned": 20_000, **options})
     assert found == Guardrail("x", state, 0.05)
 
 
-def test_a_guardrail_of_losses_tolerates_a_part_of_their_size():
+def test_a_guardrail_of_losses_tolerates_a_part_of_their_size() -> None:
     """Minus 10 may become minus 10.5, but not minus 12."""
     losses = [Moments(1_000, 1_000 * mean, 1_000 * mean**2 + 999) for mean in (-10.0, -10.2, -12.0)]
     states = [guardrail("x", losses[0], each, tolerated=0.05, planned=1).state for each in losses[1:]]
     assert states == ["holds", "broken"]
 
 
-def test_a_guardrail_that_cannot_be_tested_is_open():
+def test_a_guardrail_that_cannot_be_tested_is_open() -> None:
     """It says why, and refuses a tolerance that is none."""
     some, nobody = Moments.share(4, 10), Moments(0, 0, 0)
     assert guardrail("x", nobody, some, tolerated=0.1) == Guardrail("x", "open", 0.1, Reason.NO_USERS)
@@ -294,7 +297,7 @@ def test_a_guardrail_that_cannot_be_tested_is_open():
         guardrail("x", some, some, tolerated=-0.1)
 
 
-def test_a_guardrail_lets_harm_pass_as_seldom_as_it_says():
+def test_a_guardrail_lets_harm_pass_as_seldom_as_it_says() -> None:
     """3 000 experiments in which exactly the tolerated part is lost: at most 5 % hold, and 5 % are broken."""
     rng = np.random.default_rng(7)
     counts = zip(rng.binomial(2_000, 0.40, 3_000), rng.binomial(2_000, 0.38, 3_000), strict=True)
@@ -313,7 +316,7 @@ def test_a_guardrail_lets_harm_pass_as_seldom_as_it_says():
         assert np.mean([each == state for each in states]) == pytest.approx(0.05, abs=0.012)
 
 
-def test_without_an_interval_and_a_reason_there_is_still_no_verdict():
+def test_without_an_interval_and_a_reason_there_is_still_no_verdict() -> None:
     """A comparison put together by hand."""
     bare = replace(planned(), difference=Effect(0.1))
     assert conclude(bare).words == "There is no verdict."
