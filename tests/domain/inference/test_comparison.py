@@ -190,10 +190,12 @@ def test_a_result_is_plain_json() -> None:
     assert (plain["applies"], plain["significant"]) == ("always_valid", False)
 
 
-def test_an_unknown_direction_is_refused() -> None:
-    """It says what is allowed."""
-    with pytest.raises(QueryError, match="higher or lower"):
-        compare(*SHARES, better="more")
+def test_an_unknown_direction_and_a_plan_without_users_are_refused() -> None:
+    """They say what is allowed."""
+    with pytest.raises(QueryError, match="above 0"):
+        compare(*SHARES, planned=0)
+    with pytest.raises(QueryError, match="unknown direction"):
+        compare(*SHARES, better="bigger")
 
 
 def planned(**options: Any) -> Comparison:

@@ -248,10 +248,10 @@ def test_one_sided_questions_have_one_bound_and_half_the_p_value() -> None:
 def test_unknown_words_are_refused() -> None:
     """They say what is allowed."""
     arm = Estimate(2.0, 0.01, 90)
-    with pytest.raises(QueryError, match="fieller, log or delta"):
+    with pytest.raises(QueryError, match="allowed: delta, fieller, log"):
         lift(arm, arm, interval="bootstrap")
-    with pytest.raises(QueryError, match="two-sided, greater or less"):
-        difference(arm, arm, alternative="larger")
+    with pytest.raises(QueryError, match="allowed: greater, less, two-sided"):
+        difference(arm, arm, alternative="upwards")
     with pytest.raises(QueryError, match="such as"):
         difference(arm, arm, alpha=5)
 

@@ -154,6 +154,9 @@ WRONG = {
     "one value and two": lambda: Moments.of([1]) + PairedMoments.of_pairs([(1, 1)]),
     "a ratio of one value": lambda: estimate(Moments.of([1, 2]), "ratio"),
     "a share of numbers": lambda: estimate(Moments.of([1, 2]), "proportion"),
+    "an estimate of one user": lambda: Estimate(1.0, 1.0, 1),
+    "an estimate without a value": lambda: Estimate(math.nan, 1.0, 9),
+    "a negative variance": lambda: Estimate(1.0, -1.0, 9),
     "a share below zero": lambda: estimate(Moments(3, -1, 1), "proportion"),
 }
 
@@ -168,7 +171,9 @@ def test_sums_that_no_users_have_are_refused(wrong: str) -> None:
 
 def test_an_unknown_kind_and_an_impossible_percentile_are_refused() -> None:
     """They say what is allowed."""
-    with pytest.raises(QueryError, match="mean, proportion or ratio"):
+    with pytest.raises(QueryError, match="unknown kind 'median'"):
         estimate(Moments.of([1, 2]), "median")
+    with pytest.raises(QueryError, match="did you mean 'higher'"):
+        percentile_cap([1], 50, interpolation="highest")
     with pytest.raises(QueryError, match="0 to 100"):
         percentile_cap([1], 101)

@@ -133,8 +133,13 @@ def test_certain_outcomes_have_power_0_or_1() -> None:
         ((power_of_shares, 1.2, 0.5, 10), "bad_share"),
         ((power_of_means, 1, 0, 10), "bad_deviation"),
         ((detectable_share, -0.1, 10), "bad_share"),
+        ((power_of_shares, 0.1, 0.5, 0), "bad_counts"),
+        ((power_of_means, 1, 1, 1), "bad_counts"),
+        ((detectable_difference, 0, 10), "bad_deviation"),
+        ((detectable_difference, 1, 0), "bad_counts"),
+        ((still_needed, Effect(0.1, error=1.0), 0, 1.0), "bad_counts"),
     ],
-    ids=["share", "deviation", "control"],
+    ids=["share", "deviation", "control", "users", "one user", "no deviation", "nobody", "no users yet"],
 )
 def test_numbers_that_cannot_be_are_refused(call: tuple[Any, ...], code: str) -> None:
     """With a code."""
@@ -146,9 +151,9 @@ def test_numbers_that_cannot_be_are_refused(call: tuple[Any, ...], code: str) ->
 
 def test_words_that_are_unknown_are_refused() -> None:
     """They say what is allowed."""
-    with pytest.raises(QueryError, match="pooled or arcsine"):
+    with pytest.raises(QueryError, match="allowed: arcsine, pooled"):
         power_of_shares(0.1, 0.2, 10, method="exact")
-    with pytest.raises(QueryError, match="fixed, always_valid or bayes"):
+    with pytest.raises(QueryError, match="allowed: always_valid, bayes, fixed"):
         still_needed(Effect(0.1, error=1.0), 10, 1.0, engine="bandit")
     with pytest.raises(QueryError, match="between alpha"):
         users_for_shares(0.1, 0.2, power=0.01)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from regulars.domain.inference.bayes import FLAT, Posterior, Prior, posterior, scaled
 from regulars.domain.inference.best import best_share
+from regulars.domain.inference.choices import check_choice
 from regulars.domain.inference.effects import Effect, LiftInterval, difference, lift
 from regulars.domain.inference.moments import (
     Estimate,
@@ -171,7 +172,8 @@ def compare(
         A ``Comparison``.
 
     Raises:
-        QueryError: A choice does not exist, or the moments do not fit it.
+        QueryError: The moments do not fit the kind, or a number cannot be what it is given for.
+        UnknownNameError: A choice does not exist.
 
     Example:
         Mean revenue of 3 407 and 3 461 users, from sums that any database computes:
@@ -186,8 +188,9 @@ def compare(
         >>> result.why
         'the planned 6000 users are reached, so the fixed interval applies'
     """
-    if better not in ("higher", "lower"):
-        raise QueryError(f"better is higher or lower, not {better!r}", code="bad_better")
+    check_choice("direction", better, Better)
+    if planned is not None and planned < 1:
+        raise QueryError(f"planned is a number of users above 0, not {planned!r}", code="bad_counts")
     theta, arms = _estimates(control, variant, kind, cuped=cuped)
     exact = kind == "proportion" and prior == FLAT and not cuped and control.n > 0 and variant.n > 0
     return Comparison(
@@ -212,7 +215,7 @@ def _estimates(control: Moments, variant: Moments, kind: Kind, *, cuped: bool) -
     if not cuped:
         return None, _both(estimate(control, kind), estimate(variant, kind))
     if kind == "ratio":
-        raise QueryError("CUPED is for means and proportions, not for ratios", code="bad_kind")
+        raise QueryError("CUPED is for means and proportions, not for ratios", code="bad_moments")
     arms = [paired(arm, "CUPED") for arm in (control, variant)]
     theta = cuped_theta(arms)
     if theta is None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from regulars.domain.inference.choices import check_choice
 from regulars.domain.inference.normal import check_alpha
 from regulars.domain.inference.reasons import Reason
 from regulars.errors import QueryError
@@ -112,8 +113,7 @@ def lift(
     >>> round(found.value, 2), round(found.low, 4), round(found.high, 4)
     (0.2, -0.0662, 0.5524)
     """
-    if interval not in _BOUNDS:
-        raise QueryError(f"interval is fieller, log or delta, not {interval!r}", code="bad_interval")
+    check_choice("interval", interval, LiftInterval)
     base, value = control.base, variant.value - control.value
     if not base.value:
         return Effect(None, reason=Reason.CONTROL_NEAR_ZERO)
@@ -191,12 +191,12 @@ def critical(degrees: float, alpha: float, alternative: Alternative = "two-sided
     """How many standard errors a bound is away.
 
     Raises:
-        QueryError: ``alpha`` is not between 0 and 1, or the alternative is none (``bad_alpha``, ``bad_alternative``).
+        QueryError: ``alpha`` is not between 0 and 1 (``bad_alpha``).
+        UnknownNameError: The alternative does not exist.
     """
     from scipy.special import stdtrit  # noqa: PLC0415 -- only who asks for a t quantile pays for the import
 
-    if alternative not in ("two-sided", "greater", "less"):
-        raise QueryError(f"alternative is two-sided, greater or less, not {alternative!r}", code="bad_alternative")
+    check_choice("alternative", alternative, Alternative)
     tail = check_alpha(alpha) / 2 if alternative == "two-sided" else alpha
     return -float(stdtrit(degrees, tail))
 

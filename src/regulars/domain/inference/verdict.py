@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from regulars.domain.inference.choices import check_choice
+from regulars.domain.inference.comparison import Better
 from regulars.domain.inference.effects import critical, spread
 from regulars.domain.inference.moments import Estimate, Kind, estimate
 from regulars.domain.inference.reasons import Reason
@@ -16,7 +18,7 @@ from regulars.errors import QueryError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from regulars.domain.inference.comparison import Better, Comparison
+    from regulars.domain.inference.comparison import Comparison
     from regulars.domain.inference.effects import Effect
     from regulars.domain.inference.health import SampleRatio, SeveralVariants
     from regulars.domain.inference.moments import Moments
@@ -81,6 +83,7 @@ def guardrail(
     >>> guardrail("retention", old, new, kind="proportion", tolerated=0.05, planned=20_000).state
     'holds'
     """
+    check_choice("direction", better, Better)
     if not 0 <= tolerated < 1:
         raise QueryError(
             f"tolerated is a part of the control from 0 to 1, such as 0.02, not {tolerated!r}", code="bad_margin"
