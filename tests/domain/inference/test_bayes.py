@@ -28,14 +28,14 @@ def test_the_belief_about_a_lift_is_growthbooks(case: dict[str, Any]) -> None:
     """With and without a prior; without data it is the prior."""
     if case["kind"] == "no_data":
         found = posterior(None, SCEPTICAL)
-        assert (found.value, found.chance_higher) == (case["expected"]["effect"], case["expected"]["chance_to_win"])
+        assert (found.value, found.chance_to_win) == (case["expected"]["effect"], case["expected"]["chance_to_win"])
     elif case["kind"] == "risk":
         assert expected_losses(case["mu"], case["sigma"]) == near(tuple(case["expected_risk"]), "gb_bayes")
     else:
         both = [estimate(arm(case[name])) for name in ("control", "treatment")]
         found = posterior(lift(*both, interval="delta"), PRIORS[case["prior"]])
         expected = case["expected"]
-        assert (found.value, found.chance_higher) == near((expected["effect"], expected["chance_to_win"]), "gb_bayes")
+        assert (found.value, found.chance_to_win) == near((expected["effect"], expected["chance_to_win"]), "gb_bayes")
         assert (found.low, found.high) == near(tuple(expected["ci"]), "gb_bayes")
         assert (found.loss_of_control, found.loss_of_variant) == near(tuple(expected["risk"]), "gb_bayes")
 
@@ -52,7 +52,7 @@ def test_beliefs_are_those_of_gbstats(case: dict[str, Any]) -> None:
         (case["bayes_flat"], posterior(effect)),
         (case["bayes_prior_N0_var009"], posterior(effect, prior)),
     ):
-        assert found.chance_higher == near(expected["chance_to_win"], "gbstats_run")
+        assert found.chance_to_win == near(expected["chance_to_win"], "gbstats_run")
         assert (found.low, found.high) == near(tuple(expected["ci"]), "gbstats_run")
         risks = tuple(expected["risk_control_treatment"])
         assert (found.loss_of_control, found.loss_of_variant) == near(risks, "gbstats_run")
@@ -69,7 +69,7 @@ def test_the_interval_follows_alpha() -> None:
 def test_with_a_flat_prior_the_chance_to_win_is_the_one_sided_normal(value: float, error: float) -> None:
     """And the losses are the means of what is on either side of zero."""
     found = posterior(Effect(value, error=error))
-    assert found.chance_higher == pytest.approx(stats.norm.sf(-value / error), rel=1e-9, abs=1e-300)
+    assert found.chance_to_win == pytest.approx(stats.norm.sf(-value / error), rel=1e-9, abs=1e-300)
     assert found.loss_of_control - found.loss_of_variant == pytest.approx(value, abs=1e-9)
     sampled = np.linspace(-12, 12, 40_001) * error + value
     weights = stats.norm.pdf(sampled, value, error) * (sampled[1] - sampled[0])
@@ -140,7 +140,7 @@ def test_two_means_are_judged_as_their_difference(values: list[Any]) -> None:
     one, other = (Estimate(mean, error**2, 100) for mean, error in values)
     found = best_mean([one, other])
     belief = posterior(difference(one, other))
-    assert found.chances == pytest.approx((1 - belief.chance_higher, belief.chance_higher), abs=1e-9)
+    assert found.chances == pytest.approx((1 - belief.chance_to_win, belief.chance_to_win), abs=1e-9)
     assert found.losses == pytest.approx((belief.loss_of_control, belief.loss_of_variant), abs=1e-9)
 
 

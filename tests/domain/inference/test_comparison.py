@@ -62,7 +62,7 @@ def test_a_comparison_is_put_together_from_its_parts(arms: tuple[Any, Any], kind
         exact = best_share(arms)
         assert (found.chance_to_win, found.expected_loss) == (exact.chances[1], exact.losses[1])
     else:
-        assert (found.chance_to_win, found.expected_loss) == (found.belief.chance_higher, found.belief.loss_of_variant)
+        assert (found.chance_to_win, found.expected_loss) == (found.belief.chance_to_win, found.belief.loss_of_variant)
 
 
 def test_the_always_valid_interval_applies_until_the_planned_size() -> None:

@@ -35,7 +35,7 @@ class Posterior:
         value: The mean of the belief.
         low: The lower bound of the interval that holds the effect with a chance of 1 - alpha.
         high: The upper bound.
-        chance_higher: The chance that the variant is higher.
+        chance_to_win: The chance that the variant is higher, which is to win where higher is better.
         loss_of_control: What is lost on average by keeping the control, counting 0 where that is right.
         loss_of_variant: What is lost on average by shipping the variant.
         reason: Why all of it is None.
@@ -44,7 +44,7 @@ class Posterior:
     value: float | None
     low: float | None = None
     high: float | None = None
-    chance_higher: float | None = None
+    chance_to_win: float | None = None
     loss_of_control: float | None = None
     loss_of_variant: float | None = None
     reason: Reason | None = None
@@ -62,7 +62,7 @@ def posterior(effect: Effect | None, prior: Prior = FLAT, *, alpha: float = 0.05
     >>> from regulars.domain.inference.moments import Moments, estimate
     >>> found = lift(estimate(Moments.share(200, 4000)), estimate(Moments.share(250, 4100)), interval="delta")
     >>> belief = posterior(found, SCEPTICAL)
-    >>> round(belief.chance_higher, 3), round(belief.value, 3), round(belief.loss_of_variant, 4)
+    >>> round(belief.chance_to_win, 3), round(belief.value, 3), round(belief.loss_of_variant, 4)
     (0.966, 0.192, 0.0014)
     """
     if not prior.variance > 0:

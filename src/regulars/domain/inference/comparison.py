@@ -109,7 +109,7 @@ class Comparison:
     @property
     def chance_to_win(self) -> float | None:
         """The chance that the variant is better. It may be looked at any time, but is no p-value: stop by the loss."""
-        higher = self.best.chances[1] if self.best and self.best.chances else self.belief.chance_higher
+        higher = self.best.chances[1] if self.best and self.best.chances else self.belief.chance_to_win
         return higher if higher is None or self.better == "higher" else 1 - higher
 
     @property
