@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ PRIORS = {"flat": FLAT, "N(0.1, var 0.1)": Prior(0.1, 0.1)}
 
 
 @cases("gb_bayes")
-def test_the_belief_about_a_lift_is_growthbooks(case):
+def test_the_belief_about_a_lift_is_growthbooks(case: dict[str, Any]) -> None:
     """With and without a prior; without data it is the prior."""
     if case["kind"] == "no_data":
         found = posterior(None, SCEPTICAL)
@@ -40,7 +41,7 @@ def test_the_belief_about_a_lift_is_growthbooks(case):
 
 
 @cases("gbstats_run")
-def test_beliefs_are_those_of_gbstats(case):
+def test_beliefs_are_those_of_gbstats(case: dict[str, Any]) -> None:
     """A prior on the lift is scaled by the control where the difference is absolute."""
     control, variant, kind = RUN[case["case"]]
     both = estimate(control, kind), estimate(variant, kind)
@@ -58,14 +59,14 @@ def test_beliefs_are_those_of_gbstats(case):
         assert found.value == near(expected.get("effect", effect.value), "gbstats_run")
 
 
-def test_the_interval_follows_alpha():
+def test_the_interval_follows_alpha() -> None:
     """A belief of 80 %."""
     found = posterior(Effect(0.1, error=0.05), alpha=0.2)
     assert (found.low, found.high) == pytest.approx(stats.norm.interval(0.8, 0.1, 0.05))
 
 
 @given(st.floats(-5, 5), st.floats(0.01, 5))
-def test_with_a_flat_prior_the_chance_to_win_is_the_one_sided_normal(value, error):
+def test_with_a_flat_prior_the_chance_to_win_is_the_one_sided_normal(value: float, error: float) -> None:
     """And the losses are the means of what is on either side of zero."""
     found = posterior(Effect(value, error=error))
     assert found.chance_to_win == pytest.approx(stats.norm.sf(-value / error), rel=1e-9, abs=1e-300)
@@ -75,7 +76,7 @@ def test_with_a_flat_prior_the_chance_to_win_is_the_one_sided_normal(value, erro
     assert found.loss_of_variant == pytest.approx(np.sum(np.maximum(-sampled, 0) * weights), abs=1e-6)
 
 
-def test_without_data_or_variance_nothing_is_believed():
+def test_without_data_or_variance_nothing_is_believed() -> None:
     """The reason says which; a prior needs a variance."""
     assert posterior(None) == Posterior(None, reason=Reason.NO_USERS)
     assert posterior(Effect(1.0, reason=Reason.NO_VARIANCE)) == Posterior(None, reason=Reason.NO_VARIANCE)
@@ -83,7 +84,7 @@ def test_without_data_or_variance_nothing_is_believed():
         posterior(None, Prior(0.0, 0.0))
 
 
-def shares(case):
+def shares(case: dict[str, Any]) -> list[Moments]:
     """The arms of a case."""
     names = ("arms",) if "arms" in case else ("a", "b")
     counts = case["arms"] if names == ("arms",) else [case["a"], case["b"]]
@@ -91,7 +92,7 @@ def shares(case):
 
 
 @cases("beta_binomial_exact")
-def test_the_best_share_is_exact(case):
+def test_the_best_share_is_exact(case: dict[str, Any]) -> None:
     """Two arms with their losses, three arms, and Jeffreys' prior."""
     found = best_share(shares(case), (0.5, 0.5) if "prior" in case else (1.0, 1.0))
     expected = case.get("p_best") or [1 - case["p_b_gt_a"], case["p_b_gt_a"]]
@@ -112,7 +113,7 @@ def test_the_best_share_is_exact(case):
     ],
     ids=str,
 )
-def test_the_best_share_holds_at_the_edges(counts):
+def test_the_best_share_holds_at_the_edges(counts: list[tuple[int, int]]) -> None:
     """No conversion, all of them, no users, and arms of very different size; against adaptive integration by SciPy."""
     arms = [Moments.share(*each) for each in counts]
     for prior in ((1.0, 1.0), (0.5, 0.5)):
@@ -134,7 +135,7 @@ def test_the_best_share_holds_at_the_edges(counts):
 
 
 @given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0.001, 3)), min_size=2, max_size=2))
-def test_two_means_are_judged_as_their_difference(values):
+def test_two_means_are_judged_as_their_difference(values: list[Any]) -> None:
     """The best of two is the one whose difference is positive."""
     one, other = (Estimate(mean, error**2, 100) for mean, error in values)
     found = best_mean([one, other])
@@ -144,7 +145,7 @@ def test_two_means_are_judged_as_their_difference(values):
 
 
 @given(st.permutations([0.1, 0.2, 0.25, 0.3]))
-def test_the_order_of_the_arms_means_nothing(means):
+def test_the_order_of_the_arms_means_nothing(means: list[float]) -> None:
     """Each keeps its own chance and loss, the chances add up to 1."""
     found = best_mean([Estimate(mean, 0.01, 100) for mean in means])
     ordered = best_mean([Estimate(mean, 0.01, 100) for mean in sorted(means)])
@@ -154,7 +155,7 @@ def test_the_order_of_the_arms_means_nothing(means):
         assert (chance, loss) == pytest.approx((ordered.chances[at], ordered.losses[at]), abs=1e-12)
 
 
-def test_questions_about_the_best_that_mean_nothing_are_refused():
+def test_questions_about_the_best_that_mean_nothing_are_refused() -> None:
     """One arm, values that are no shares, a prior with a pole; means without variance have a reason."""
     with pytest.raises(QueryError, match="two or more"):
         best_share([Moments.share(1, 2)])

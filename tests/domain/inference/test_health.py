@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,9 +18,12 @@ from regulars.domain.inference.sequential import TUNED_FOR
 from regulars.errors import QueryError
 from tests.domain.inference.vectors import cases, near
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 @cases("srm")
-def test_the_split_is_judged_as_by_scipy(case):
+def test_the_split_is_judged_as_by_scipy(case: dict[str, Any]) -> None:
     """At a p-value of 0.001."""
     found = sample_ratio(case["observed"], case["weights"])
     assert found.p_value == near(case["p"], "srm")
@@ -26,7 +31,7 @@ def test_the_split_is_judged_as_by_scipy(case):
 
 
 @cases("gb_defaults")
-def test_the_limits_are_growthbooks(case):
+def test_the_limits_are_growthbooks(case: dict[str, Any]) -> None:
     """Those of the split, of several variants, and of the always-valid interval."""
     assert case["srm_p"] == health.SRM_ALPHA
     assert case["srm_min_per_variation"] == health.SRM_SMALLEST
@@ -36,7 +41,7 @@ def test_the_limits_are_growthbooks(case):
 
 
 @given(st.lists(st.integers(100, 10_000), min_size=2, max_size=6), st.data())
-def test_any_split_is_judged_as_by_scipy(observed, data):
+def test_any_split_is_judged_as_by_scipy(observed: list[int], data: st.DataObject) -> None:
     """Also in other units of weight."""
     weights = data.draw(st.lists(st.integers(1, 9), min_size=len(observed), max_size=len(observed)))
     expected = np.array(weights) / sum(weights) * sum(observed)
@@ -49,7 +54,7 @@ def test_any_split_is_judged_as_by_scipy(observed, data):
     assert found.expected == pytest.approx(tuple(expected))
 
 
-def test_an_arm_without_weight_is_no_degree_of_freedom_and_must_be_empty():
+def test_an_arm_without_weight_is_no_degree_of_freedom_and_must_be_empty() -> None:
     """Whoever is in it shows that the split is broken."""
     assert sample_ratio([500, 560, 0], [1, 1, 0]).p_value == sample_ratio([500, 560]).p_value
     broken = sample_ratio([500, 560, 1], [1, 1, 0])
@@ -57,7 +62,7 @@ def test_an_arm_without_weight_is_no_degree_of_freedom_and_must_be_empty():
 
 
 @pytest.mark.parametrize("observed", [[], [50], [7, 8], [0, 0]], ids=str)
-def test_too_few_users_are_not_judged(observed):
+def test_too_few_users_are_not_judged(observed: list[int]) -> None:
     """Neither well nor badly split."""
     if observed:
         found = sample_ratio(observed)
@@ -70,14 +75,14 @@ def test_too_few_users_are_not_judged(observed):
 @pytest.mark.parametrize(
     ("observed", "weights"), [([1, 2], [1]), ([-1, 2], [1, 1]), ([1, 2], [-1, 2]), ([1, 2], [0, 0])], ids=str
 )
-def test_weights_and_users_that_cannot_be_are_refused(observed, weights):
+def test_weights_and_users_that_cannot_be_are_refused(observed: list[int], weights: list[float]) -> None:
     """They say what is allowed."""
     with pytest.raises(QueryError) as caught:
         sample_ratio(observed, weights)
     assert caught.value.code == "bad_weights"
 
 
-def test_users_with_several_variants_are_a_worry_from_one_percent_and_ten_on():
+def test_users_with_several_variants_are_a_worry_from_one_percent_and_ten_on() -> None:
     """Both, and never of nobody."""
     assert several_variants(0, 0) == SeveralVariants(0, None, warns=False)
     assert several_variants(9, 100) == SeveralVariants(9, 9 / 109, warns=False)
@@ -88,7 +93,7 @@ def test_users_with_several_variants_are_a_worry_from_one_percent_and_ten_on():
 
 
 @cases("multiple_testing")
-def test_adjusted_p_values_are_the_published_ones(case):
+def test_adjusted_p_values_are_the_published_ones(case: dict[str, Any]) -> None:
     """Holm, Benjamini-Hochberg and Bonferroni."""
     for name, adjust in (("holm", holm), ("bh", benjamini_hochberg), ("bonferroni", bonferroni)):
         if name in case:
@@ -96,7 +101,7 @@ def test_adjusted_p_values_are_the_published_ones(case):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_adjusted_p_values_keep_their_order_and_only_grow(p_values):
+def test_adjusted_p_values_keep_their_order_and_only_grow(p_values: list[float]) -> None:
     """Benjamini-Hochberg as SciPy has it; Holm between it and Bonferroni."""
     gentle, strict, strictest = benjamini_hochberg(p_values), holm(p_values), bonferroni(p_values)
     assert gentle == pytest.approx(stats.false_discovery_control(p_values), abs=1e-12)
@@ -107,7 +112,7 @@ def test_adjusted_p_values_keep_their_order_and_only_grow(p_values):
 
 
 @pytest.mark.parametrize("adjust", [holm, benjamini_hochberg, bonferroni])
-def test_a_test_that_was_not_made_does_not_count(adjust):
+def test_a_test_that_was_not_made_does_not_count(adjust: Callable[..., list[float | None]]) -> None:
     """It stays None; nothing has no p-values; a number that is no chance is refused."""
     assert adjust([0.01, None, 0.04]) == [*adjust([0.01, 0.04])[:1], None, *adjust([0.01, 0.04])[1:]]
     assert adjust([]) == []

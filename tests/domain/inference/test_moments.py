@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ pairs = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=30)
 
 
 @given(samples, samples)
-def test_sums_add_up_and_give_means_and_variances(one, other):
+def test_sums_add_up_and_give_means_and_variances(one: list[Any], other: list[Any]) -> None:
     """Those of NumPy over all values."""
     both = Moments.of(one) + Moments.of(other)
     values = np.array(one + other)
@@ -40,7 +41,7 @@ def test_sums_add_up_and_give_means_and_variances(one, other):
 
 
 @given(pairs, pairs)
-def test_pairs_have_a_covariance_too(one, other):
+def test_pairs_have_a_covariance_too(one: list[Any], other: list[Any]) -> None:
     """That of NumPy; the second values are moments of their own."""
     both = PairedMoments.of_pairs(one) + PairedMoments.of_pairs(other)
     values = np.array(one + other)
@@ -51,7 +52,7 @@ def test_pairs_have_a_covariance_too(one, other):
 
 
 @cases("ratio_delta_method")
-def test_a_ratio_has_the_variance_of_its_users(case):
+def test_a_ratio_has_the_variance_of_its_users(case: dict[str, Any]) -> None:
     """By the delta method; ``var`` in the cases is that of one user."""
     for name in ("a", "b"):
         arm = PairedMoments.of_pairs(case[name])
@@ -65,20 +66,20 @@ def test_a_ratio_has_the_variance_of_its_users(case):
         assert both[1].value - both[0].value == near(case["diff"], "ratio_delta_method")
 
 
-def test_a_ratio_of_the_same_values_has_no_variance_left_by_rounding():
+def test_a_ratio_of_the_same_values_has_no_variance_left_by_rounding() -> None:
     """Everybody has the ratio 3."""
     found = estimate(PairedMoments.of_pairs([(3 * each, each) for each in (0.1, 0.7, 1.1, 2.3)]), "ratio")
     assert found.variance == 0
     assert found.value == pytest.approx(3)
 
 
-def test_equal_values_have_no_variance_left_by_rounding():
+def test_equal_values_have_no_variance_left_by_rounding() -> None:
     """A tenth is no binary fraction."""
     assert Moments.of([0.1] * 7).variance == 0
 
 
 @cases("cuped")
-def test_cuped_is_the_published_one(case):
+def test_cuped_is_the_published_one(case: dict[str, Any]) -> None:
     """theta, and the adjusted difference with its error; relative changes refer to the mean that was measured."""
     arms = [PairedMoments.of_pairs((now, before) for before, now in case[name]) for name in ("control", "treatment")]
     theta = cuped_theta(arms)
@@ -90,7 +91,7 @@ def test_cuped_is_the_published_one(case):
 
 
 @given(pairs)
-def test_cuped_with_theta_0_changes_nothing(values):
+def test_cuped_with_theta_0_changes_nothing(values: list[Any]) -> None:
     """Neither the mean nor its variance."""
     arm = PairedMoments.of_pairs(values)
     adjusted, plain = adjust(arm, 0.0), estimate(arm)
@@ -98,7 +99,7 @@ def test_cuped_with_theta_0_changes_nothing(values):
     assert adjusted.variance == plain.variance
 
 
-def test_cuped_needs_users_who_differed_before():
+def test_cuped_needs_users_who_differed_before() -> None:
     """And two of them."""
     alike = PairedMoments.of_pairs([(1, 5), (2, 5)])
     assert cuped_theta([alike, alike]) is None
@@ -110,7 +111,7 @@ def test_cuped_needs_users_who_differed_before():
 
 
 @cases("winsor")
-def test_a_cap_is_the_percentile_of_numpy(case):
+def test_a_cap_is_the_percentile_of_numpy(case: dict[str, Any]) -> None:
     """In both ways to look between two values."""
     values = [*range(1, 100), 5000]
     cap = percentile_cap(values, 99, interpolation=case["interpolation"])
@@ -121,14 +122,14 @@ def test_a_cap_is_the_percentile_of_numpy(case):
 
 
 @given(samples, st.floats(0, 100), st.booleans())
-def test_a_percentile_is_numpys_with_or_without_zeros(values, percentile, ignore_zeros):
+def test_a_percentile_is_numpys_with_or_without_zeros(values: list[Any], percentile: float, ignore_zeros: bool) -> None:
     """Zeros are users without a value."""
     kept = [value for value in values if value or not ignore_zeros]
     found = percentile_cap(values, percentile, ignore_zeros=ignore_zeros)
     assert found == (pytest.approx(np.percentile(kept, percentile), rel=1e-9, abs=1e-6) if kept else None)
 
 
-def test_nobody_has_no_mean_and_one_has_no_variance():
+def test_nobody_has_no_mean_and_one_has_no_variance() -> None:
     """None, and a reason where an estimate was asked for."""
     nobody, one = Moments(0, 0, 0), Moments.of([3])
     assert (nobody.mean, nobody.variance, one.mean, one.variance) == (None, None, 3, None)
@@ -153,21 +154,26 @@ WRONG = {
     "one value and two": lambda: Moments.of([1]) + PairedMoments.of_pairs([(1, 1)]),
     "a ratio of one value": lambda: estimate(Moments.of([1, 2]), "ratio"),
     "a share of numbers": lambda: estimate(Moments.of([1, 2]), "proportion"),
+    "an estimate of one user": lambda: Estimate(1.0, 1.0, 1),
+    "an estimate without a value": lambda: Estimate(math.nan, 1.0, 9),
+    "a negative variance": lambda: Estimate(1.0, -1.0, 9),
     "a share below zero": lambda: estimate(Moments(3, -1, 1), "proportion"),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_sums_that_no_users_have_are_refused(wrong):
+def test_sums_that_no_users_have_are_refused(wrong: str) -> None:
     """And questions that the sums cannot answer."""
     with pytest.raises(QueryError) as caught:
         WRONG[wrong]()
     assert caught.value.code == "bad_moments"
 
 
-def test_an_unknown_kind_and_an_impossible_percentile_are_refused():
+def test_an_unknown_kind_and_an_impossible_percentile_are_refused() -> None:
     """They say what is allowed."""
-    with pytest.raises(QueryError, match="mean, proportion or ratio"):
+    with pytest.raises(QueryError, match="unknown kind 'median'"):
         estimate(Moments.of([1, 2]), "median")
+    with pytest.raises(QueryError, match="did you mean 'higher'"):
+        percentile_cap([1], 50, interpolation="highest")
     with pytest.raises(QueryError, match="0 to 100"):
         percentile_cap([1], 101)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ counts = st.builds(Answers, *[st.integers(0, 10_000)] * 3)
 
 
 @cases("nps")
-def test_scores_and_intervals_are_the_published_ones(case):
+def test_scores_and_intervals_are_the_published_ones(case: dict[str, Any]) -> None:
     """Before they are cut at -100 and 100, and after; a difference has its error and p-value."""
     if "difference" in case:
         moved = change(*(Answers(*each) for each in case["difference"]))
@@ -30,7 +32,7 @@ def test_scores_and_intervals_are_the_published_ones(case):
     assert (found.low, found.high) == near(tuple(np.clip(case["adjusted_wald"], -100, 100)), "nps")
 
 
-def test_the_groups_are_0_to_6_and_7_to_8_and_9_to_10():
+def test_the_groups_are_0_to_6_and_7_to_8_and_9_to_10() -> None:
     """Every answer counts in one."""
     assert answers(range(11)) == Answers(promoters=2, passives=2, detractors=7)
     assert answers([0, 6]) == Answers(0, 0, 2)
@@ -39,20 +41,20 @@ def test_the_groups_are_0_to_6_and_7_to_8_and_9_to_10():
 
 
 @pytest.mark.parametrize("wrong", [-1, 11, 9.5, True, float("nan"), float("inf")])
-def test_an_answer_off_the_scale_is_refused(wrong):
+def test_an_answer_off_the_scale_is_refused(wrong: float) -> None:
     """It says what is allowed."""
     with pytest.raises(QueryError, match="a whole number from 0 to 10") as caught:
         answers([5, wrong])
     assert caught.value.code == "bad_score"
 
 
-def test_a_negative_count_is_refused():
+def test_a_negative_count_is_refused() -> None:
     """Rather than scored."""
     with pytest.raises(QueryError, match="negative"):
         nps(Answers(1, -1, 1))
 
 
-def test_nothing_has_no_score_and_one_answer_has_an_interval():
+def test_nothing_has_no_score_and_one_answer_has_an_interval() -> None:
     """No division by zero."""
     nothing = Answers(0, 0, 0)
     assert nps(nothing) == Nps(nothing, None, None, None, Reason.NO_ANSWERS)
@@ -63,13 +65,13 @@ def test_nothing_has_no_score_and_one_answer_has_an_interval():
     assert one.high == pytest.approx(25 + 73.4986, abs=1e-3)
 
 
-def test_a_change_between_unanimous_samples_has_no_test():
+def test_a_change_between_unanimous_samples_has_no_test() -> None:
     """The difference is known, its error is not."""
     assert change(Answers(0, 0, 4), Answers(9, 0, 0)) == NpsChange(200, None, None, None, None, Reason.NO_VARIANCE)
 
 
 @given(counts.filter(lambda each: each.total > 1))
-def test_a_score_is_the_mean_of_answers_worth_100_0_and_minus_100(sample):
+def test_a_score_is_the_mean_of_answers_worth_100_0_and_minus_100(sample: Answers) -> None:
     """And lies within its interval, which lies within the scale."""
     values = np.repeat([100.0, 0.0, -100.0], sample)
     found = nps(sample)
@@ -80,7 +82,7 @@ def test_a_score_is_the_mean_of_answers_worth_100_0_and_minus_100(sample):
 
 
 @given(counts, counts)
-def test_swapping_the_periods_flips_the_sign_and_keeps_the_p_value(one, other):
+def test_swapping_the_periods_flips_the_sign_and_keeps_the_p_value(one: Answers, other: Answers) -> None:
     """The test has no direction."""
     there, back = change(one, other), change(other, one)
     assert there.p_value == back.p_value
@@ -89,7 +91,7 @@ def test_swapping_the_periods_flips_the_sign_and_keeps_the_p_value(one, other):
         assert there.difference == -back.difference
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
+def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     """4 000 samples of 60 answers; scores of 30 and 80."""
     rng = np.random.default_rng(1)
     for shares in ((0.5, 0.3, 0.2), (0.85, 0.1, 0.05)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from tests.domain.inference.vectors import GROUPS, arm, cases, near
 
 
 @cases("power")
-def test_sample_sizes_are_the_published_ones(case):
+def test_sample_sizes_are_the_published_ones(case: dict[str, Any]) -> None:
     """Shares by both methods, means by the t-test, and the power of a given size; the tolerance is relative.
 
     Most calculators leave out the chance to be significant in the wrong direction, which is a few millionths.
@@ -52,7 +53,7 @@ def test_sample_sizes_are_the_published_ones(case):
 
 
 @cases("mid_experiment_power")
-def test_the_users_that_are_still_needed_are_growthbooks(case):
+def test_the_users_that_are_still_needed_are_growthbooks(case: dict[str, Any]) -> None:
     """For a lift of 5 %, to the four digits to which its search is carried."""
     both = [estimate(arm(case[name])) for name in ("control", "treatment")]
     effect = lift(*both, interval="delta")
@@ -68,7 +69,7 @@ def test_the_users_that_are_still_needed_are_growthbooks(case):
 
 
 @given(st.floats(0.02, 0.9), st.floats(0.005, 0.09), st.floats(0.5, 0.95))
-def test_the_size_for_a_power_has_that_power(control, more, power):
+def test_the_size_for_a_power_has_that_power(control: float, more: float, power: float) -> None:
     """And with it exactly that difference can be found."""
     users = users_for_shares(control, control + more, power=power)
     assert power_of_shares(control, control + more, users) == pytest.approx(power, abs=1e-9)
@@ -76,7 +77,7 @@ def test_the_size_for_a_power_has_that_power(control, more, power):
 
 
 @given(st.floats(0.05, 2), st.floats(0.5, 0.95))
-def test_the_size_for_means_has_its_power_and_nearly_that_of_the_normal(distance, power):
+def test_the_size_for_means_has_its_power_and_nearly_that_of_the_normal(distance: float, power: float) -> None:
     """The normal approximation needs a few users less."""
     users = users_for_means(distance, 1.0, power=power)
     assert power_of_means(distance, 1.0, users) == pytest.approx(power, abs=1e-6)
@@ -85,7 +86,7 @@ def test_the_size_for_means_has_its_power_and_nearly_that_of_the_normal(distance
     )
 
 
-def test_power_is_how_often_an_effect_is_found():
+def test_power_is_how_often_an_effect_is_found() -> None:
     """4 000 experiments of 100 users per arm, half a standard deviation apart."""
     rng = np.random.default_rng(5)
     one, other = rng.normal(0, 1, (4_000, 100)), rng.normal(0.4, 1, (4_000, 100))
@@ -93,7 +94,7 @@ def test_power_is_how_often_an_effect_is_found():
     assert found == pytest.approx(power_of_means(0.4, 1.0, 100), abs=0.02)
 
 
-def test_the_users_still_needed_give_the_power():
+def test_the_users_still_needed_give_the_power() -> None:
     """A difference of 0.02 between shares: as many as from the beginning."""
     both = Estimate(0.10, 0.09 / 500, 500), Estimate(0.10, 0.09 / 500, 500)
     found = still_needed(difference(*both), 1_000, 0.02)
@@ -101,7 +102,7 @@ def test_the_users_still_needed_give_the_power():
     assert 1_000 + found.users == pytest.approx(total, abs=1)
 
 
-def test_what_cannot_be_found_has_a_reason():
+def test_what_cannot_be_found_has_a_reason() -> None:
     """No difference, no variance, nothing that any number of users would show."""
     assert users_for_shares(0.2, 0.2) is Reason.OUT_OF_REACH
     assert users_for_means(0.0, 1.0) is Reason.OUT_OF_REACH
@@ -113,13 +114,13 @@ def test_what_cannot_be_found_has_a_reason():
     assert still_needed(Effect(1.0, reason=Reason.NO_VARIANCE), 10, 1.0) == Needed(None, None, Reason.NO_VARIANCE)
 
 
-def test_days_are_whole_and_nobody_never_comes():
+def test_days_are_whole_and_nobody_never_comes() -> None:
     """The last day counts as one."""
     assert (days_left(100, 50), days_left(101, 50), days_left(-3, 50)) == (2, 3, 0)
     assert days_left(1, 0) is None
 
 
-def test_certain_outcomes_have_power_0_or_1():
+def test_certain_outcomes_have_power_0_or_1() -> None:
     """Nobody against everybody."""
     assert power_of_shares(0.0, 1.0, 10) == 1
     assert power_of_shares(0.0, 1.0, 1) == 0
@@ -132,10 +133,15 @@ def test_certain_outcomes_have_power_0_or_1():
         ((power_of_shares, 1.2, 0.5, 10), "bad_share"),
         ((power_of_means, 1, 0, 10), "bad_deviation"),
         ((detectable_share, -0.1, 10), "bad_share"),
+        ((power_of_shares, 0.1, 0.5, 0), "bad_counts"),
+        ((power_of_means, 1, 1, 1), "bad_counts"),
+        ((detectable_difference, 0, 10), "bad_deviation"),
+        ((detectable_difference, 1, 0), "bad_counts"),
+        ((still_needed, Effect(0.1, error=1.0), 0, 1.0), "bad_counts"),
     ],
-    ids=["share", "deviation", "control"],
+    ids=["share", "deviation", "control", "users", "one user", "no deviation", "nobody", "no users yet"],
 )
-def test_numbers_that_cannot_be_are_refused(call, code):
+def test_numbers_that_cannot_be_are_refused(call: tuple[Any, ...], code: str) -> None:
     """With a code."""
     function, *arguments = call
     with pytest.raises(QueryError) as caught:
@@ -143,11 +149,11 @@ def test_numbers_that_cannot_be_are_refused(call, code):
     assert caught.value.code == code
 
 
-def test_words_that_are_unknown_are_refused():
+def test_words_that_are_unknown_are_refused() -> None:
     """They say what is allowed."""
-    with pytest.raises(QueryError, match="pooled or arcsine"):
+    with pytest.raises(QueryError, match="allowed: arcsine, pooled"):
         power_of_shares(0.1, 0.2, 10, method="exact")
-    with pytest.raises(QueryError, match="fixed, always_valid or bayes"):
+    with pytest.raises(QueryError, match="allowed: always_valid, bayes, fixed"):
         still_needed(Effect(0.1, error=1.0), 10, 1.0, engine="bandit")
     with pytest.raises(QueryError, match="between alpha"):
         users_for_shares(0.1, 0.2, power=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tests.domain.inference.vectors import arm, cases, near
 
 
 @cases("asymptotic_cs")
-def test_the_sequence_is_growthbooks(case):
+def test_the_sequence_is_growthbooks(case: dict[str, Any]) -> None:
     """Its parameter, its width for a variance of 1, and a whole test."""
     if "rho" in case:
         assert rho(case["rho"]["alpha"], case["rho"]["N"]) == near(case["expected"], "asymptotic_cs")
@@ -34,7 +35,7 @@ def test_the_sequence_is_growthbooks(case):
 
 
 @cases("gbstats_run")
-def test_sequential_results_are_those_of_gbstats(case):
+def test_sequential_results_are_those_of_gbstats(case: dict[str, Any]) -> None:
     """Absolute and relative, to eight digits."""
     control, variant, kind = RUN[case["case"]]
     both = estimate(control, kind), estimate(variant, kind)
@@ -45,12 +46,12 @@ def test_sequential_results_are_those_of_gbstats(case):
 
 
 @pytest.mark.parametrize("n", [50, 5_000, 500_000])
-def test_the_p_value_is_alpha_where_the_interval_touches_zero(n):
+def test_the_p_value_is_alpha_where_the_interval_touches_zero(n: int) -> None:
     """For any number of users."""
     assert p_value(half_width(2.5, n), 2.5, n) == pytest.approx(0.05, rel=1e-9)
 
 
-def test_what_has_no_error_has_no_sequence():
+def test_what_has_no_error_has_no_sequence() -> None:
     """The reason stays; an interval that is not symmetric is refused."""
     arms = Estimate(2.0, 0.0, 9), Estimate(3.0, 0.0, 9)
     assert always_valid(*arms, difference(*arms)) == Effect(1.0, reason=Reason.NO_VARIANCE)
@@ -63,7 +64,7 @@ def test_what_has_no_error_has_no_sequence():
 
 
 @cases("peeking_fpr")
-def test_looking_repeatedly_at_a_fixed_interval_is_wrong_as_often_as_published(case):
+def test_looking_repeatedly_at_a_fixed_interval_is_wrong_as_often_as_published(case: dict[str, Any]) -> None:
     """And hardly ever at the sequence: 40 000 runs in which nothing happens, judged at equally spaced looks."""
     looks = case["looks"]
     steps = np.random.default_rng(looks).normal(size=(40_000, looks))
@@ -78,7 +79,7 @@ def test_looking_repeatedly_at_a_fixed_interval_is_wrong_as_often_as_published(c
     assert (np.abs(means) > widths).any(axis=1).mean() <= 0.05
 
 
-def test_looking_after_every_fiftieth_user_is_wrong_in_less_than_alpha():
+def test_looking_after_every_fiftieth_user_is_wrong_in_less_than_alpha() -> None:
     """1 000 A/A tests of skewed values, looked at 80 times with estimated variances."""
     runs, looks = 1_000, 80
     rng = np.random.default_rng(4)

@@ -35,7 +35,7 @@ class Posterior:
         value: The mean of the belief.
         low: The lower bound of the interval that holds the effect with a chance of 1 - alpha.
         high: The upper bound.
-        chance_to_win: The chance that the variant is better.
+        chance_to_win: The chance that the variant is higher, which is to win where higher is better.
         loss_of_control: What is lost on average by keeping the control, counting 0 where that is right.
         loss_of_variant: What is lost on average by shipping the variant.
         reason: Why all of it is None.

@@ -6,11 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from regulars.domain.inference.choices import check_choice
 from regulars.domain.inference.normal import check_alpha
 from regulars.domain.inference.reasons import Reason
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from regulars.domain.inference.moments import Estimate
 
 Alternative = Literal["two-sided", "greater", "less"]
@@ -55,10 +58,12 @@ def difference(
     (0.02, -0.0074, 0.0474, 0.153)
     """
     value = variant.value - control.value
-    error, degrees = spread(control, variant)
-    if not error:
+    if not control.variance or not variant.variance:
         return Effect(value, reason=Reason.NO_VARIANCE)
-    return _tested(value, error, degrees, alpha, alternative)
+    error, degrees = spread(control, variant)
+    half = critical(degrees, alpha, alternative) * error
+    low, high = _asked(value - half, value + half, alternative)
+    return Effect(value, low, high, _chance(value / error, degrees, alternative), error, degrees)
 
 
 def with_error(effect: Effect) -> tuple[float, float] | Reason:
@@ -77,8 +82,6 @@ def with_error(effect: Effect) -> tuple[float, float] | Reason:
 def spread(control: Estimate, variant: Estimate) -> tuple[float, float]:
     """The standard error of the difference and its degrees of freedom."""
     total = control.variance + variant.variance
-    if not total:
-        return 0.0, 0.0
     # As parts of the total, so that tiny variances do not vanish when they are squared.
     shares = ((arm.variance / total, arm.n) for arm in (control, variant))
     return math.sqrt(total), 1 / sum(share**2 / (n - 1) for share, n in shares)
@@ -91,6 +94,7 @@ def lift(
     interval: LiftInterval = "fieller",
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
+    margin: float | None = None,
 ) -> Effect:
     """The relative difference, (variant - control) / |control|, with an interval.
 
@@ -99,7 +103,8 @@ def lift(
     - ``delta``: symmetric, as GrowthBook and PostHog have it, with a p-value of its own, which can contradict the one
       of the difference. For comparison with those tools only.
 
-    There is none, whichever the interval, where the control is within its own margin of error of zero.
+    There is none, whichever the interval, where the control is within its own margin of error of zero. ``margin`` is
+    how many standard errors a bound is away, where that is not for Student's t to say.
 
     Source: E. C. Fieller, Some problems in interval estimation, JRSS B 16 (1954).
 
@@ -108,17 +113,25 @@ def lift(
     >>> round(found.value, 2), round(found.low, 4), round(found.high, 4)
     (0.2, -0.0662, 0.5524)
     """
-    if interval not in _LIFTS:
-        raise QueryError(f"interval is fieller, log or delta, not {interval!r}", code="bad_interval")
-    error, degrees = spread(control, variant)
-    if not error:
-        return _certain(control, variant)
-    margin = critical(degrees, alpha, alternative)
-    base = control.base
-    if base.value**2 <= margin**2 * base.variance or not base.value:
+    check_choice("interval", interval, LiftInterval)
+    base, value = control.base, variant.value - control.value
+    if not base.value:
         return Effect(None, reason=Reason.CONTROL_NEAR_ZERO)
-    pair = _Pair(variant.value - control.value, error**2, base.value, base.variance, -base.covariance)
-    return _LIFTS[interval](pair, degrees, alpha, alternative)
+    if not control.variance or not variant.variance:
+        return Effect(value / abs(base.value), reason=Reason.NO_VARIANCE)
+    error, degrees = spread(control, variant)
+    reach = critical(degrees, alpha, alternative) if margin is None else margin
+    if base.value**2 <= reach**2 * base.variance:
+        return Effect(None, reason=Reason.CONTROL_NEAR_ZERO)
+    pair = _Pair(value, error**2, base.value, base.variance, -base.covariance)
+    bounds = _BOUNDS[interval](pair, reach)
+    if isinstance(bounds, Reason):
+        return Effect(pair.lift, reason=bounds)
+    low, high = _asked(*bounds, alternative)
+    if interval != "delta":
+        return Effect(pair.lift, low, high, degrees=degrees)
+    p_value = _chance(pair.lift / pair.error, degrees, alternative) if margin is None else None
+    return Effect(pair.lift, low, high, p_value, pair.error, degrees)
 
 
 @dataclass(frozen=True)
@@ -135,77 +148,66 @@ class _Pair:
     def lift(self) -> float:
         return self.difference / abs(self.base)
 
+    @property
+    def error(self) -> float:
+        """The standard error of the lift by the delta method."""
+        part = self.difference / self.base
+        variance = self.variance - 2 * part * self.covariance + part**2 * self.base_variance
+        return math.sqrt(variance) / abs(self.base)
 
-def _certain(control: Estimate, variant: Estimate) -> Effect:
-    """The lift where nothing varies."""
-    base = control.base.value
-    if not base:
-        return Effect(None, reason=Reason.CONTROL_NEAR_ZERO)
-    return Effect((variant.value - control.value) / abs(base), reason=Reason.NO_VARIANCE)
+
+_Bounds = tuple[float, float]
 
 
-def _fieller(pair: _Pair, degrees: float, alpha: float, alternative: Alternative) -> Effect:
+def _fieller(pair: _Pair, reach: float) -> _Bounds:
     """The lifts L that (difference - L x base) does not contradict: those between the roots of a parabola."""
-    square = critical(degrees, alpha, alternative) ** 2
-    leading = pair.base**2 - square * pair.base_variance
-    middle = pair.difference * pair.base - square * pair.covariance
-    constant = pair.difference**2 - square * pair.variance
+    leading = pair.base**2 - reach**2 * pair.base_variance
+    middle = pair.difference * pair.base - reach**2 * pair.covariance
+    constant = pair.difference**2 - reach**2 * pair.variance
     root = math.sqrt(max(middle**2 - leading * constant, 0.0))
-    sign = math.copysign(1.0, pair.base)
-    low, high = sorted((sign * (middle - root) / leading, sign * (middle + root) / leading))
-    return Effect(pair.lift, *_asked(low, high, alternative), degrees=degrees)
+    bounds = (middle - root) / leading, (middle + root) / leading
+    return bounds if pair.base > 0 else (-bounds[1], -bounds[0])
 
 
-def _log(pair: _Pair, degrees: float, alpha: float, alternative: Alternative) -> Effect:
+def _log(pair: _Pair, reach: float) -> _Bounds | Reason:
     now = pair.base + pair.difference
     if pair.base <= 0 or now <= 0:
-        return Effect(pair.lift, reason=Reason.NOT_POSITIVE)
+        return Reason.NOT_POSITIVE
     by_difference, by_base = 1 / now, 1 / now - 1 / pair.base
-    error = math.sqrt(
-        by_difference**2 * pair.variance
-        + 2 * by_difference * by_base * pair.covariance
-        + by_base**2 * pair.base_variance
-    )
-    half = critical(degrees, alpha, alternative) * error
+    own = by_difference**2 * pair.variance + by_base**2 * pair.base_variance
+    error = math.sqrt(own + 2 * by_difference * by_base * pair.covariance)
     middle = math.log(now / pair.base)
-    low, high = math.expm1(middle - half), math.expm1(middle + half)
-    return Effect(pair.lift, *_asked(low, high, alternative), degrees=degrees)
+    return math.expm1(middle - reach * error), math.expm1(middle + reach * error)
 
 
-def _delta(pair: _Pair, degrees: float, alpha: float, alternative: Alternative) -> Effect:
-    part = pair.difference / pair.base
-    variance = (pair.variance - 2 * part * pair.covariance + part**2 * pair.base_variance) / pair.base**2
-    return _tested(pair.lift, math.sqrt(variance), degrees, alpha, alternative)
+def _delta(pair: _Pair, reach: float) -> _Bounds:
+    return pair.lift - reach * pair.error, pair.lift + reach * pair.error
 
 
-_LIFTS = {"fieller": _fieller, "log": _log, "delta": _delta}
+_BOUNDS: dict[str, Callable[[_Pair, float], _Bounds | Reason]] = {"fieller": _fieller, "log": _log, "delta": _delta}
 
 
 def critical(degrees: float, alpha: float, alternative: Alternative = "two-sided") -> float:
     """How many standard errors a bound is away.
 
     Raises:
-        QueryError: ``alpha`` is not between 0 and 1, or the alternative is none (``bad_alpha``, ``bad_alternative``).
+        QueryError: ``alpha`` is not between 0 and 1 (``bad_alpha``).
+        UnknownNameError: The alternative does not exist.
     """
     from scipy.special import stdtrit  # noqa: PLC0415 -- only who asks for a t quantile pays for the import
 
-    if alternative not in ("two-sided", "greater", "less"):
-        raise QueryError(f"alternative is two-sided, greater or less, not {alternative!r}", code="bad_alternative")
+    check_choice("alternative", alternative, Alternative)
     tail = check_alpha(alpha) / 2 if alternative == "two-sided" else alpha
     return -float(stdtrit(degrees, tail))
 
 
-def _tested(value: float, error: float, degrees: float, alpha: float, alternative: Alternative) -> Effect:
+def _chance(distance: float, degrees: float, alternative: Alternative) -> float:
+    """How often chance alone goes so many standard errors in the direction that is asked for."""
     from scipy.special import stdtr  # noqa: PLC0415
 
-    half = critical(degrees, alpha, alternative) * error
-    distance = value / error
     if alternative == "two-sided":
-        chance = 2 * float(stdtr(degrees, -abs(distance)))
-    else:
-        chance = float(stdtr(degrees, -distance if alternative == "greater" else distance))
-    low, high = _asked(value - half, value + half, alternative)
-    return Effect(value, low, high, chance, error, degrees)
+        return 2 * float(stdtr(degrees, -abs(distance)))
+    return float(stdtr(degrees, -distance if alternative == "greater" else distance))
 
 
 def _asked(low: float, high: float, alternative: Alternative) -> tuple[float | None, float | None]:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
+from regulars.domain.inference.choices import check_choice
 from regulars.domain.inference.normal import reach
 from regulars.domain.inference.reasons import Reason
 from regulars.errors import QueryError
@@ -163,6 +164,15 @@ class Estimate:
     n: int
     adjusted_from: Base | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no users say.
+
+        Raises:
+            QueryError: Fewer than two users, or a variance that is none (``bad_moments``).
+        """
+        if self.n < 2 or not 0 <= self.variance < math.inf or not math.isfinite(self.value):  # noqa: PLR2004
+            raise QueryError(f"an estimate needs two users, a value and a variance: {self}", code="bad_moments")
+
     @property
     def base(self) -> Base:
         """What changes relative to this arm refer to."""
@@ -188,6 +198,7 @@ def estimate(arm: Moments, kind: Kind = "mean") -> Estimate | Reason:
     >>> estimate(PairedMoments.of_pairs([(1, 10), (2, 12), (0, 5), (3, 20)]), "ratio").value
     0.1276595744680851
     """
+    check_choice("kind", kind, Kind)
     if arm.n < 2:  # noqa: PLR2004 -- one value has no variance
         return Reason.TOO_FEW_USERS if arm.n else Reason.NO_USERS
     if kind == "ratio":
@@ -195,10 +206,8 @@ def estimate(arm: Moments, kind: Kind = "mean") -> Estimate | Reason:
     mean = arm.sum / arm.n
     if kind == "mean":
         return Estimate(mean, (arm.variance or 0.0) / arm.n, arm.n)
-    if kind == "proportion":
-        check_share(arm)
-        return Estimate(mean, mean * (1 - mean) / arm.n, arm.n)
-    raise QueryError(f"kind is mean, proportion or ratio, not {kind!r}", code="bad_kind")
+    check_share(arm)
+    return Estimate(mean, mean * (1 - mean) / arm.n, arm.n)
 
 
 def check_share(arm: Moments) -> None:
@@ -269,6 +278,7 @@ def percentile_cap(
     """
     if not 0 <= percentile <= 100:  # noqa: PLR2004 -- what a percentile is
         raise QueryError(f"a percentile is a number from 0 to 100, not {percentile!r}", code="bad_percentile")
+    check_choice("interpolation", interpolation, Interpolation)
     ranked = sorted(float(value) for value in values if value or not ignore_zeros)
     if not ranked:
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from regulars.domain.inference.bayes import FLAT, Prior
+from regulars.domain.inference.choices import check_choice
 from regulars.domain.inference.effects import Effect, with_error
 from regulars.domain.inference.normal import below, check_alpha, quantile, reach
 from regulars.domain.inference.reasons import Reason
@@ -38,12 +39,12 @@ def power_of_shares(
     >>> round(power_of_shares(0.10, 0.12, 1000), 3)
     0.298
     """
+    check_choice("method", method, ShareMethod)
     _check_shares(control, variant)
+    _check_users(users)
     if method == "arcsine":
         distance = 2 * abs(math.asin(math.sqrt(variant)) - math.asin(math.sqrt(control)))
         return _normal_power(distance, math.sqrt(2 / users), math.sqrt(2 / users), alpha)
-    if method != "pooled":
-        raise QueryError(f"method is pooled or arcsine, not {method!r}", code="bad_method")
     middle = (control + variant) / 2
     null = math.sqrt(2 * middle * (1 - middle) / users)
     real = math.sqrt((control * (1 - control) + variant * (1 - variant)) / users)
@@ -71,8 +72,8 @@ def power_of_means(difference: float, deviation: float, users: float, *, alpha: 
     """
     from scipy.special import nctdtr, stdtrit  # noqa: PLC0415 -- only who asks pays for the import
 
-    if not deviation > 0:
-        raise QueryError(f"a standard deviation is above 0, not {deviation!r}", code="bad_deviation")
+    _check_deviation(deviation)
+    _check_users(users, more_than=1)
     degrees, distance = 2 * users - 2, abs(difference) / deviation * math.sqrt(users / 2)
     edge = -float(stdtrit(degrees, check_alpha(alpha) / 2))
     return 1 - float(nctdtr(degrees, distance, edge)) + float(nctdtr(degrees, distance, -edge))
@@ -99,6 +100,8 @@ def detectable_difference(deviation: float, users: float, *, power: float = POWE
     0.2
     """
     _check_power(power, alpha)
+    _check_deviation(deviation)
+    _check_users(users)
     return (reach(alpha) + quantile(power)) * deviation * math.sqrt(2 / users)
 
 
@@ -158,7 +161,9 @@ def still_needed(
     >>> still_needed(difference(*both), 2000, target=0.02).users
     5197
     """
+    check_choice("engine", engine, Engine)
     _check_power(power, alpha)
+    _check_users(users)
     known = with_error(effect)
     if isinstance(known, Reason):
         return Needed(None, None, known)
@@ -172,10 +177,8 @@ def still_needed(
             return _bayes_power(abs(target), smaller, prior, alpha) < power
         if engine == "always_valid":
             half = half_width(users * error**2, users * (1 + times), alpha=alpha, tuned_for=tuned_for)
-        elif engine == "fixed":
-            half = reach(alpha) * smaller
         else:
-            raise QueryError(f"engine is fixed, always_valid or bayes, not {engine!r}", code="bad_engine")
+            half = reach(alpha) * smaller
         return below((abs(target) - half) / smaller) + below((-abs(target) - half) / smaller) < power
 
     if not lacking(0.0):
@@ -231,6 +234,16 @@ def _check_shares(*shares: float) -> None:
     for share in shares:
         if not 0 <= share <= 1:
             raise QueryError(f"a share is a number from 0 to 1, not {share!r}", code="bad_share")
+
+
+def _check_users(users: float, more_than: int = 0) -> None:
+    if not users > more_than:
+        raise QueryError(f"this needs more than {more_than} users, not {users!r}", code="bad_counts")
+
+
+def _check_deviation(deviation: float) -> None:
+    if not deviation > 0:
+        raise QueryError(f"a standard deviation is above 0, not {deviation!r}", code="bad_deviation")
 
 
 def _check_power(power: float, alpha: float) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from regulars.domain.chi_square import upper_tail
+from regulars.domain.inference.choices import check_choice
 from regulars.domain.inference.moments import check_share
 from regulars.domain.inference.normal import reach, two_sided
 from regulars.domain.inference.reasons import Reason
@@ -50,8 +51,7 @@ def share_test(control: Moments, variant: Moments, method: ShareTest = "pooled")
     >>> round(share_test(Moments.share(100, 1000), Moments.share(120, 1000)).p_value, 4)
     0.1529
     """
-    if method not in _TESTS:
-        raise QueryError(f"method is {', '.join(_TESTS)}, not {method!r}", code="bad_method")
+    check_choice("method", method, ShareTest)
     reason = _untestable((control, variant))
     return Outcome(None, None, reason=reason) if reason else _TESTS[method](control, variant)
 
@@ -88,8 +88,7 @@ def share_interval(
     >>> round(low, 4), round(high, 4)
     (0.0524, 0.3339)
     """
-    if method not in _INTERVALS:
-        raise QueryError(f"method is {', '.join(_INTERVALS)}, not {method!r}", code="bad_method")
+    check_choice("method", method, ShareInterval)
     reason = _untestable((control, variant))
     return Reason.NO_USERS if reason is Reason.NO_USERS else _INTERVALS[method](control, variant, reach(alpha))
 

@@ -33,8 +33,8 @@ class Reason(StrEnum):
 _WORDS = {
     Reason.NO_ANSWERS: "nobody answered",
     Reason.NO_USERS: "an arm has no users",
-    Reason.TOO_FEW_USERS: "an arm has fewer than two users, so nothing is known about how much users differ",
-    Reason.NO_VARIANCE: "all users of both arms have the same value, so there is nothing to judge a difference by",
+    Reason.TOO_FEW_USERS: "an arm has fewer than two users",
+    Reason.NO_VARIANCE: "all users of an arm have the same value, so nothing is known about how much users differ",
     Reason.ZERO_DENOMINATOR: "the denominators of an arm add up to zero",
     Reason.CONTROL_NEAR_ZERO: "the control cannot be told from zero, and a change relative to zero means nothing",
     Reason.NOT_POSITIVE: "a logarithm needs positive means in both arms",

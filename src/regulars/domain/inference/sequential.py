@@ -59,6 +59,15 @@ def p_value(
     return math.exp(min(exponent, 0.0))
 
 
+def margin(n: float, *, alpha: float = 0.05, tuned_for: float = TUNED_FOR) -> float:
+    """How many standard errors away the bounds are that hold at every look, after ``n`` users.
+
+    >>> [round(margin(n), 2) for n in (100, 5_000, 1_000_000)]
+    [6.69, 3.04, 3.66]
+    """
+    return half_width(1.0, n, alpha=alpha, tuned_for=tuned_for) * math.sqrt(n)
+
+
 def always_valid(
     control: Estimate, variant: Estimate, effect: Effect, *, alpha: float = 0.05, tuned_for: float = TUNED_FOR
 ) -> Effect:
