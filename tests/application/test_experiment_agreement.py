@@ -157,7 +157,7 @@ def place(row: dict[str, Any], query: Query) -> tuple[Any, ...]:
 def told(row: dict[str, Any]) -> dict[str, Any]:
     """A row of the engine: its place, people and sums."""
     hidden = {"mean", "reason", "flags", "difference", "low", "high", "p_value", "p_adjusted", "lift", "lift_low",
-              "lift_high", "chance_to_win", "expected_loss"}  # fmt: skip
+              "lift_high", "chance_to_win", "expected_loss", "verdict", "several"}  # fmt: skip
     kept = {name: value for name, value in row.items() if name not in hidden} | {"is_other": "other" in row["flags"]}
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in sorted(kept.items())}
 

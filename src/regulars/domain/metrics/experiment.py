@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from regulars.domain.metrics.by_slice import by_slice, slice_flags, slice_values
-from regulars.domain.metrics.experiment_effects import EFFECTS, SUMS, compare, summary, with_effects
+from regulars.domain.metrics.experiment_effects import EFFECTS, SUMS, arms_of, summary, with_effects
 from regulars.domain.metrics.experiment_options import OPTIONS, Trial, trial_of
 from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, rows, slices
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from regulars.domain.statement import Statement
 
 _BEHIND = {"users": "", "converted": "v.now <> 0", "immature": "v.is_mature = 0"}
-_COLUMNS = ("variant", *_BEHIND, *SUMS, "cap", "mean", *EFFECTS, "reason")
+_COLUMNS = ("variant", *_BEHIND, *SUMS, "cap", "several", "mean", *EFFECTS, "verdict", "reason")
 _REASONS = {
     "several_variants": "people who saw several variants, and are left out of all",
     "unplanned_variant": "people whose variant is none of those planned, and who are left out",
@@ -79,13 +79,16 @@ SELECT slice, variant, count(*) AS users, count(CASE WHEN now <> 0 THEN 1 END) A
   count(CASE WHEN is_mature = 0 THEN 1 END) AS immature, sum(now) AS sum, sum(now * now) AS sum_squares,
   sum(other) AS other_sum, sum(other * other) AS other_squares, sum(now * other) AS sum_products, max(cap) AS cap
 FROM valued GROUP BY slice, variant"""
+    # Those who saw several variants stand in no slice, so that they are told of the whole only.
+    several = "SELECT count(*) AS several FROM judged WHERE saw_several = 1" if not scope.breakdown else "SELECT 0 AS several"
     columns = [f"coalesce(s.{name}, 0) AS {name}" for name in _BEHIND]
     columns += [f"coalesce(s.{name}, 0.0) AS {name}" for name in SUMS]
     return with_relations(
         named,
         f"""
-SELECT {slices.shown_columns(scope)}v.variant, {", ".join(columns)}, s.cap, {slices.is_other(scope)} AS is_other
-FROM ({_variants(statement, trial)}) v CROSS JOIN ({slices.axis(scope)}) k
+SELECT {slices.shown_columns(scope)}v.variant, {", ".join(columns)}, s.cap, o.several,
+  {slices.is_other(scope)} AS is_other
+FROM ({_variants(statement, trial)}) v CROSS JOIN ({slices.axis(scope)}) k CROSS JOIN ({several}) o
 LEFT JOIN sums s ON s.variant = v.variant AND s.slice = k.slice
 ORDER BY k.slice, v.variant""",
     )
@@ -128,7 +131,7 @@ def _flags(_: Plan, row: Row) -> list[str]:
 
 def _finish(plan: Plan, found: Rows) -> Rows:
     trial = _trial(plan.query)
-    return [row for own in by_slice(plan, found) for row in with_effects(compare(own, trial), trial)]
+    return [row for own in by_slice(plan, found) for row in with_effects(arms_of(own, trial), trial)]
 
 
 def _summaries(plan: Plan, found: Rows) -> Rows:
@@ -136,9 +139,8 @@ def _summaries(plan: Plan, found: Rows) -> Rows:
     trial = _trial(plan.query)
     told = []
     for own in by_slice(plan, found):
-        compared = compare(own, trial)
         flags = [flag for flag in slice_flags(own[0]) if flag == "other"]
-        told.append({**slice_values(plan, own[0]), **summary(compared, trial, own), "flags": flags})
+        told.append({**slice_values(plan, own[0]), **summary(arms_of(own, trial), trial), "flags": flags})
     return told
 
 
@@ -154,9 +156,9 @@ EXPERIMENT = Metric(
         "variant: the share who did it, a count, a sum, a ratio of two sums, the share active on a later day, or the "
         "active days. Events at the instant of the exposure count. People who saw several variants are left out. "
         "Each variant is compared with the control: difference with an interval that may be looked at at any time, or "
-        "with Welch's once everybody planned is there; one p-value, on the difference; lift relative to the control; "
-        "chance to win and expected loss under a sceptical prior. The averages check the split against the planned "
-        "weights and say what can be concluded. Properties are those of the first exposure."
+        "with Welch's once everybody planned is there; one p-value, on the difference; the lift relative to the "
+        "control; chance to win and expected loss. A broken split allows no verdict; the averages tell it, with the "
+        "people whose window is not over. Properties are those of the first exposure."
     ),
     source="Controlled experiments as experimentation platforms report them; sources stand with each statistic",
     columns=(
@@ -166,6 +168,7 @@ EXPERIMENT = Metric(
         ResultColumn("immature", "integer", "people", "Those whose window is not over", counts_people=True),
         *(ResultColumn(name, "number", "sum", f"{name} of the values", is_hidden=True) for name in SUMS),
         ResultColumn("cap", "number", "value", "Where values are cut", is_hidden=True),
+        ResultColumn("several", "integer", "people", "Those who saw several variants", is_hidden=True),
         _number("mean", "value", "Mean value per person, the share, or the ratio"),
         _number("difference", "value", "mean less that of the control (with CUPED, of the adjusted means)"),
         _number("low", "value", "Lower end of the 95 % interval of the difference"),
@@ -175,8 +178,9 @@ EXPERIMENT = Metric(
         _number("lift", "ratio", "difference / mean of the control"),
         _number("lift_low", "ratio", "Lower end of the 95 % interval of the lift"),
         _number("lift_high", "ratio", "Upper end of the 95 % interval of the lift"),
-        _number("chance_to_win", "ratio", "Chance that it is higher than the control"),
-        _number("expected_loss", "value", "Mean loss if it is chosen, where it is lower"),
+        _number("chance_to_win", "ratio", "Chance that it is better than the control"),
+        _number("expected_loss", "value", "Mean loss if it is chosen: nothing where it is better"),
+        ResultColumn("verdict", "text", "words", "What follows from the comparison with the control", is_derived=True),
         ResultColumn("reason", "text", "words", "Why a number is missing", is_derived=True),
     ),
     shape=_shape,

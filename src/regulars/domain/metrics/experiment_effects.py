@@ -1,22 +1,20 @@
-"""From the sums of each variant to effects: the difference from the control, how sure it is, and what to think of it."""
+"""From the sums of each variant to effects: the difference from the control, how sure it is, and what follows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from regulars.domain.inference.bayes import FLAT, SCEPTICAL, posterior, scaled
-from regulars.domain.inference.effects import Effect, difference, lift
-from regulars.domain.inference.health import SampleRatio, sample_ratio
-from regulars.domain.inference.moments import PairedMoments, adjust, cuped_theta, estimate
+from regulars.domain.inference.comparison import Comparison, compare
+from regulars.domain.inference.health import SampleRatio, sample_ratio, several_variants
+from regulars.domain.inference.moments import PairedMoments, estimate
 from regulars.domain.inference.multiple import holm
 from regulars.domain.inference.reasons import Reason
-from regulars.domain.inference.sequential import always_valid
+from regulars.domain.inference.verdict import conclude
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from regulars.domain.inference.moments import Estimate
     from regulars.domain.metrics.experiment_options import Trial
     from regulars.domain.metrics.record import Row, Rows
 
@@ -26,50 +24,61 @@ EFFECTS = (
     "expected_loss",
 )  # fmt: skip
 _CONTROLS = ("control", "CONTROL", "Control")
-_NOTHING: dict[str, object] = dict.fromkeys(EFFECTS)
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The arms of one slice, the control first, with what they are compared by.
+class Arms:
+    """The arms of one slice, the control first where anybody saw it.
 
-    ``control`` is the place of the control, None where nobody saw it.
-    ``theta`` is the slope of CUPED, where that is asked for and somebody differed before. ``is_fixed``: everybody who
-    was planned is there, so that the interval of one look is right; before that it is the one for many looks.
+    ``against`` compares each with the control: None for the control itself, and where there is none.
     """
 
     rows: Rows
-    control: int | None
-    arms: tuple[PairedMoments, ...]
-    estimates: tuple[Estimate | Reason, ...]
-    theta: float | None
-    is_fixed: bool
+    moments: tuple[PairedMoments, ...]
+    against: tuple[Comparison | None, ...]
+    has_control: bool
 
     @property
     def users(self) -> int:
         """How many people take part."""
-        return sum(arm.n for arm in self.arms)
+        return sum(arm.n for arm in self.moments)
 
 
-def compare(rows: Rows, trial: Trial) -> Comparison:
-    """Put the arms of a slice in order, and estimate each."""
+def arms_of(rows: Rows, trial: Trial) -> Arms:
+    """Put the arms of a slice in order, and compare each with the control."""
     control = control_of([str(row["variant"]) for row in rows], trial)
     ordered = _in_order(rows, trial, control)
-    arms = tuple(_moments(row) for row in ordered)
-    theta = cuped_theta(arms) if trial.before is not None and arms else None
-    if theta is None:
-        estimates = tuple(estimate(arm, trial.kind) for arm in arms)
-    else:
-        pooled = sum(arms[1:], start=arms[0])
-        start = pooled.other_sum / pooled.n
-        estimates = tuple(adjust(arm, theta, start) for arm in arms)
-    users = sum(arm.n for arm in arms)
-    first = 0 if ordered and ordered[0]["variant"] == control else None
-    return Comparison(ordered, first, arms, estimates, theta, trial.size is not None and users >= trial.size)
+    moments = tuple(_moments(row) for row in ordered)
+    has_control = bool(ordered) and ordered[0]["variant"] == control
+    users = sum(arm.n for arm in moments)
+    # The plan is about everybody: with several variants each pair is at its planned size when all of them are.
+    is_over = trial.size is not None and users >= trial.size
+    against = [
+        None if not has_control or not number else _compared(moments[0], arm, trial, is_over=is_over)
+        for number, arm in enumerate(moments)
+    ]
+    return Arms(ordered, moments, tuple(against), has_control)
+
+
+def _compared(control: PairedMoments, arm: PairedMoments, trial: Trial, *, is_over: bool) -> Comparison:
+    both = control.n + arm.n
+    planned = None if trial.size is None else max(both, 1) if is_over else max(trial.size, both + 1)
+    return compare(
+        control, arm, kind=trial.kind, better=trial.better, planned=planned, cuped=trial.before is not None
+    )
 
 
 def _moments(row: Row) -> PairedMoments:
     return PairedMoments(int(row["users"]), *(float(row[name] or 0.0) for name in SUMS))
+
+
+def control_of(names: Sequence[str], trial: Trial) -> str | None:
+    """The variant that the others are compared with: the named one, the first planned, one called control, else any."""
+    if trial.control is not None:
+        return trial.control
+    if trial.planned:
+        return next(iter(trial.planned))
+    return next((name for name in _CONTROLS if name in names), min(names, default=None))
 
 
 def _in_order(rows: Rows, trial: Trial, control: str | None) -> Rows:
@@ -83,87 +92,62 @@ def _in_order(rows: Rows, trial: Trial, control: str | None) -> Rows:
     return sorted(rows, key=place)
 
 
-def control_of(names: Sequence[str], trial: Trial) -> str | None:
-    """The variant that the others are compared with: the named one, the first planned, one called control, else any."""
-    if trial.control is not None:
-        return trial.control
-    if trial.planned:
-        return next(iter(trial.planned))
-    return next((name for name in _CONTROLS if name in names), min(names, default=None))
+def with_effects(arms: Arms, trial: Trial) -> Rows:
+    """The rows of the arms with their effects and verdicts; with several variants, p-values for their number (Holm)."""
+    adjusted = holm([None if found is None else found.effect.p_value for found in arms.against])
+    split = split_of(arms, trial)
+    rows = []
+    for row, arm, found, p_value in zip(arms.rows, arms.moments, arms.against, adjusted, strict=True):
+        plain = {**row, **dict.fromkeys(EFFECTS), "mean": arm.ratio if trial.kind == "ratio" else arm.mean}
+        if found is None:
+            rows.append(plain | {"verdict": None, "reason": _reason_of(arm, trial, has_control=arms.has_control)})
+        else:
+            several = several_variants(int(row["several"]), arms.users)
+            said = conclude(found, split=split, several=several, adjusted_p=p_value)
+            rows.append(plain | _effects(found) | {"p_adjusted": p_value, "verdict": said.words})
+    return rows
 
 
-def with_effects(found: Comparison, trial: Trial) -> Rows:
-    """The rows of the arms with their effects; p-values of several arms also adjusted for their number (Holm)."""
-    rows = [_row(found, trial, number) for number in range(len(found.rows))]
-    adjusted = holm([row["p_value"] for row in rows])
-    return [row | {"p_adjusted": value} for row, value in zip(rows, adjusted, strict=True)]
+def _reason_of(arm: PairedMoments, trial: Trial, *, has_control: bool) -> str | None:
+    if not has_control:
+        return "nobody saw the control"
+    found = estimate(arm, trial.kind)
+    return found.words if isinstance(found, Reason) else None
 
 
-def _row(found: Comparison, trial: Trial, number: int) -> Row:
-    arm, variant = found.arms[number], found.estimates[number]
-    row = {**found.rows[number], **_NOTHING, "mean": arm.ratio if trial.kind == "ratio" else arm.mean}
-    if isinstance(variant, Reason):
-        return row | {"reason": variant.words}
-    if number == found.control:
-        return row | {"reason": None}
-    base = Reason.NO_USERS if found.control is None else found.estimates[found.control]
-    if isinstance(base, Reason):
-        return row | {"reason": f"of the control: {base.words}"}
-    return row | _effects(base, variant, is_fixed=found.is_fixed)
-
-
-def _effects(control: Estimate, variant: Estimate, *, is_fixed: bool) -> Row:
-    fixed = difference(control, variant)
-    relative = lift(control, variant, interval="fieller" if is_fixed else "delta")
-    shown, share = (fixed, relative) if is_fixed else (_at_any_look(control, variant, each) for each in (fixed, relative))
-    prior = scaled(SCEPTICAL, control.base.value) if control.base.value else FLAT
-    belief = posterior(fixed, prior)
-    reason = shown.reason or relative.reason
+def _effects(found: Comparison) -> Row:
+    effect, relative = found.effect, found.relative
+    reason = effect.reason or relative.reason
     return {
-        "difference": shown.value, "low": shown.low, "high": shown.high, "p_value": shown.p_value,
-        "lift": share.value, "lift_low": share.low, "lift_high": share.high,
-        "chance_to_win": belief.chance_to_win, "expected_loss": belief.loss_of_variant,
+        "difference": effect.value, "low": effect.low, "high": effect.high, "p_value": effect.p_value,
+        "lift": relative.value, "lift_low": relative.low, "lift_high": relative.high,
+        "chance_to_win": found.chance_to_win, "expected_loss": found.expected_loss,
         "reason": reason.words if reason else None,
     }  # fmt: skip
 
 
-def _at_any_look(control: Estimate, variant: Estimate, effect: Effect) -> Effect:
-    return effect if effect.error is None else always_valid(control, variant, effect)
-
-
-def split(found: Comparison, trial: Trial) -> SampleRatio | None:
+def split_of(arms: Arms, trial: Trial) -> SampleRatio | None:
     """Whether people are split as planned; None where nobody said how they should be."""
     if not trial.planned:
         return None
-    return sample_ratio([arm.n for arm in found.arms], [trial.planned[str(row["variant"])] for row in found.rows])
+    return sample_ratio([arm.n for arm in arms.moments], [trial.planned[str(row["variant"])] for row in arms.rows])
 
 
-def summary(found: Comparison, trial: Trial, rows: Rows) -> Row:
-    """What is to be known of a slice as a whole: its split, the interval that is shown, and the verdict."""
-    checked = split(found, trial)
+def summary(arms: Arms, trial: Trial) -> Row:
+    """What is to be known of a slice as a whole: who takes part, the split, the interval that is shown, the cut."""
+    split = split_of(arms, trial)
+    shown = next((found.applies for found in arms.against if found is not None), None)
     return {
-        "users": found.users,
-        "srm_p_value": checked.p_value if checked else None,
-        "interval": "fixed" if found.is_fixed else "always valid",
-        "theta": found.theta,
-        "cap": next((row["cap"] for row in found.rows if row["cap"] is not None), None),
-        "verdict": verdict(found, trial, rows, checked),
+        "users": arms.users,
+        "immature": sum(int(row["immature"]) for row in arms.rows),
+        "split": _split_in_words(split),
+        "srm_p_value": split.p_value if split else None,
+        "interval": shown.replace("_", " ") if shown else "none",
+        "cap": next((row["cap"] for row in arms.rows if row["cap"] is not None), None),
     }
 
 
-def verdict(found: Comparison, trial: Trial, rows: Rows, checked: SampleRatio | None) -> str:
-    """One sentence: what can be said, or what stands against saying anything."""
-    if checked is not None and checked.mismatch:
-        return "no verdict: people are not split as planned, so something is broken, and any difference may be its work"
-    known = [row for row in rows if row["p_value"] is not None]
-    if not known:
-        return "no verdict: nothing can be compared yet"
-    clear = [row for row in known if (row["p_adjusted"] or 0.0) < 0.05 and (row["low"] > 0 or row["high"] < 0)]  # noqa: PLR2004
-    if not clear:
-        ended = "no variant differs from the control by more than chance"
-        return ended if found.is_fixed else f"too early to tell: so far {ended}"
-    said = ", ".join(f"{row['variant']} is {'higher' if row['difference'] > 0 else 'lower'}" for row in clear)
-    caution = "" if checked is not None else "; the split was not checked, as no weights are known"
-    young = sum(int(row["immature"]) for row in rows)
-    caution += f"; the window of {young:,} people is not over" if young else ""
-    return f"{said} than {found.rows[0]['variant']}, by more than chance{caution}"
+def _split_in_words(split: SampleRatio | None) -> str:
+    if split is None:
+        return "unchecked: no planned weights"
+    return {True: "broken", False: "as planned", None: "too few people to tell"}[split.mismatch]

@@ -20,6 +20,7 @@ from regulars.domain.metrics.options import (
 from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
+    from regulars.domain.inference.comparison import Better
     from regulars.domain.inference.moments import Kind
     from regulars.domain.metrics.record import Metric
     from regulars.domain.query import Query
@@ -58,6 +59,7 @@ class Trial:
     percentile: int | None
     planned: Mapping[str, float]
     control: str | None
+    better: Better
     size: int | None
     only_complete: bool
     since: int | None
@@ -149,6 +151,7 @@ OPTIONS = (
     Option("variants", "The planned variants with their weights, the control first", None, read=read_variants,
            form=VARIANTS_FORM),
     Option("control", "The variant that the others are compared with", None, read=read_name, form="a variant"),
+    Option("better", "Which direction is good", "higher", ("higher", "lower")),
     Option("planned_size", "People in all at which the experiment is over, as it was planned", None, largest=2**31),
     Option("only_complete", "Leave out people whose window is not over", default=False, choices=(False, True)),
     Option("since", "First instant of exposures that count", None, read=read_instant, form=INSTANT_FORM),
@@ -175,7 +178,7 @@ def trial_of(metric: Metric, query: Query) -> Trial:
         within=cast("int", found["within"]), day=cast("int", found["day"]), before=cast("int | None", found["cuped"]),
         percentile=cast("int | None", found["winsorize"]),
         planned=cast("dict[str, float]", found["variants"] or {}), control=cast("str | None", found["control"]),
-        size=cast("int | None", found["planned_size"]), only_complete=bool(found["only_complete"]),
+        better=cast("Better", found["better"]), size=cast("int | None", found["planned_size"]), only_complete=bool(found["only_complete"]),
         since=cast("int | None", found["since"]), until=cast("int | None", found["until"]),
     )  # fmt: skip
     if trial.planned and trial.control is not None and trial.control not in trial.planned:
