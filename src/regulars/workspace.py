@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
+from regulars.application.experiments import Experiments
 from regulars.application.erase import erase, finish, unfinished
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
 from regulars.application.query import analyze, read_context, render_query
@@ -198,6 +199,13 @@ class Workspace(Questions):
             100.0
         """
         self._record(response_event(user_id, score, self._moment(timestamp), comment=comment, survey=survey))
+
+    @property
+    def experiments(self) -> Experiments:
+        """Experiments: written down, started and stopped; who gets which variant; what came of it."""
+        return Experiments(
+            self.engine, self.settings.timezone, self.now, self._record, self.metric, self._refuse_read_only
+        )
 
     def _moment(self, given: datetime | str | None) -> str:
         if given is None:

@@ -6,6 +6,7 @@ from regulars.questions.active import ActiveQuestions
 from regulars.questions.asking import Asking, Day, Question, day_of
 from regulars.questions.cohorts import CohortQuestions
 from regulars.questions.engagement import EngagementQuestions
+from regulars.questions.experiments import ExperimentQuestions
 from regulars.questions.funnels import FunnelQuestions
 from regulars.questions.paths import PathQuestions
 from regulars.questions.returning import ReturnQuestions
@@ -26,5 +27,6 @@ class Questions(
     ValueQuestions,
     CohortQuestions,
     SurveyQuestions,
+    ExperimentQuestions,
 ):
     """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""

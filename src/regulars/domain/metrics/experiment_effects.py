@@ -10,7 +10,7 @@ from regulars.domain.inference.health import SampleRatio, sample_ratio, several_
 from regulars.domain.inference.moments import PairedMoments, estimate
 from regulars.domain.inference.multiple import holm
 from regulars.domain.inference.reasons import Reason
-from regulars.domain.inference.verdict import conclude
+from regulars.domain.inference.verdict import conclude, guardrail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,9 +103,27 @@ def with_effects(arms: Arms, trial: Trial) -> Rows:
             rows.append(plain | {"verdict": None, "reason": _reason_of(arm, trial, has_control=arms.has_control)})
         else:
             several = several_variants(int(row["several"]), arms.users)
-            said = conclude(found, split=split, several=several, adjusted_p=p_value)
-            rows.append(plain | _effects(found) | {"p_adjusted": p_value, "verdict": said.words})
+            words = conclude(found, split=split, several=several, adjusted_p=p_value).words
+            if trial.tolerated is not None and not (split and split.mismatch):
+                words = _guarded(arms.moments[0], arm, trial, trial.tolerated, found.planned)
+            rows.append(plain | _effects(found) | {"p_adjusted": p_value, "verdict": words})
     return rows
+
+
+def _guarded(
+    control: PairedMoments, arm: PairedMoments, trial: Trial, percent: int, planned: int | None
+) -> str:
+    """Whether a guardrail holds, in words."""
+    found = guardrail(
+        str(trial.measure), control, arm, tolerated=percent / 100, kind=trial.kind, better=trial.better, planned=planned
+    )
+    lost = f"{percent} % of the control"
+    said = {
+        "holds": f"The guardrail holds: the variant does not lose more than {lost}.",
+        "broken": f"The guardrail is broken: the variant loses more than {lost}.",
+        "open": f"The guardrail is open: whether the variant loses more than {lost} is not known yet.",
+    }
+    return f"{said[found.state][:-1]} ({found.reason.words})." if found.reason else said[found.state]
 
 
 def _reason_of(arm: PairedMoments, trial: Trial, *, has_control: bool) -> str | None:

@@ -61,6 +61,7 @@ class Trial:
     control: str | None
     better: Better
     size: int | None
+    tolerated: int | None
     only_complete: bool
     since: int | None
     until: int | None
@@ -153,6 +154,7 @@ OPTIONS = (
     Option("control", "The variant that the others are compared with", None, read=read_name, form="a variant"),
     Option("better", "Which direction is good", "higher", ("higher", "lower")),
     Option("planned_size", "People in all at which the experiment is over, as it was planned", None, largest=2**31),
+    Option("tolerated", "Percent of the control's mean that a guardrail may lose", None, smallest=0, largest=99),
     Option("only_complete", "Leave out people whose window is not over", default=False, choices=(False, True)),
     Option("since", "First instant of exposures that count", None, read=read_instant, form=INSTANT_FORM),
     Option("until", "Last instant of exposures that count", None, read=read_instant, form=INSTANT_FORM),
@@ -178,7 +180,8 @@ def trial_of(metric: Metric, query: Query) -> Trial:
         within=cast("int", found["within"]), day=cast("int", found["day"]), before=cast("int | None", found["cuped"]),
         percentile=cast("int | None", found["winsorize"]),
         planned=cast("dict[str, float]", found["variants"] or {}), control=cast("str | None", found["control"]),
-        better=cast("Better", found["better"]), size=cast("int | None", found["planned_size"]), only_complete=bool(found["only_complete"]),
+        better=cast("Better", found["better"]), size=cast("int | None", found["planned_size"]),
+        tolerated=cast("int | None", found["tolerated"]), only_complete=bool(found["only_complete"]),
         since=cast("int | None", found["since"]), until=cast("int | None", found["until"]),
     )  # fmt: skip
     if trial.planned and trial.control is not None and trial.control not in trial.planned:

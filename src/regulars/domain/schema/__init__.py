@@ -45,6 +45,7 @@ from regulars.domain.schema.facts import (
 from regulars.domain.schema.records import (
     DEAD_LETTER,
     ERASURES,
+    EXPERIMENTS,
     LOADS,
     WORKSPACE_STATE,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "DIM_USER_SEGMENTS",
     "ERASURES",
     "EVENT_DAYS",
+    "EXPERIMENTS",
     "FACT_ACTIVITY_DETAILS",
     "FACT_IDENTITY_LINKS",
     "FACT_USER_ACTIONS",
@@ -116,6 +118,7 @@ TABLES: tuple[Table, ...] = (
     LOADS,
     DEAD_LETTER,
     ERASURES,
+    EXPERIMENTS,
     WORKSPACE_STATE,
 )
 
