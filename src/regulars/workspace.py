@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
-from regulars.application.experiments import Experiments
 from regulars.application.erase import erase, finish, unfinished
+from regulars.application.experiments import Experiments
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
 from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads

@@ -66,9 +66,9 @@ def trial_worlds(draw: DrawFn) -> World:
             feature=rng.choice(("editor", "search", None)), duration_seconds=rng.choice((None, 0.0, 1.5, 60.0)),
             properties=rng.choice(({}, {"score": 2}, {"score": "7.5"}, {"score": "x", "label": "paid"})), anonymous=who in ANONYMOUS,
         )  # fmt: skip
-        is_shown = rng.random() < 0.25  # noqa: PLR2004 -- a quarter
+        is_shown = rng.random() < 0.25
         events.append(exposed(made, rng, is_messy=is_messy, is_foreign=is_foreign) if is_shown else made)
-    known = {user_id: draw(user(user_id, [first])) for user_id in people if user_id in KNOWN and rng.random() < 0.5}  # noqa: PLR2004
+    known = {user_id: draw(user(user_id, [first])) for user_id in people if user_id in KNOWN and rng.random() < 0.5}
     return World(events, known, chosen, draw(clocks([event.at for event in events])))
 
 
@@ -76,7 +76,7 @@ def exposed(event: Event, rng: Random, *, is_messy: bool, is_foreign: bool) -> E
     """An event as an exposure; in a messy world sometimes to another variant, to none, or in another experiment."""
     variant: str | int | None = VARIANTS[sum(map(ord, event.user)) % 3]
     experiment = "e"
-    if is_messy and rng.random() < 0.3:  # noqa: PLR2004 -- often enough to matter
+    if is_messy and rng.random() < 0.3:
         variant, experiment = rng.choice((*VARIANTS, None, 7)), rng.choice(("e", "e", "other"))
     names = ("experiment_id", "variation_id") if is_foreign else ("experiment", "variant")
     given = {names[0]: experiment, **({} if variant is None else {names[1]: variant})}
@@ -121,7 +121,9 @@ def found_rows(ws: Workspace, query: Query) -> list[dict[str, Any]]:
     planned = plan(query, context)
     if planned.statement is None:
         return []
-    return finished_rows(planned, ws.engine.query(render(planned.statement, ws.engine.dialect)).rows, ws.settings.timezone)
+    return finished_rows(
+        planned, ws.engine.query(render(planned.statement, ws.engine.dialect)).rows, ws.settings.timezone
+    )
 
 
 @given(world=trial_worlds(), data=st.data())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from regulars.domain.activity import chosen_events
 from regulars.domain.actions import EXPERIMENT_KEYS, EXPOSURES, VARIANT_KEYS
+from regulars.domain.activity import chosen_events
 from regulars.domain.calendar import day_ends_at, epoch_day
 from regulars.domain.properties import resolve
 from regulars.domain.relations import cells, moments, rows, slices
@@ -18,7 +18,6 @@ from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from regulars.domain.metrics.experiment_options import Trial
-    from regulars.domain.metrics.options import Events
     from regulars.domain.sql import Values
     from regulars.domain.statement import Statement
 
@@ -123,9 +122,9 @@ def _deeds(statement: Statement, trial: Trial) -> str:
     """The events that are measured, of those who take part."""
     scope, values, frame = replace(statement.scope, breakdown=()), statement.values, statement.frame
     is_own = chosen_events(trial.event, statement.context, values)
-    amount = _amount(statement, trial.property)
+    amount = _amount(statement, trial.number)
     is_per = chosen_events(trial.per_event, statement.context, values) if trial.per_event is not None else "FALSE"
-    per = _amount(statement, trial.per_property)
+    per = _amount(statement, trial.per_number)
     first = epoch_day(frame.first) - (trial.before or 0) - 1
     day = day_number(scope.day)
     tests = [f"(({is_own}) OR ({is_per}))", f"{day} >= {first}", f"{scope.day} <= {values.add(frame.scan_to)}"]
