@@ -254,10 +254,11 @@ class Experiments:
             )  # fmt: skip
         until = phase.stopped_at or self.now()
         asked: dict[str, Any] = {
-            "experiment": name, "variants": phase.design.variants, "planned_size": phase.design.planned_size,
+            "experiment": name, "variants": phase.design.variants,
             "start": local_day(phase.started_at, self.timezone), "since": f"{phase.started_at.isoformat()}Z",
             "end": local_day(until, self.timezone),
         }  # fmt: skip
+        asked |= {"planned_size": phase.design.planned_size} if phase.design.planned_size is not None else {}
         asked |= {"until": f"{until.isoformat()}Z"} if phase.stopped_at is not None else {}
         return self.ask("experiment", **asked | dict(options))
 

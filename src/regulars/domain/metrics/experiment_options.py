@@ -42,9 +42,10 @@ MOST_VARIANTS = 27
 class Trial:
     """What is asked of one experiment.
 
-    ``number`` is the property that is added up, if events are not counted. ``planned`` are the variants with their weights, the control first; empty where nobody said. ``within`` is the
-    conversion window in seconds, ``day`` the day of retention, ``before`` how many days before the exposure CUPED
-    looks at, ``percentile`` where values are cut. ``since`` and ``until`` bound the exposures that count, in µs UTC.
+    ``number`` is the property that is added up, if events are not counted. ``planned`` are the variants with their
+    weights, the control first; empty where nobody said. ``within`` is the conversion window in seconds, ``day`` the day
+    of retention, ``before`` how many days before the exposure CUPED looks at, ``percentile`` where values are cut.
+    ``since`` and ``until`` bound the exposures that count, in µs UTC.
     """
 
     experiment: str
@@ -146,7 +147,7 @@ OPTIONS = (
         "per_property", "The number of each of those that is added up (ratio); without it they are counted", None,
         read=read_name, form="a property", names_property=True,
     ),
-    Option("within", "How long after the first exposure things count", DEFAULT_WITHIN, read=read_seconds, form="a time"),
+    Option("within", "How long after the exposure events count", DEFAULT_WITHIN, read=read_seconds, form="a time"),
     Option("day", "How many days after the exposure people must be active (retention)", 7, largest=366),
     Option("cuped", "Days before the exposure in which the same is measured, to compare alike", None,
            largest=366),
