@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Kind = Literal["mean", "proportion", "ratio"]
 Interpolation = Literal["linear", "higher"]
 
-# A sum of squared deviations below this part of the sum of squares is what rounding makes of equal values.
+# A sum of squared deviations below this part of the sum of squares is what rounding makes of equal values. So
+# values that differ by less than a millionth of their size count as equal.
 ROUNDING = 1e-12
 
 
