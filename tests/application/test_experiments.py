@@ -226,3 +226,16 @@ def test_days_of_a_phase_are_those_of_the_workspace(clock: Clock) -> None:
         ws.experiments.create("e")
         ws.experiments.start("e")
         assert str(ws.experiments.results("e").query.range.start) == "2026-01-02"
+
+
+def test_a_person_who_is_erased_is_no_longer_forced_into_a_variant(ws: Workspace) -> None:
+    """Their exposures go with their events; other people stay where they are."""
+    ws.experiments.create("e", forced={"me": "VARIANT_A", "you": "CONTROL"})
+    ws.experiments.create("f")
+    ws.experiments.start("e")
+    ws.experiments.assign("e", "me", log=True)
+    ws.experiments.assign("e", "you", log=True)
+    ws.erase("me")
+    assert ws.experiments.get("e").design.forced == {"you": "CONTROL"}
+    assert ws.experiments.get("f").design.forced == {}
+    assert ws.sql("SELECT user_id FROM fact_exposures").rows == [("you",)]
