@@ -92,10 +92,11 @@ def test_what_deals_people_anew_opens_a_phase_and_the_rest_does_not(ws: Workspac
     experiments.start("e", planned_size=10)
     assert len(experiments.change("e", coverage=0.5, hypothesis="x", planned_size=20, forced={"u": "A"}).phases) == 1
     clock.later(hours=1)
-    for number, change in enumerate(
-        ({"coverage": 0.4}, {"seed": "again"}, {"variants": {"A": 3, "B": 1}}, {"variants": {"B": 1, "A": 3}},
-         {"namespace": ("home", 0.0, 0.5)}), 2,
-    ):  # fmt: skip
+    changes: list[dict[str, Any]] = [
+        {"coverage": 0.4}, {"seed": "again"}, {"variants": {"A": 3, "B": 1}}, {"variants": {"B": 1, "A": 3}},
+        {"namespace": ("home", 0.0, 0.5)},
+    ]  # fmt: skip
+    for number, change in enumerate(changes, 2):
         changed = experiments.change("e", **change)
         assert (len(changed.phases), changed.status, changed.phases[-2].status) == (number, "running", "stopped")
         assert changed.phase.started_at == changed.phases[-2].stopped_at

@@ -257,3 +257,44 @@ def test_the_size_of_an_experiment_follows_from_what_is_known() -> None:
     assert found.value.code == "out_of_reach"
     with pytest.raises(UnknownNameError):
         compare(Moments.share(1, 2), Moments.share(1, 2), better="up")  # type: ignore[arg-type]
+
+
+def test_every_measure_by_hand() -> None:
+    """a orders for 10 and 30 on two days and looks twice, b for 1000, c looks once, on the day after."""
+    with workspace(
+        saw("a", "2026-01-01T10:00:00", "A"), saw("b", "2026-01-01T10:00:00", "A"),
+        saw("c", "2026-01-01T10:00:00", "A"),
+        did("a", "2025-12-31T10:00:00", "purchase", amount=5), did("a", "2026-01-02T10:00:00", "purchase", amount=10),
+        did("a", "2026-01-03T10:00:00", "purchase", amount=30),
+        did("b", "2026-01-02T10:00:00", "purchase", amount=1000),
+        did("a", "2026-01-02T11:00:00", "view"), did("a", "2026-01-03T11:00:00", "view"),
+        did("c", "2026-01-02T11:00:00", "view"),
+    ) as ws:  # fmt: skip
+
+        def mean(**asked: Any) -> float:
+            (row,) = ws.experiment("e", **DAYS, **asked).rows
+            return float(row["mean"])
+
+        assert mean(event="purchase") == pytest.approx(2 / 3)
+        assert mean(measure="count", event="purchase", cuped=7) == 1.0
+        assert mean(measure="sum", event="purchase", property="amount") == pytest.approx(1040 / 3)
+        assert mean(measure="sum", event="purchase", property="amount", winsorize=50) == pytest.approx((40 + 520) / 3)
+        assert mean(measure="ratio", event="purchase", property="amount", per_event="view") == pytest.approx(1040 / 3)
+        assert mean(measure="ratio", event="view", per_event="purchase", per_property="amount") == pytest.approx(
+            3 / 1040
+        )
+        assert mean(measure="active_days") == pytest.approx(4 / 3)
+        assert mean(measure="retention", day=2, cuped=1) == pytest.approx(1 / 3)
+        cut = ws.experiment("e", measure="sum", event="purchase", property="amount", winsorize=50, **DAYS)
+        assert cut.averages[0]["cap"] == 520.0
+
+
+def test_a_difference_without_a_lift_is_shown_as_it_is() -> None:
+    """One purchase in the control is no number to divide by; none at all has no variance either."""
+    rows = [saw(f"u{n}", "2026-01-01T10:00:00", "AB"[n % 2]) for n in range(40)]
+    rows += [did(f"u{n}", "2026-01-02T10:00:00", "purchase") for n in range(1, 40, 4)]
+    for more, word in (([], "the same value"), ([did("u0", "2026-01-02T10:00:00", "purchase")], "control")):
+        with workspace(*rows, *more) as ws:
+            row = ws.experiment("e", measure="count", event="purchase", **DAYS).rows[1]
+        assert (row["difference"], row["lift"]) == (0.5 - 0.05 * len(more), None)
+        assert (row["low"] is None, word in row["reason"]) == (not more, True)
