@@ -298,3 +298,13 @@ def test_a_difference_without_a_lift_is_shown_as_it_is() -> None:
             row = ws.experiment("e", measure="count", event="purchase", **DAYS).rows[1]
         assert (row["difference"], row["lift"]) == (0.5 - 0.05 * len(more), None)
         assert (row["low"] is None, word in row["reason"]) == (not more, True)
+
+
+def test_many_who_saw_several_variants_stand_beside_the_verdict() -> None:
+    """From one in a hundred on, and ten of them."""
+    rows = [saw(f"u{n}", "2026-01-01T10:00:00", "AB"[n % 2]) for n in range(200)]
+    rows += [saw(f"u{n}", "2026-01-02T10:00:00", "A") for n in range(1, 40, 2)]
+    rows += [did(f"u{n}", "2026-01-02T10:00:00", "purchase") for n in range(0, 200, 3)]
+    with workspace(*rows) as ws:
+        verdict = ws.experiment("e", event="purchase", **DAYS).rows[1]["verdict"]
+    assert "20 users (10.0 %) saw several variants and are left out." in verdict
