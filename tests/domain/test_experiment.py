@@ -163,9 +163,9 @@ def test_a_guardrail_is_about_what_may_be_lost(tolerated: int, word: str) -> Non
 
 
 def test_people_whose_window_is_not_over_are_flagged_or_left_out() -> None:
-    """The data end on the 10th; b was exposed on the 9th."""
+    """The data end with the 10th: three days after the first instant of the 8th are over an instant too late."""
     with workspace(
-        saw("a", "2026-01-01T10:00:00", "A"), saw("b", "2026-01-09T10:00:00", "A"), did("c", "2026-01-10T23:00:00"),
+        saw("a", "2026-01-07T23:59:59", "A"), saw("b", "2026-01-08T00:00:00", "A"), did("c", "2026-01-10T23:00:00"),
     ) as ws:  # fmt: skip
         (row,) = ws.experiment("e", within="3 days", **DAYS).rows
         assert (row["users"], row["immature"], row["flags"]) == (2, 1, ["incomplete"])
