@@ -193,7 +193,8 @@ class Workspace(Questions):
             SourceError: ``naive_time``: the time names no zone.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> ws.record_nps_response("ada", 9, comment="quick", timestamp="2026-01-05T09:00:00Z")
             >>> ws.nps(start="2026-01-05").rows[0]["nps"]
             100.0

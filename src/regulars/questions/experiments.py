@@ -93,9 +93,9 @@ class ExperimentQuestions(Asking):
             ...         "experiment": "checkout",
             ...         "variant": "B" if n % 2 else "A",
             ...     }
-            ...     for n in range(400)
+            ...     for n in range(1, 401)
             ... ]
-            >>> bought = [n for n in range(400) if n % 10 in (0, 1, 3, 5)]
+            >>> bought = [n for n in range(1, 401) if n % 10 in (0, 1, 3, 5)]
             >>> events += [
             ...     {"user_id": n, "event_type": "purchase", "timestamp": "2026-01-06T09:00:00Z"} for n in bought
             ... ]
