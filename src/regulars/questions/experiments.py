@@ -104,7 +104,7 @@ class ExperimentQuestions(Asking):
             >>> [(row["variant"], row["users"], row["mean"]) for row in result.rows]
             [('A', 200, 0.2), ('B', 200, 0.6)]
             >>> result.rows[1]["verdict"]
-            'The variant is better: +200.0 % (124.6 % to 322.9 %), p = 5.9e-18, at the planned size.'
+            'The variant is better: +200.0 % (128.0 % to 322.3 %), p = 1.6e-17, at the planned size.'
         """
         own = given(
             event=event, property=property, per_event=per_event, per_property=per_property, cuped=cuped,
