@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Self, cast
 import duckdb
 
 from regulars.errors import SettingsError
+from regulars.synthetic.sql import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ class TableFile:
     """
 
     def __init__(self, path: Path, select: str, scratch: Path, connection: duckdb.DuckDBPyConnection) -> None:
-        """Prepare to write `path`; `select` reads a block of columns called ``block``."""
+        """Prepare to write `path`; `select` reads a block of columns called ``block``, where blocks are given."""
         self.path = path
         self.rows = 0
         self._select = select
@@ -53,10 +54,17 @@ class TableFile:
         rows = len(next(iter(columns.values())))
         if rows == 0 and (at_end or self._parts):
             return
+        self._connection.register("block", columns)
+        self.append_rows(self._select, at_end=at_end)
+        self._connection.unregister("block")
+
+    def append_rows(self, select: str, *, at_end: bool = False) -> None:
+        """Write the rows of one SELECT, or keep them for the end of the table."""
         parts = self._tail if at_end else self._parts
         part = self._whole.with_suffix(f".{'tail' if at_end else 'part'}{len(parts)}")
         header = "false" if at_end or parts else "true"
-        self._copy(columns, part, f"(FORMAT csv, HEADER {header})" if self._text else _PARQUET)
+        options = f"(FORMAT csv, HEADER {header})" if self._text else _PARQUET
+        ((rows,),) = self._connection.execute(f"COPY ({select}) TO {literal(part)} {options}").fetchall()
         parts.append(part)
         self.rows += rows
         if self._text and not at_end:
@@ -75,17 +83,12 @@ class TableFile:
         """Put the table in place of any earlier file of that name."""
         self._whole.replace(self.path)
 
-    def _copy(self, columns: Columns, part: Path, options: str) -> None:
-        self._connection.register("block", columns)
-        self._connection.execute(f"COPY ({self._select}) TO {_quoted(part)} {options}")
-        self._connection.unregister("block")
-
     def _join(self, parts: list[Path]) -> None:
         if len(parts) == 1:
             parts[0].replace(self._whole)
             return
-        source = ", ".join(_quoted(part) for part in parts)
-        self._connection.execute(f"COPY (FROM read_parquet([{source}])) TO {_quoted(self._whole)} {_PARQUET}")
+        source = ", ".join(literal(part) for part in parts)
+        self._connection.execute(f"COPY (FROM read_parquet([{source}])) TO {literal(self._whole)} {_PARQUET}")
 
 
 @contextmanager
@@ -145,7 +148,3 @@ def _move_into(part: Path, stream: BinaryIO) -> None:
     with part.open("rb") as source:
         shutil.copyfileobj(source, stream, 1 << 20)
     part.unlink()
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
