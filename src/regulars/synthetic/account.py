@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from regulars.synthetic.events_clean import CleanEvents
+    from regulars.synthetic.snapshots import Labelling
 
 FEW_EVENTS: Final = 1000
 FEW_PER_USER: Final = 5
+FEW_LABELS: Final = 200
 _WIDTH = 100
 _MEANINGS = {
     "signup_date_spelling": "sign-up dates written as 2025-01-31",
@@ -41,6 +43,7 @@ class PreparedData:
     """What ``regulars prepare`` wrote, repaired and set aside."""
 
     folder: Path
+    timezone: str  # in which days begin and end
     users: int
     events: int
     rows: int  # of user_daily
@@ -71,6 +74,35 @@ class PreparedData:
         told = {name: value for name, value in asdict(self).items() if name != "folder"}
         told.update(start=self.start.isoformat(), end=self.end.isoformat(), hints=list(self.hints))
         return {**told, "mean_active_share": self.mean_active_share}
+
+
+@dataclass(frozen=True)
+class FeatureData:
+    """What ``regulars features`` wrote."""
+
+    folder: Path
+    snapshots: int
+    first: dt.date
+    last: dt.date
+    horizon: int
+    lookback: int
+    rows: int
+    eligible: int  # rows of users with a core action in the lookback
+    labelled: int  # of these, rows with a complete horizon
+    churned: int  # of these, rows without a core action in it
+    censored: int  # rows whose horizon goes beyond the last day of events
+    hints: tuple[str, ...]
+
+    @property
+    def churn_rate(self) -> float | None:
+        """Share of the labelled rows that churned; None when there are none."""
+        return self.churned / self.labelled if self.labelled else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of features.json; it does not depend on where the folders lie."""
+        told = {name: value for name, value in asdict(self).items() if name != "folder"}
+        told.update(first=self.first.isoformat(), last=self.last.isoformat(), hints=list(self.hints))
+        return {**told, "churn_rate": self.churn_rate}
 
 
 def hints_about(users: int, events: CleanEvents) -> tuple[str, ...]:
@@ -124,9 +156,42 @@ def print_hints(hints: Iterable[str]) -> None:
         _print_line(f"hint: {hint}")
 
 
-def print_counts(title: str, counts: Mapping[str, str]) -> None:
-    """Print names and their values."""
-    _print_table([(name, value, "") for name, value in counts.items()], title)
+def hints_about_labels(counts: Mapping[str, int], labelling: Labelling) -> tuple[str, ...]:
+    """What to look at before a model learns from these labels."""
+    labelled, churned = counts["labelled"], counts["churned"]
+    if not labelled:
+        days = labelling.horizon + labelling.lookback
+        hint = (
+            f"no row has a label: that takes {days} days of events ({labelling.lookback} of lookback, "
+            f"{labelling.horizon} of horizon) and users who are active. Take more days, or a smaller --horizon"
+        )
+        return (hint,)
+    hints = []
+    if churned in (0, labelled):
+        who = "everybody" if churned else "nobody"
+        hints.append(
+            f"the churn rate is {churned // labelled}: {who} left within {labelling.horizon} days, so there is nothing "
+            "to learn. Try another --horizon, or generate with another --churn-base-rate"
+        )
+    if labelled < FEW_LABELS:
+        hints.append(f"{labelled:,} labels are few; a model learned from them will say little. Take more days or users")
+    return tuple(hints)
+
+
+def tell_features(data: FeatureData) -> None:
+    """Print how many rows there are, and what their labels are."""
+    rate = "undefined: no row has a label" if data.churn_rate is None else f"{data.churn_rate:.1%}"
+    _print_table(
+        (
+            ("rows", f"{data.rows:,}", f"{data.snapshots:,} days from {data.first} to {data.last}"),
+            ("eligible", f"{data.eligible:,}", f"with a core action in the {data.lookback} days before"),
+            ("labelled", f"{data.labelled:,}", f"of these, with {data.horizon} known days after"),
+            ("churned", f"{data.churned:,}", f"of these, without a core action in them; churn rate {rate}"),
+            ("censored", f"{data.censored:,}", "the events end before the horizon does, so the label is empty"),
+        ),
+        f"wrote features to {data.folder}",
+    )
+    print_hints(data.hints)
 
 
 def _print_table(rows: Iterable[tuple[str, str, str]], title: str) -> None:

@@ -10,7 +10,7 @@ from regulars.domain.calendar import offsets
 from regulars.domain.timezones import offset_sql
 from regulars.errors import SourceError
 from regulars.synthetic.raw import LINE, REJECTED
-from regulars.synthetic.spelling import moment, number, usable_id, word
+from regulars.synthetic.spelling import moment, number, usable_id, utc_time, word
 from regulars.synthetic.sql import literal, quoted
 from regulars.synthetic.users_clean import PEOPLE, id_column, is_whole
 
@@ -183,12 +183,10 @@ def has_whole_ids(connection: duckdb.DuckDBPyConnection) -> tuple[bool, bool]:
 
 def select_events(events: CleanEvents, timezone: str, *, whole: tuple[bool, bool], text: bool) -> str:
     """SELECT of the rows of ``events_clean``, in the order of the file."""
-    time = "strftime(event_time, '%Y-%m-%dT%H:%M:%S.%f')"
-    spelt = f"CASE WHEN ends_with({time}, '.000000') THEN left({time}, 19) ELSE {time} END || 'Z'"
     columns = [
         id_column("event_id", whole=whole[1]),
         id_column(whole=whole[0]),
-        f"{spelt if text else 'make_timestamptz(epoch_us(event_time))'} AS event_time",
+        f"{utc_time('event_time', text=text)} AS event_time",
         f"{local_day(events, timezone)} AS event_date",
         "event_type",
         "course_id",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regulars.errors import SettingsError, did_you_mean
+from regulars.errors import SettingsError
 from regulars.synthetic.activity import DAY
 from regulars.synthetic.billing import billing_events, ticket_events
 from regulars.synthetic.command import Date, run_command
@@ -29,6 +29,7 @@ from regulars.synthetic.write import (
     Format,
     TableFile,
     block_connection,
+    check_format,
     earlier_tables,
     scratch_folder,
 )
@@ -77,10 +78,9 @@ def generate(
     ...     data.users.name, data.user_count, data.events.read_text().splitlines()[0]
     ('users.csv', 10, 'event_id,user_id,event_time,event_type,course_id,watch_minutes,quiz_score,amount')
     """
-    if format not in FORMATS:
-        raise SettingsError(f"format is {format!r}; {did_you_mean(format, FORMATS)}", option="format", value=format)
+    check_format(format)
     out.mkdir(parents=True, exist_ok=True)
-    replaced = earlier_tables(out)
+    replaced = earlier_tables(out, ("users", "events"), "truth.json", "the generator")
     truth = Truth(options)
     text = format != "parquet"
     with (

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-import duckdb
 
-from regulars.errors import SettingsError, did_you_mean
+from regulars.errors import SettingsError
 from regulars.synthetic.account import PreparedData, hints_about, tell_prepared
 from regulars.synthetic.command import Date, run_command
 from regulars.synthetic.events_clean import REQUIRED as EVENT_COLUMNS
 from regulars.synthetic.events_clean import CleanEvents, clean_events, has_whole_ids, local_day, select_events
-from regulars.synthetic.raw import NO_ROW, REJECTED, find_table, read_table
+from regulars.synthetic.raw import NO_ROW, REJECTED, create_rejected, find_table, read_table
 from regulars.synthetic.sql import literal
 from regulars.synthetic.user_daily import count_days, find_window, write_days
 from regulars.synthetic.users_clean import REQUIRED as USER_COLUMNS
 from regulars.synthetic.users_clean import CleanUsers, clean_users, select_users
-from regulars.synthetic.write import FORMATS, Format, TableFile, scratch_folder
+from regulars.synthetic.write import FORMATS, Format, TableFile, check_format, earlier_tables, scratch_folder, workbench
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+
+    import duckdb
 
     from regulars.synthetic.user_daily import DailyAccount, Window
 
@@ -39,7 +39,6 @@ __all__ = ["PreparedData", "prepare", "prepare_command"]
 TABLES: Final = ("users_clean", "events_clean", "user_daily")
 REPORT: Final = "prepared.json"
 REJECTS: Final = "rejects.csv"
-_MEMORY = "1GB"
 _RAW_HINT = "make a product with: regulars generate --out {}"
 
 
@@ -87,8 +86,9 @@ def prepare(
     _check(raw, out, format, timezone)
     found = find_table(raw, "users", _RAW_HINT.format(raw)), find_table(raw, "events", _RAW_HINT.format(raw))
     out.mkdir(parents=True, exist_ok=True)
-    replaced = _earlier_files(out)
-    with scratch_folder(out) as scratch, _workbench(scratch) as connection:
+    replaced = earlier_tables(out, TABLES, REPORT, "this command")
+    with scratch_folder(out) as scratch, workbench(scratch) as connection:
+        create_rejected(connection)
         users = clean_users(connection, read_table(connection, found[0], "users", USER_COLUMNS, scratch))
         events = clean_events(connection, read_table(connection, found[1], "events", EVENT_COLUMNS, scratch))
         day = local_day(events, timezone)
@@ -104,14 +104,13 @@ def prepare(
             file.append_rows(select)
         daily = write_days(connection, files[2], window, whole_ids=whole[0], from_signup=from_signup, progress=progress)
         rejected = _write_rejects(connection, scratch / REJECTS)
-        data = _account(out, users, events, window=window, daily=daily, rejected=rejected)
+        data = _account(out, users, events, timezone=timezone, window=window, daily=daily, rejected=rejected)
         _publish(out, replaced, files, scratch / REJECTS, data)
     return data
 
 
 def _check(raw: Path, out: Path, format: str, timezone: str) -> None:
-    if format not in FORMATS:
-        raise SettingsError(f"format is {format!r}; {did_you_mean(format, FORMATS)}", option="format", value=format)
+    check_format(format)
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -120,22 +119,6 @@ def _check(raw: Path, out: Path, format: str, timezone: str) -> None:
     if raw.resolve() == out.resolve():
         message = f"the clean tables cannot lie beside the raw ones in {raw}; choose another folder with --out"
         raise SettingsError(message, option="out", value=str(out))
-
-
-@contextmanager
-def _workbench(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database on disk for the steps in between, in bounded memory and in the order of the files."""
-    settings: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": str(scratch / "spilled")}
-    connection = duckdb.connect(scratch / "work.duckdb", config=settings)
-    try:
-        connection.execute("SET preserve_insertion_order = true")
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(
-            f"CREATE TABLE {REJECTED} (source VARCHAR, line BIGINT, reason VARCHAR, detail VARCHAR, raw VARCHAR)"
-        )
-        yield connection
-    finally:
-        connection.close()
 
 
 def _write_rejects(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, dict[str, int]]:
@@ -154,6 +137,7 @@ def _account(
     users: CleanUsers,
     events: CleanEvents,
     *,
+    timezone: str,
     window: Window,
     daily: DailyAccount,
     rejected: dict[str, dict[str, int]],
@@ -161,26 +145,14 @@ def _account(
     rows = {"users": users.rows, "events": events.rows}
     read = {table: rows[table] + sum(rejected[table].get(reason, 0) for reason in NO_ROW) for table in rows}
     return PreparedData(
-        folder=out, users=users.users, events=events.events, rows=daily.rows, start=window.start, end=window.end,
-        days=window.days, active_rows=daily.active_rows,
-        rows_read=read,
-        repairs={"users": users.repairs, "events": events.repairs},
-        rejected=rejected, id_conflicts=events.conflicts, naive_times=events.naive,
-        unknown_user_events=events.unknown_user_events, unknown_users=events.unknown_users,
+        folder=out, timezone=timezone, users=users.users, events=events.events, rows=daily.rows,
+        start=window.start, end=window.end, days=window.days, active_rows=daily.active_rows, rows_read=read,
+        repairs={"users": users.repairs, "events": events.repairs}, rejected=rejected, id_conflicts=events.conflicts,
+        naive_times=events.naive, unknown_user_events=events.unknown_user_events, unknown_users=events.unknown_users,
         anonymous_events=events.anonymous_events, marker_events=events.marker_events,
         events_outside_window=daily.outside, unknown_types=events.unknown_types,
         hints=hints_about(users.users, events),
     )  # fmt: skip
-
-
-def _earlier_files(out: Path) -> list[Path]:
-    """The tables of an earlier run; without its report beside them they are somebody's own."""
-    tables = [out / f"{name}.{form}" for name in TABLES for form in FORMATS]
-    present = [path for path in (*tables, out / REJECTS) if path.exists()]
-    if present and not (out / REPORT).exists():
-        message = f"{present[0]} was not written by this command; choose another folder with --out"
-        raise SettingsError(message, option="out", value=str(out))
-    return present
 
 
 def _publish(

@@ -16,6 +16,7 @@ import duckdb
 
 from regulars.errors import SourceError
 from regulars.synthetic.records import BOM, BrokenRow, read_records
+from regulars.synthetic.spelling import trimmed
 from regulars.synthetic.sql import literal, quoted
 from regulars.synthetic.write import FORMATS
 
@@ -42,7 +43,7 @@ class RawTable:
 
     def text(self, name: str) -> str:
         """SQL of a column's text without blanks around it; nothing but blanks is missing, and so is the column."""
-        return f"nullif(trim({self.columns[name]}, {_BLANKS}), '')" if name in self.columns else "CAST(NULL AS VARCHAR)"
+        return trimmed(self.columns[name]) if name in self.columns else "CAST(NULL AS VARCHAR)"
 
     def whole(self) -> str:
         """SQL of a row as JSON text, for the file of rejects."""
@@ -54,7 +55,10 @@ class RawTable:
         return [name for name in self.columns if name not in known]
 
 
-_BLANKS = literal(" \t\r\n\v\f\u00a0\u2003\u200b\ufeff")
+def create_rejected(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of rows that cannot be read."""
+    columns = f"source VARCHAR, {LINE} BIGINT, reason VARCHAR, detail VARCHAR, raw VARCHAR"
+    connection.execute(f"CREATE TABLE {REJECTED} ({columns})")
 
 
 def find_table(folder: Path, name: str, hint: str) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from regulars.domain.dialect import NUMBER_PATTERN
-from regulars.domain.events import JUNK_IDS
+from regulars.domain.events import BLANKS, JUNK_IDS
 from regulars.synthetic.sql import literal
 
 if TYPE_CHECKING:
@@ -37,10 +37,18 @@ LARGEST: Final = 1e12
 """Numbers from here on are no minutes, scores or amounts; below it, sums of six decimals are exact."""
 
 
+def trimmed(value: str) -> str:
+    """SQL of a text without blanks around it; nothing but blanks is missing."""
+    # Trimming a set of characters is ten times as slow as looking at the ends.
+    plain = f"ascii({value}) BETWEEN 33 AND 126 AND ascii({value}[-1]) BETWEEN 33 AND 126"
+    return f"CASE WHEN {plain} THEN {value} ELSE nullif(trim({value}, {literal(BLANKS)}), '') END"
+
+
 def usable_id(text: str) -> str:
     """SQL of an id that is missing when it is one of the words that name nobody."""
     words = ", ".join(literal(word) for word in JUNK_IDS)
-    return f"CASE WHEN lower({text}) NOT IN ({words}) THEN {text} END"
+    longest = max(len(word) for word in JUNK_IDS)
+    return f"CASE WHEN strlen({text}) > {longest} OR lower({text}) NOT IN ({words}) THEN {text} END"
 
 
 def number(text: str) -> str:
@@ -73,6 +81,17 @@ def moment(text: str) -> str:
         WHEN regexp_matches({text}, '^\\d{{9,17}}$') THEN {_epoch(f"CAST({text} AS BIGINT)")}
         WHEN regexp_matches({text}, {literal(_TIME)}) THEN {_composed(parts)}
         END"""
+
+
+def utc_time(column: str, *, text: bool) -> str:
+    """SQL of a naive UTC timestamp as it is written: with its zone, as text for CSV."""
+    if not text:
+        return f"make_timestamptz(epoch_us({column}))"
+    whole = f"epoch_us({column}) % {_SECOND} = 0"
+    return (
+        f"CASE WHEN {whole} THEN strftime({column}, '%Y-%m-%dT%H:%M:%SZ') "
+        f"ELSE strftime({column}, '%Y-%m-%dT%H:%M:%S.%fZ') END"
+    )
 
 
 def _epoch(value: str) -> str:

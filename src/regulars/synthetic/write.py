@@ -5,15 +5,15 @@ from __future__ import annotations
 import gzip
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Self, cast
 
 import duckdb
 
-from regulars.errors import SettingsError
+from regulars.errors import SettingsError, did_you_mean
 from regulars.synthetic.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from regulars.synthetic.events import Columns
@@ -114,18 +114,37 @@ def block_connection(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def earlier_tables(out: Path) -> list[Path]:
+@contextmanager
+def workbench(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database on disk for the steps between two tables: in bounded memory, in the order of the files, in UTC."""
+    settings: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": str(scratch / "spilled")}
+    connection = duckdb.connect(scratch / "work.duckdb", config=settings)
+    try:
+        connection.execute("SET preserve_insertion_order = true")
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+def earlier_tables(out: Path, tables: Sequence[str], proof: str, writer: str) -> list[Path]:
     """The tables of an earlier run in any format; a new run replaces all, so a folder holds one data set.
 
     Raises:
-        SettingsError: the folder holds tables but no truth.json, so they are somebody's own.
+        SettingsError: the folder holds tables but not the file `proof`, so they are somebody's own.
     """
-    tables = [out / f"{table}.{form}" for table in ("users", "events") for form in FORMATS]
-    present = [path for path in tables if path.exists()]
-    if present and not (out / "truth.json").exists():
-        message = f"{present[0]} was not written by the generator; choose another folder with --out"
+    files = [out / f"{table}.{form}" for table in tables for form in FORMATS]
+    present = [path for path in files if path.exists()]
+    if present and not (out / proof).exists():
+        message = f"{present[0]} was not written by {writer}; choose another folder with --out"
         raise SettingsError(message, option="out", value=str(out))
     return present
+
+
+def check_format(format: str) -> None:
+    """Refuse a format that no table can have."""
+    if format not in FORMATS:
+        raise SettingsError(f"format is {format!r}; {did_you_mean(format, FORMATS)}", option="format", value=format)
 
 
 def _open_text(path: Path) -> BinaryIO:
