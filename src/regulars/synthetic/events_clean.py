@@ -53,6 +53,7 @@ class CleanEvents:
     unknown_types: dict[str, int]
     first_time: dt.datetime
     last_time: dt.datetime
+    in_cents: bool  # whether no amount has more than two decimals
     linked: bool  # whether the file has anonymous ids
     others: tuple[str, ...]  # further columns, kept as they are
 
@@ -130,9 +131,9 @@ def _account(
 ) -> CleanEvents:
     repairs = {"event_type_spelling": "respelt", **{f"{name}_unreadable": f"bad_{name}" for name in NUMBERS}}
     counts = ", ".join(f"count(*) FILTER ({test})" for test in repairs.values())
-    events, first, last, naive, markers, *found = connection.execute(f"""
+    events, first, last, naive, markers, in_cents, *found = connection.execute(f"""
         SELECT count(*), min(event_time), max(event_time), count(*) FILTER (naive),
-            count(*) FILTER (event_type IN {MARKERS}), {counts}
+            count(*) FILTER (event_type IN {MARKERS}), coalesce(bool_and(amount = round(amount, 2)), true), {counts}
         FROM {PARSED} WHERE reason IS NULL""").fetchall()[0]
     if events == 0:
         raise SourceError(
@@ -153,7 +154,7 @@ def _account(
         rows=rows, events=events, repairs={**dict(zip(repairs, found, strict=True)), _DUPLICATE: duplicates},
         conflicts=conflicts, naive=naive, unknown_user_events=strangers, unknown_users=who, anonymous_events=visitors,
         marker_events=markers, unknown_types=dict(types), first_time=first, last_time=last,
-        linked="anonymous_id" in raw.columns, others=others,
+        in_cents=in_cents, linked="anonymous_id" in raw.columns, others=others,
     )  # fmt: skip
 
 
@@ -192,7 +193,7 @@ def select_events(events: CleanEvents, timezone: str, *, whole: tuple[bool, bool
         "course_id",
         "coalesce(watch_minutes, 0) AS watch_minutes",
         "quiz_score",
-        "amount",
+        "CAST(amount AS DECIMAL(18, 2)) AS amount" if events.in_cents else "amount",
         *(["anonymous_id"] if events.linked else []),
         *map(quoted, events.others),
     ]

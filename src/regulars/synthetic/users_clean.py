@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from regulars.errors import SourceError
 from regulars.synthetic.raw import LINE, REJECTED
 from regulars.synthetic.spelling import date, day_order, number, order_evidence, usable_id, yes_or_no
 from regulars.synthetic.sql import literal, quoted
@@ -40,7 +41,11 @@ class CleanUsers:
 
 
 def clean_users(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanUsers:
-    """Make the table ``people``: one row per user with a ``rank``, in the order of the file."""
+    """Make the table ``people``: one row per user with a ``rank``, in the order of the file.
+
+    Raises:
+        SourceError: ``no_users``: no row names anybody.
+    """
     others = tuple(raw.others(_KNOWN))
     order = day_order(
         connection.execute(f"SELECT {order_evidence(raw.text('signup_date'))} FROM {raw.relation}").fetchall()[0]
@@ -74,6 +79,8 @@ def clean_users(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanUs
 def _account(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: tuple[str, ...]) -> CleanUsers:
     counts = ", ".join(f"count(*) FILTER ({test})" for test in _REPAIRS.values())
     (users, *found) = connection.execute(f"SELECT count(*), {counts} FROM {PEOPLE}").fetchall()[0]
+    if users == 0:
+        raise SourceError(f"{raw.path} names no user; a row needs a user_id", code="no_users", path=str(raw.path))
     rows, named = connection.execute(f"SELECT count(*), count(user_id) FROM {_PARSED}").fetchall()[0]
     connection.execute(f"DROP TABLE {_PARSED}")
     repairs = dict(zip(_REPAIRS, found, strict=True))

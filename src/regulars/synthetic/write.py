@@ -116,12 +116,11 @@ def block_connection(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def workbench(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database on disk for the steps between two tables: in bounded memory, in the order of the files, in UTC."""
+    """A database on disk for the steps between two tables: in bounded memory, in the order of the files."""
     settings: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": str(scratch / "spilled")}
     connection = duckdb.connect(scratch / "work.duckdb", config=settings)
     try:
         connection.execute("SET preserve_insertion_order = true")
-        connection.execute("SET TimeZone = 'UTC'")
         yield connection
     finally:
         connection.close()
