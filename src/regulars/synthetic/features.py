@@ -92,17 +92,17 @@ def features(
         events = clean_events(connection, read_table(connection, found[1], "events", REQUIRED, scratch))
         first, last = _stage(connection, events, _timezone(folder))
         labelling = Labelling(horizon, lookback, last)
-        table = TableFile(target / f"features.{format}", "", scratch, connection)
         whole, _ = has_whole_ids(connection)
         days = as_of_dates(first, last, lookback=lookback, every=every)
         text = format != "parquet"
         selects = [select_snapshot(day, labelling, whole_ids=whole, text=text) for day in days]
-        counts = _write(connection, table, selects)
-        data = _account(target, days, labelling, counts)
-        (target / REPORT).write_text(json.dumps(data.as_json(), indent=1) + "\n", encoding="utf-8")
-        for old in replaced:
-            old.unlink()
-        table.publish()
+        with TableFile(target / f"features.{format}", "", scratch, connection) as table:
+            counts = _write(connection, table, selects)
+            data = _account(target, days, labelling, counts)
+            (target / REPORT).write_text(json.dumps(data.as_json(), indent=1) + "\n", encoding="utf-8")
+            for old in replaced:
+                old.unlink()
+            table.publish()
     return data
 
 

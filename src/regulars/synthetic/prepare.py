@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -87,7 +88,7 @@ def prepare(
     found = find_table(raw, "users", _RAW_HINT.format(raw)), find_table(raw, "events", _RAW_HINT.format(raw))
     out.mkdir(parents=True, exist_ok=True)
     replaced = earlier_tables(out, TABLES, REPORT, "this command")
-    with scratch_folder(out) as scratch, workbench(scratch) as connection:
+    with scratch_folder(out) as scratch, workbench(scratch) as connection, ExitStack() as stack:
         create_rejected(connection)
         users = clean_users(connection, read_table(connection, found[0], "users", USER_COLUMNS, scratch))
         events = clean_events(connection, read_table(connection, found[1], "events", EVENT_COLUMNS, scratch))
@@ -99,7 +100,8 @@ def prepare(
             select_users(users, whole_ids=whole[0], keep_latent=keep_latent),
             select_events(events, timezone, whole=whole, text=format != "parquet"),
         )
-        files = [TableFile(out / f"{name}.{format}", "", scratch, connection) for name in TABLES]
+        tables = [TableFile(out / f"{name}.{format}", "", scratch, connection) for name in TABLES]
+        files = [stack.enter_context(table) for table in tables]
         for file, select in zip(files, selects, strict=False):
             file.append_rows(select)
         daily = write_days(connection, files[2], window, whole_ids=whole[0], from_signup=from_signup, progress=progress)
