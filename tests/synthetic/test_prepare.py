@@ -304,9 +304,9 @@ def test_the_command_prints_repairs_rejects_and_hints(folder, tmp_path, capsys):
         "event types in other letters",
         "rows whose time cannot be read",
         "hint: 2 events of 1 users are few",
-        "hint: 1 times name no zone and were read as UTC",
-        "hint: 1 events are of 1 people who are not in users",
-        "types that the catalogue does not know",
+        "hint: times that name no zone: 1; they were read as UTC",
+        "hint: events of people who are not in users: 1, people: 1",
+        "types that the catalogue does not know: 1 (?[31mred)",
     ):
         assert words in said
 

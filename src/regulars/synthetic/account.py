@@ -114,16 +114,16 @@ def hints_about(users: int, events: CleanEvents) -> tuple[str, ...]:
             "or users, or generate with a higher --activity-base"
         )
     if events.naive:
-        hints.append(f"{events.naive:,} times name no zone and were read as UTC")
+        hints.append(f"times that name no zone: {events.naive:,}; they were read as UTC")
     if events.unknown_user_events:
         hints.append(
-            f"{events.unknown_user_events:,} events are of {events.unknown_users:,} people who are not in users; "
+            f"events of people who are not in users: {events.unknown_user_events:,}, people: {events.unknown_users:,}; "
             "they are in events_clean but in no row of user_daily"
         )
     if events.unknown_types:
         names = ", ".join(list(events.unknown_types)[:5])
         hints.append(
-            f"{sum(events.unknown_types.values()):,} events have types that the catalogue does not know: {names}"
+            f"events of types that the catalogue does not know: {sum(events.unknown_types.values()):,} ({names})"
         )
     return tuple(hints)
 

@@ -197,4 +197,5 @@ def select_events(events: CleanEvents, timezone: str, *, whole: tuple[bool, bool
         *(["anonymous_id"] if events.linked else []),
         *map(quoted, events.others),
     ]
+    # A large table is not always read in the order in which it was filled.
     return f"SELECT {', '.join(columns)} FROM {PARSED} WHERE reason IS NULL ORDER BY {LINE}"

@@ -151,7 +151,7 @@ def _write(connection: duckdb.DuckDBPyConnection, table: TableFile, selects: Ite
     counts: Counter[str] = Counter()
     for select in selects:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE snapshot AS {select}")
-        table.append_rows("FROM snapshot")
+        table.append_rows("SELECT * EXCLUDE (rank) FROM snapshot ORDER BY rank")
         rows, eligible, labelled, churned, censored = connection.execute("""
             SELECT count(*), count(*) FILTER (is_eligible), count(churned), count(*) FILTER (churned),
                 count(*) FILTER (is_censored) FROM snapshot""").fetchall()[0]

@@ -83,7 +83,7 @@ def count_acts(connection: duckdb.DuckDBPyConnection, day: str, linked_day: str)
 
 
 def select_snapshot(as_of: dt.date, labelling: Labelling, *, whole_ids: bool, text: bool) -> str:
-    """SELECT of one row per user who is known at the end of a day, in the order of the users."""
+    """SELECT of one row per user who is known at the end of a day, with the ``rank`` of the user."""
     t0 = f"DATE '{as_of}'"
     horizon, lookback = labelling.horizon, labelling.lookback
     columns = [*_in_windows(t0), *_trends(t0)]
@@ -91,7 +91,7 @@ def select_snapshot(as_of: dt.date, labelling: Labelling, *, whole_ids: bool, te
     churned = "NULL" if censored else "CASE WHEN coalesce(eligible, false) THEN next.rank IS NULL END"
     listed = ", ".join(name if name in PROFILE else _filled(name) for name in FEATURES)
     return f"""
-        SELECT {"CAST(user_id AS BIGINT)" if whole_ids else "user_id"} AS user_id, {t0} AS as_of_date, {listed},
+        SELECT rank, {"CAST(user_id AS BIGINT)" if whole_ids else "user_id"} AS user_id, {t0} AS as_of_date, {listed},
             {utc_time("last_time_used", text=text)} AS last_event_time_used,
             coalesce(eligible, false) AS is_eligible, {str(censored).lower()} AS is_censored,
             CAST({churned} AS BOOLEAN) AS churned
@@ -110,8 +110,7 @@ def select_snapshot(as_of: dt.date, labelling: Labelling, *, whole_ids: bool, te
         LEFT JOIN (
             SELECT DISTINCT rank FROM {ACTS} WHERE core_actions > 0 AND day > {t0} AND day <= {t0} + {horizon}
         ) AS next USING (rank)
-        WHERE signup_date <= {t0} OR past.rank IS NOT NULL
-        ORDER BY rank"""
+        WHERE signup_date <= {t0} OR past.rank IS NOT NULL"""
 
 
 def _within(t0: str, days: int, before: int = 0) -> str:
