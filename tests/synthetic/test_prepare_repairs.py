@@ -3,10 +3,12 @@
 import gzip
 import json
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regulars.errors import EngineError
 from regulars.synthetic.generate import generate
 from regulars.synthetic.options import GeneratorOptions
 from regulars.synthetic.prepare import prepare
@@ -399,6 +401,58 @@ def test_a_packed_file_is_read_around_its_broken_rows_too(tmp_path):
     report = prepare(tmp_path / "raw", tmp_path / "out")
     assert rejects(tmp_path) == [("events", 4, "bad_row")]
     assert report.events == 1
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_further_columns_may_have_any_name(form, tmp_path):
+    """Names that mean something inside come out as they went in."""
+    names = [
+        "rank",
+        "line",
+        "reason",
+        "day",
+        "plan_text",
+        "paid_given",
+        "other_0",
+        "c1",
+        "a b",
+        'say "hi"',
+        "user",
+        "from",
+    ]
+    listed = ", ".join(f"'{i}' AS " + '"' + name.replace('"', '""') + '"' for i, name in enumerate(names))
+    (tmp_path / "raw").mkdir()
+    user = "SELECT 'u' AS user_id, DATE '2025-01-01' AS signup_date"
+    event = "SELECT 1 AS event_id, 'u' AS user_id, TIMESTAMP '2025-01-05 08:00:00' AS event_time, 'login' AS event_type"
+    for table, select in (("users", user), ("events", event)):
+        duckdb.execute(f"COPY ({select}, {listed}) TO '{tmp_path}/raw/{table}.{form}' (FORMAT {form})")
+    prepare(tmp_path / "raw", tmp_path / "out")
+    for table in ("users_clean", "events_clean"):
+        (row,) = plain.rows(tmp_path / "out" / f"{table}.csv")
+        assert [row[name.replace(" ", "_")] for name in names] == [str(i) for i in range(len(names))]
+
+
+def test_a_row_without_end_is_set_aside(run, tmp_path):
+    """More than a megabyte is no row, and costs the rows around it nothing."""
+    good = "1,1,2025-01-05T08:00:00Z,login,k8s\x00,,,"
+    report, _, found = run(
+        events=[good, f"2,1,2025-01-05T08:00:00Z,{'x' * (5 << 20)},,,,", good.replace("1,", "3,", 1)]
+    )
+    assert [event["event_id"] for event in found] == ["1", "3"]
+    assert rejects(tmp_path) == [("events", 3, "row_too_long")]
+    assert report.rows_read["events"] == 3
+
+
+def test_a_damaged_parquet_file_is_an_error_and_no_traceback(tmp_path):
+    """The footer may be whole where the data is not."""
+    generate(GeneratorOptions(n_users=50, days=20), tmp_path / "raw", "parquet")
+    path = tmp_path / "raw" / "events.parquet"
+    data = bytearray(path.read_bytes())
+    data[100:2000] = bytes(1900)
+    path.write_bytes(data)
+    with pytest.raises(EngineError, match="cannot be made"):
+        prepare(tmp_path / "raw", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('",;\n\t '), max_size=8)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from regulars.synthetic.command import printable
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping
@@ -31,6 +33,7 @@ _MEANINGS = {
     "duplicate_event_id": "further rows of an event, left out",
     "bad_row": "rows with other columns than the header",
     "bad_encoding": "rows that are not UTF-8",
+    "row_too_long": "rows of more than a megabyte",
     "no_user": "rows that name nobody",
     "no_type": "rows without an event type",
     "bad_time": "rows whose time cannot be read",
@@ -204,14 +207,14 @@ def _print_table(rows: Iterable[tuple[str, str, str]], title: str) -> None:
     table.add_column(no_wrap=True, justify="right")
     table.add_column()
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in (f"  {row[0]}", *row[1:])))
+        table.add_row(*(Text(printable(cell)) for cell in (f"  {row[0]}", *row[1:])))
     _console().print(table)
 
 
 def _print_line(text: str) -> None:
     from rich.text import Text  # noqa: PLC0415 -- rich is for people only
 
-    _console().print(Text(_printable(text)), soft_wrap=True)
+    _console().print(Text(printable(text)), soft_wrap=True)
 
 
 def _console() -> Any:
@@ -222,8 +225,3 @@ def _console() -> Any:
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False, legacy_windows=False)
-
-
-def _printable(text: str) -> str:
-    """Names come from other people's data: nothing in them may steer the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)

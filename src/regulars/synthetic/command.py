@@ -31,12 +31,21 @@ def run_command(command: click.Command, arguments: Sequence[str] | None) -> int:
     try:
         command.main(arguments, prog_name=f"regulars {command.name}", standalone_mode=False)
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
+        click.echo(f"error: {printable(error.format_message())}", err=True)
         return 2
     except RegularsError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable(str(error))}", err=True)
         return error.exit_code
     except OSError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable(str(error))}", err=True)
         return 3
     return 0
+
+
+def printable(text: str) -> str:
+    r"""Text on one line in which nothing steers the terminal: names and values come from other people's data.
+
+    >>> printable("a\x1b[31mb\nc")
+    'a?[31mb c'
+    """
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)

@@ -11,7 +11,7 @@ from regulars.domain.timezones import offset_sql
 from regulars.errors import SourceError
 from regulars.synthetic.raw import LINE, REJECTED
 from regulars.synthetic.spelling import moment, number, usable_id, utc_time, word
-from regulars.synthetic.sql import literal, quoted
+from regulars.synthetic.sql import literal
 from regulars.synthetic.users_clean import PEOPLE, id_column, is_whole
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from regulars.synthetic.raw import RawTable
+    from regulars.synthetic.raw import OtherColumns, RawTable
 
 PARSED: Final = "events_parsed"
 LINKS: Final = "links"
@@ -55,7 +55,7 @@ class CleanEvents:
     last_time: dt.datetime
     in_cents: bool  # whether no amount has more than two decimals
     linked: bool  # whether the file has anonymous ids
-    others: tuple[str, ...]  # further columns, kept as they are
+    others: OtherColumns
 
 
 def clean_events(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanEvents:
@@ -64,7 +64,7 @@ def clean_events(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanE
     Raises:
         SourceError: ``no_events``: no row can be read as an event.
     """
-    others = tuple(raw.others(_KNOWN))
+    others = raw.others(_KNOWN)
     _parse(connection, raw, others)
     cases = " ".join(f"WHEN '{reason}' THEN {detail}" for reason, detail in _DETAILS.items())
     connection.execute(f"""
@@ -82,16 +82,15 @@ def clean_events(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanE
     return _account(connection, raw, others, conflicts)
 
 
-def _parse(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: tuple[str, ...]) -> None:
+def _parse(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: OtherColumns) -> None:
     texts = {name: f"{name}_text" for name in NUMBERS}
     given = ", ".join(f"{raw.text(name)} AS {text}" for name, text in texts.items())
     read = ", ".join(f"{number(text)} AS {name}" for name, text in texts.items())
-    kept = "".join(f", {raw.text(name)} AS {quoted(name)}" for name in others)
-    listed = "".join(f", {quoted(name)}" for name in others)
     unreadable = ", ".join(f"{name} IS NULL AND {text} IS NOT NULL AS bad_{name}" for name, text in texts.items())
     connection.execute(f"""
         CREATE TABLE {PARSED} AS
-        SELECT {LINE}, event_id, user_id, anonymous_id, event_time, event_type, course_id, {", ".join(NUMBERS)}{listed},
+        SELECT {LINE}, event_id, user_id, anonymous_id, event_time, event_type, course_id,
+            {", ".join(NUMBERS)}{others.passed()},
             event_type <> coalesce(type_given, '') AS respelt, {unreadable},
             event_time IS NOT NULL AND NOT regexp_matches(time_text, {literal(_NAMES_ZONE)}) AS naive,
             CASE WHEN event_type IS NULL THEN 'no_type'
@@ -104,7 +103,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: tuple[s
               FROM (SELECT {LINE}, {raw.text("event_id")} AS event_id, {usable_id(raw.text("user_id"))} AS user_id,
                         {usable_id(raw.text("anonymous_id"))} AS anonymous_id, {raw.text("event_time")} AS time_text,
                         {raw.columns["event_type"]} AS type_given, {raw.text("event_type")} AS type_text,
-                        {raw.text("course_id")} AS course_id, {given}{kept}
+                        {raw.text("course_id")} AS course_id, {given}{others.staged(raw)}
                     FROM {raw.relation}))""")
 
 
@@ -126,9 +125,7 @@ def _set_duplicates_aside(connection: duckdb.DuckDBPyConnection) -> int:
     return int(conflicts)
 
 
-def _account(
-    connection: duckdb.DuckDBPyConnection, raw: RawTable, others: tuple[str, ...], conflicts: int
-) -> CleanEvents:
+def _account(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: OtherColumns, conflicts: int) -> CleanEvents:
     repairs = {"event_type_spelling": "respelt", **{f"{name}_unreadable": f"bad_{name}" for name in NUMBERS}}
     counts = ", ".join(f"count(*) FILTER ({test})" for test in repairs.values())
     events, first, last, naive, markers, in_cents, *found = connection.execute(f"""
@@ -195,7 +192,7 @@ def select_events(events: CleanEvents, timezone: str, *, whole: tuple[bool, bool
         "quiz_score",
         "CAST(amount AS DECIMAL(18, 2)) AS amount" if events.in_cents else "amount",
         *(["anonymous_id"] if events.linked else []),
-        *map(quoted, events.others),
+        *events.others.written(),
     ]
     # A large table is not always read in the order in which it was filled.
     return f"SELECT {', '.join(columns)} FROM {PARSED} WHERE reason IS NULL ORDER BY {LINE}"

@@ -26,11 +26,30 @@ if TYPE_CHECKING:
 
 LINE: Final = "line"
 REJECTED: Final = "rejected"
-NO_ROW: Final = ("bad_row", "bad_encoding")
+NO_ROW: Final = ("bad_row", "bad_encoding", "row_too_long")
 """Reasons of what never became a row of a staged table."""
 _DELIMITERS = ",;\t|"
 _BLOCK = 1 << 22
 _BATCH = 10_000
+
+
+@dataclass(frozen=True)
+class OtherColumns:
+    """Further columns of a table, kept as they are. Inside they have names of ours, because theirs may be anything."""
+
+    names: tuple[str, ...]
+
+    def staged(self, raw: RawTable) -> str:
+        """Their texts, to follow other columns of a SELECT."""
+        return "".join(f", {raw.text(name)} AS other_{i}" for i, name in enumerate(self.names))
+
+    def passed(self) -> str:
+        """The same columns of a SELECT over one that has staged them."""
+        return "".join(f", other_{i}" for i, _ in enumerate(self.names))
+
+    def written(self) -> list[str]:
+        """The same under their own names."""
+        return [f"other_{i} AS {quoted(name)}" for i, name in enumerate(self.names)]
 
 
 @dataclass(frozen=True)
@@ -50,9 +69,9 @@ class RawTable:
         pairs = ", ".join(f"{literal(name)}, {sql}" for name, sql in self.columns.items())
         return f"CAST(json_object({pairs}) AS VARCHAR)"
 
-    def others(self, known: Sequence[str]) -> list[str]:
+    def others(self, known: Sequence[str]) -> OtherColumns:
         """Columns that nobody asked for by name."""
-        return [name for name in self.columns if name not in known]
+        return OtherColumns(tuple(name for name in self.columns if name not in known))
 
 
 def create_rejected(connection: duckdb.DuckDBPyConnection) -> None:
@@ -89,7 +108,7 @@ def read_table(
     """
     try:
         relation, columns = _stage(connection, path, name, scratch)
-    except (OSError, EOFError, zlib.error, duckdb.IOException, duckdb.InvalidInputException) as error:
+    except (OSError, EOFError, zlib.error, duckdb.Error) as error:
         raise SourceError(f"{path} cannot be read: {error}", code="bad_source", path=str(path)) from error
     for column in required:
         if column not in columns:
@@ -113,9 +132,10 @@ def _stage(connection: duckdb.DuckDBPyConnection, path: Path, name: str, scratch
 def _parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, str]]:
     file = f"read_parquet([{literal(path)}], file_row_number = true)"
     described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {file}").fetchall()
-    texts = [_as_text(quoted(name), kind) for name, kind, *_ in described]
+    texts = ", ".join(f"{_as_text(quoted(name), kind)} AS c{i}" for i, (name, kind, *_) in enumerate(described))
     names = _plain([name for name, *_ in described])
-    return f"(SELECT *, file_row_number + 1 AS {LINE} FROM {file})", dict(zip(names, texts, strict=True))
+    relation = f"(SELECT file_row_number + 1 AS {LINE}, {texts} FROM {file})"
+    return relation, {name: f"c{i}" for i, name in enumerate(names)}
 
 
 def _as_text(column: str, kind: str) -> str:
@@ -136,7 +156,7 @@ def _plain(names: Sequence[str]) -> list[str]:
     for position, name in enumerate(names):
         plain = "_".join(name.strip().lower().replace("-", " ").split()) or f"column{position}"
         number, own = 1, plain
-        while own in found or own == LINE:
+        while own in found:
             number, own = number + 1, f"{plain}_{number + 1}"
         found.append(own)
     return found

@@ -68,6 +68,10 @@ def _read_on(first: bytes, ahead: deque[bytes], stream: IO[bytes]) -> list[bytes
 
 
 def _parse(raw: bytes, line: int, delimiter: str, width: int) -> tuple[int, list[str]] | BrokenRow:
+    if len(raw) > _LONGEST:
+        return BrokenRow(
+            line, "row_too_long", f"{len(raw)} bytes; the most is {_LONGEST}", raw[:_SHOWN].decode("utf-8", "replace")
+        )
     shown = raw[:_SHOWN].decode("utf-8", "replace").rstrip("\r\n")
     try:
         rows = list(csv.reader(io.StringIO(raw.decode(), newline=""), delimiter=delimiter, strict=True))

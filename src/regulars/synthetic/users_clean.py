@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 from regulars.errors import SourceError
 from regulars.synthetic.raw import LINE, REJECTED
 from regulars.synthetic.spelling import date, day_order, number, order_evidence, usable_id, yes_or_no
-from regulars.synthetic.sql import literal, quoted
+from regulars.synthetic.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
 
-    from regulars.synthetic.raw import RawTable
+    from regulars.synthetic.raw import OtherColumns, RawTable
 
 PEOPLE: Final = "people"
 REQUIRED: Final = ("user_id", "signup_date")
@@ -37,7 +37,7 @@ class CleanUsers:
     rows: int
     users: int
     repairs: dict[str, int]
-    others: tuple[str, ...]  # further columns, kept as they are
+    others: OtherColumns
 
 
 def clean_users(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanUsers:
@@ -46,11 +46,10 @@ def clean_users(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanUs
     Raises:
         SourceError: ``no_users``: no row names anybody.
     """
-    others = tuple(raw.others(_KNOWN))
+    others = raw.others(_KNOWN)
     order = day_order(
         connection.execute(f"SELECT {order_evidence(raw.text('signup_date'))} FROM {raw.relation}").fetchall()[0]
     )
-    kept = "".join(f", {raw.text(name)} AS {quoted(name)}" for name in others)
     connection.execute(f"""
         CREATE TABLE {_PARSED} AS
         SELECT * REPLACE (coalesce(plan, CASE WHEN paid_given THEN 'paid' WHEN NOT paid_given THEN 'free' END) AS plan),
@@ -62,7 +61,7 @@ def clean_users(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanUs
                         {raw.columns.get("plan", "NULL")} AS plan_given, {raw.text("plan")} AS plan_text,
                         {raw.text("is_paid")} AS paid_text, {raw.text("country")} AS country,
                         {raw.text("marketing_source")} AS marketing_source,
-                        {number(raw.text(LATENT))} AS {LATENT}{kept}
+                        {number(raw.text(LATENT))} AS {LATENT}{others.staged(raw)}
                     FROM {raw.relation}))""")
     connection.execute(f"""
         INSERT INTO {REJECTED} SELECT 'users', {LINE}, 'no_user', 'the user id names nobody', {raw.whole()}
@@ -76,7 +75,7 @@ def clean_users(connection: duckdb.DuckDBPyConnection, raw: RawTable) -> CleanUs
     return _account(connection, raw, others)
 
 
-def _account(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: tuple[str, ...]) -> CleanUsers:
+def _account(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: OtherColumns) -> CleanUsers:
     counts = ", ".join(f"count(*) FILTER ({test})" for test in _REPAIRS.values())
     (users, *found) = connection.execute(f"SELECT count(*), {counts} FROM {PEOPLE}").fetchall()[0]
     if users == 0:
@@ -92,7 +91,7 @@ def _account(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: tuple
 def select_users(users: CleanUsers, *, whole_ids: bool, keep_latent: bool) -> str:
     """SELECT of the rows of ``users_clean``, in the order of the file."""
     latent = (LATENT,) if keep_latent else ()
-    columns = ["signup_date", "plan", "is_paid", "country", "marketing_source", *latent, *map(quoted, users.others)]
+    columns = ["signup_date", "plan", "is_paid", "country", "marketing_source", *latent, *users.others.written()]
     return f"SELECT {id_column(whole=whole_ids)}, {', '.join(columns)} FROM {PEOPLE} ORDER BY rank"
 
 

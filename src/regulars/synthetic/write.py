@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Self, cast
 
 import duckdb
 
-from regulars.errors import SettingsError, did_you_mean
+from regulars.errors import EngineError, SettingsError, did_you_mean
 from regulars.synthetic.sql import literal
 
 if TYPE_CHECKING:
@@ -116,12 +116,18 @@ def block_connection(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def workbench(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database on disk for the steps between two tables: in bounded memory, in the order of the files."""
+    """A database on disk for the steps between two tables: in bounded memory, in the order of the files.
+
+    Raises:
+        EngineError: the disk is full, or a file turned out to be damaged while it was read.
+    """
     settings: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": str(scratch / "spilled")}
     connection = duckdb.connect(scratch / "work.duckdb", config=settings)
     try:
         connection.execute("SET preserve_insertion_order = true")
         yield connection
+    except duckdb.Error as error:
+        raise EngineError(f"the tables cannot be made: {error}") from error
     finally:
         connection.close()
 
