@@ -312,14 +312,23 @@ def test_the_command_prints_repairs_rejects_and_hints(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["--format", "xlsx"], 2), (["--start", "01/02/2025"], 2), (["nowhere"], 3)]
+    ("arguments", "code"),
+    [
+        (["--format", "xlsx"], 2),
+        (["--start", "01/02/2025"], 2),
+        (["nowhere"], 3),
+        (["raw", "--out", "raw/users.csv/x"], 3),
+    ],
 )
 def test_the_command_says_what_is_wrong_in_one_line(arguments, code, tmp_path, capsys, monkeypatch):
     """No traceback, no files."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "users.csv").write_text(USERS)
+    (tmp_path / "raw" / "events.csv").write_text(EVENTS)
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == code
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: ")
     assert said.err.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]

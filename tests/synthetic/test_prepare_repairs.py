@@ -392,6 +392,28 @@ def test_rows_that_are_no_rows_are_set_aside_one_by_one(run, tmp_path):
     assert report.rows_read["events"] == 8
 
 
+def test_two_quotes_that_are_never_closed_do_not_swallow_what_is_between(run, tmp_path):
+    """The second one looks like the end of the first; the rows between them are whole all the same."""
+    good = "{},1,2025-01-05T08:00:00Z,login,,,,"
+    bad = '9,1,2025-01-05T08:00:00Z,"login,,,,'
+    _, _, found = run(events=[good.format(1), bad, good.format(2), good.format(3), bad, good.format(4)])
+    assert [event["event_id"] for event in found] == ["1", "2", "3", "4"]
+    assert rejects(tmp_path) == [("events", 3, "bad_row"), ("events", 6, "bad_row")]
+
+
+def test_any_number_of_broken_rows_is_kept(run, tmp_path):
+    """More than are held in memory at once are all in rejects.csv."""
+    report, *_ = run(events=["1,1,2025-01-05T08:00:00Z,login,,,,", *["broken"] * 10_500])
+    assert report.rejected["events"] == {"bad_row": 10_500}
+    assert [line for _, line, _ in rejects(tmp_path)] == list(range(3, 10_503))
+
+
+def test_a_name_that_comes_twice_is_the_first_column(run):
+    """The other one is kept under a number."""
+    _, (user,), _ = run(["1,2025-01-01,9"], heads=("user_id,signup_date,User ID", EVENTS))
+    assert (user["user_id"], user["user_id_2"]) == ("1", "9")
+
+
 def test_a_packed_file_is_read_around_its_broken_rows_too(tmp_path):
     """Gzip changes nothing about lines and reasons."""
     (tmp_path / "raw").mkdir()

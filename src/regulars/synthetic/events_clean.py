@@ -92,7 +92,8 @@ def _parse(connection: duckdb.DuckDBPyConnection, raw: RawTable, others: OtherCo
         SELECT {LINE}, event_id, user_id, anonymous_id, event_time, event_type, course_id,
             {", ".join(NUMBERS)}{others.passed()},
             event_type <> coalesce(type_given, '') AS respelt, {unreadable},
-            event_time IS NOT NULL AND NOT regexp_matches(time_text, {literal(_NAMES_ZONE)}) AS naive,
+            event_time IS NOT NULL AND NOT ends_with(time_text, 'Z')
+                AND NOT regexp_matches(time_text, {literal(_NAMES_ZONE)}) AS naive,
             CASE WHEN event_type IS NULL THEN 'no_type'
                  WHEN user_id IS NULL AND anonymous_id IS NULL THEN 'no_user'
                  WHEN event_time IS NULL THEN 'bad_time'

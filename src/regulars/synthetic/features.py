@@ -17,19 +17,11 @@ import click
 from regulars.errors import SettingsError, SourceError
 from regulars.synthetic.account import FeatureData, hints_about_labels, tell_features
 from regulars.synthetic.command import run_command
-from regulars.synthetic.events_clean import (
-    REQUIRED,
-    WHO_ACTED,
-    CleanEvents,
-    clean_events,
-    has_whole_ids,
-    local_day,
-)
+from regulars.synthetic.events_clean import WHO_ACTED, CleanEvents, has_whole_ids, local_day
 from regulars.synthetic.prepare import REPORT as PREPARED
-from regulars.synthetic.raw import create_rejected, find_table, read_table
+from regulars.synthetic.prepare import clean_tables
+from regulars.synthetic.raw import find_tables
 from regulars.synthetic.snapshots import Labelling, count_acts, select_snapshot
-from regulars.synthetic.users_clean import REQUIRED as USER_COLUMNS
-from regulars.synthetic.users_clean import clean_users
 from regulars.synthetic.write import (
     FORMATS,
     Format,
@@ -48,8 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["FeatureData", "features", "features_command"]
 
 REPORT: Final = "features.json"
-_HINT = "make it with: regulars prepare --out {}"
-_LIMITS = {"horizon": 366, "lookback": 366, "every": 366}
+_MOST_DAYS = 366
 
 
 def features(
@@ -81,28 +72,19 @@ def features(
     check_format(format)
     for name, value in (("horizon", horizon), ("lookback", lookback), ("every", every)):
         _check_days(name, value)
-    hint = _HINT.format(folder)
-    found = find_table(folder, "users_clean", hint), find_table(folder, "events_clean", hint)
+    paths = find_tables(folder, ("users_clean", "events_clean"), f"make it with: regulars prepare --out {folder}")
     target = out or folder
     target.mkdir(parents=True, exist_ok=True)
     replaced = earlier_tables(target, ("features",), REPORT, "this command")
     with scratch_folder(target) as scratch, workbench(scratch) as connection:
-        create_rejected(connection)
-        clean_users(connection, read_table(connection, found[0], "users", USER_COLUMNS, scratch))
-        events = clean_events(connection, read_table(connection, found[1], "events", REQUIRED, scratch))
+        _, events = clean_tables(connection, paths, scratch)
         first, last = _stage(connection, events, _timezone(folder))
-        labelling = Labelling(horizon, lookback, last)
-        whole, _ = has_whole_ids(connection)
         days = as_of_dates(first, last, lookback=lookback, every=every)
-        text = format != "parquet"
-        selects = [select_snapshot(day, labelling, whole_ids=whole, text=text) for day in days]
+        labelling = Labelling(horizon, lookback, last)
         with TableFile(target / f"features.{format}", "", scratch, connection) as table:
-            counts = _write(connection, table, selects)
+            counts = _write(connection, table, days, labelling)
             data = _account(target, days, labelling, counts)
-            (target / REPORT).write_text(json.dumps(data.as_json(), indent=1) + "\n", encoding="utf-8")
-            for old in replaced:
-                old.unlink()
-            table.publish()
+            _publish(table, replaced, data)
     return data
 
 
@@ -123,11 +105,9 @@ def as_of_dates(first: dt.date, last: dt.date, *, lookback: int, every: int) -> 
 
 
 def _check_days(name: str, value: int) -> None:
-    most = _LIMITS[name]
-    if not 1 <= value <= most:
-        raise SettingsError(
-            f"{name} is {value}; it must be a number of days from 1 to {most}", option=name, value=value
-        )
+    if not 1 <= value <= _MOST_DAYS:
+        message = f"{name} is {value}; it must be a number of days from 1 to {_MOST_DAYS}"
+        raise SettingsError(message, option=name, value=value)
 
 
 def _timezone(folder: Path) -> str:
@@ -146,10 +126,15 @@ def _stage(connection: duckdb.DuckDBPyConnection, events: CleanEvents, timezone:
     return first, last
 
 
-def _write(connection: duckdb.DuckDBPyConnection, table: TableFile, selects: Iterable[str]) -> Counter[str]:
+def _write(
+    connection: duckdb.DuckDBPyConnection, table: TableFile, days: Iterable[dt.date], labelling: Labelling
+) -> Counter[str]:
     """Write one snapshot after the other; returns what their rows add up to."""
     counts: Counter[str] = Counter()
-    for select in selects:
+    whole_ids, _ = has_whole_ids(connection)
+    text = table.path.suffix != ".parquet"
+    for day in days:
+        select = select_snapshot(day, labelling, whole_ids=whole_ids, text=text)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE snapshot AS {select}")
         table.append_rows("SELECT * EXCLUDE (rank) FROM snapshot ORDER BY rank")
         rows, eligible, labelled, churned, censored = connection.execute("""
@@ -158,6 +143,14 @@ def _write(connection: duckdb.DuckDBPyConnection, table: TableFile, selects: Ite
         counts.update(rows=rows, eligible=eligible, labelled=labelled, churned=churned, censored=censored)
     table.close()
     return counts
+
+
+def _publish(table: TableFile, replaced: Iterable[Path], data: FeatureData) -> None:
+    report = json.dumps(data.as_json(), indent=1) + "\n"
+    (data.folder / REPORT).write_text(report, encoding="utf-8")
+    for old in replaced:
+        old.unlink()
+    table.publish()
 
 
 def _account(folder: Path, days: list[dt.date], labelling: Labelling, counts: Counter[str]) -> FeatureData:

@@ -20,7 +20,7 @@ from regulars.synthetic.account import PreparedData, hints_about, tell_prepared
 from regulars.synthetic.command import Date, run_command
 from regulars.synthetic.events_clean import REQUIRED as EVENT_COLUMNS
 from regulars.synthetic.events_clean import CleanEvents, clean_events, has_whole_ids, local_day, select_events
-from regulars.synthetic.raw import NO_ROW, REJECTED, create_rejected, find_table, read_table
+from regulars.synthetic.raw import NO_ROW, REJECTED, create_rejected, find_tables, read_table
 from regulars.synthetic.sql import literal
 from regulars.synthetic.user_daily import count_days, find_window, write_days
 from regulars.synthetic.users_clean import REQUIRED as USER_COLUMNS
@@ -40,7 +40,6 @@ __all__ = ["PreparedData", "prepare", "prepare_command"]
 TABLES: Final = ("users_clean", "events_clean", "user_daily")
 REPORT: Final = "prepared.json"
 REJECTS: Final = "rejects.csv"
-_RAW_HINT = "make a product with: regulars generate --out {}"
 
 
 def prepare(
@@ -85,30 +84,34 @@ def prepare(
     (10, 7, 70, 0)
     """
     _check(raw, out, format, timezone)
-    found = find_table(raw, "users", _RAW_HINT.format(raw)), find_table(raw, "events", _RAW_HINT.format(raw))
+    paths = find_tables(raw, ("users", "events"), f"make a product with: regulars generate --out {raw}")
     out.mkdir(parents=True, exist_ok=True)
-    replaced = earlier_tables(out, TABLES, REPORT, "this command")
+    replaced = earlier_tables(out, (*TABLES, "rejects"), REPORT, "this command")
     with scratch_folder(out) as scratch, workbench(scratch) as connection, ExitStack() as stack:
-        create_rejected(connection)
-        users = clean_users(connection, read_table(connection, found[0], "users", USER_COLUMNS, scratch))
-        events = clean_events(connection, read_table(connection, found[1], "events", EVENT_COLUMNS, scratch))
+        users, events = clean_tables(connection, paths, scratch)
         day = local_day(events, timezone)
         window = find_window(connection, day, start, end)
         count_days(connection, day)
         whole = has_whole_ids(connection)
-        selects = (
-            select_users(users, whole_ids=whole[0], keep_latent=keep_latent),
-            select_events(events, timezone, whole=whole, text=format != "parquet"),
-        )
         tables = [TableFile(out / f"{name}.{format}", "", scratch, connection) for name in TABLES]
         files = [stack.enter_context(table) for table in tables]
-        for file, select in zip(files, selects, strict=False):
-            file.append_rows(select)
+        files[0].append_rows(select_users(users, whole_ids=whole[0], keep_latent=keep_latent))
+        files[1].append_rows(select_events(events, timezone, whole=whole, text=format != "parquet"))
         daily = write_days(connection, files[2], window, whole_ids=whole[0], from_signup=from_signup, progress=progress)
         rejected = _write_rejects(connection, scratch / REJECTS)
         data = _account(out, users, events, timezone=timezone, window=window, daily=daily, rejected=rejected)
         _publish(out, replaced, files, scratch / REJECTS, data)
     return data
+
+
+def clean_tables(
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], scratch: Path
+) -> tuple[CleanUsers, CleanEvents]:
+    """Stage the files of users and events, raw or clean already, as the tables that everything is made of."""
+    create_rejected(connection)
+    users = clean_users(connection, read_table(connection, paths[0], "users", USER_COLUMNS, scratch))
+    events = clean_events(connection, read_table(connection, paths[1], "events", EVENT_COLUMNS, scratch))
+    return users, events
 
 
 def _check(raw: Path, out: Path, format: str, timezone: str) -> None:

@@ -80,12 +80,16 @@ def create_rejected(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"CREATE TABLE {REJECTED} ({columns})")
 
 
-def find_table(folder: Path, name: str, hint: str) -> Path:
-    """The file of a table in a folder.
+def find_tables(folder: Path, names: Sequence[str], hint: str) -> list[Path]:
+    """The file of each table in a folder; ``hint`` says how to make one.
 
     Raises:
         SourceError: ``no_such_file`` when there is none, ``ambiguous_source`` when there are several.
     """
+    return [_find_table(folder, name, hint) for name in names]
+
+
+def _find_table(folder: Path, name: str, hint: str) -> Path:
     wanted = [folder / f"{name}.{form}" for form in FORMATS]
     found = [path for path in wanted if path.is_file()]
     if not found:
