@@ -243,13 +243,14 @@ def test_a_wrong_setting_is_refused_before_anything_is_written(raw, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_tables_of_other_origin_are_left_alone(raw, tmp_path):
-    """A folder with a user_daily and no report belongs to somebody else."""
-    (tmp_path / "user_daily.csv").write_text("mine")
+@pytest.mark.parametrize("name", ["user_daily.csv", "users_clean.parquet", "rejects.csv"])
+def test_tables_of_other_origin_are_left_alone(name, raw, tmp_path):
+    """A folder with such a table and no report belongs to somebody else."""
+    (tmp_path / name).write_text("mine")
     with pytest.raises(SettingsError, match="was not written by this command"):
         prepare(raw, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["user_daily.csv"]
-    assert (tmp_path / "user_daily.csv").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
 
 
 def test_a_run_that_breaks_keeps_the_earlier_tables(raw, tmp_path):
