@@ -17,10 +17,10 @@ from regulars.streaming.checks import instant_of
 from regulars.streaming.sessions import (
     SESSION_END,
     Session,
+    add_up,
     check_length,
     check_options,
     identified,
-    sums,
     tally,
     that_count,
     too_many_sessions,
@@ -232,7 +232,7 @@ class SessionBuffer:
         actions, users = found
         every, plurals = self._count_all or self._began_empty, not self._began_empty
         counted = tally(actions, self._totals, every=every, plurals=plurals)
-        self._totals.update(sums(self._totals, counted))
+        add_up(self._totals, counted)
         del self._open[session_id]
         if self._on_session is not None:
             self._on_session(EndedSession(session_id, users, tuple(actions), MappingProxyType(counted), ended_by))

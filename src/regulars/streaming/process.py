@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from regulars.streaming.sessions import (
     SESSION_END,
+    add_up,
     check_length,
     check_options,
     counts_every_type,
     identified,
-    sums,
     tally,
     that_count,
     too_many_sessions,
@@ -94,4 +94,4 @@ def _end(
 ) -> None:
     if found := that_count(session, ended_by, test_users, mixed_sessions):
         began_empty = counts_every_type(totals)
-        totals.update(sums(totals, tally(found[0], totals, every=count_all or began_empty, plurals=not began_empty)))
+        add_up(totals, tally(found[0], totals, every=count_all or began_empty, plurals=not began_empty))

@@ -136,9 +136,10 @@ def tally(actions: Iterable[Event], keys: Collection[str], *, every: bool, plura
     return found
 
 
-def sums(totals: Mapping[str, int], added: Mapping[str, int]) -> dict[str, int]:
-    """The new values of what changes in the totals."""
-    return {key: totals.get(key, 0) + number for key, number in added.items()}
+def add_up(totals: MutableMapping[str, int], added: Mapping[str, int]) -> None:
+    """Add to the totals; ``update`` would replace in a dict and add in a ``Counter``."""
+    for key, number in added.items():
+        totals[key] = totals.get(key, 0) + number
 
 
 class _EveryType:
