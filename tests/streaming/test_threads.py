@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
@@ -52,9 +53,18 @@ def test_actives_are_exact_when_threads_add_and_ask_at_once():
     assert people.get_engagement_distribution(FIRST + timedelta(days - 1))["regular"] == users
 
 
+class Interrupted(dict):
+    """Totals that let another thread in between reading and writing."""
+
+    def get(self, *key):
+        found = super().get(*key)
+        time.sleep(0)
+        return found
+
+
 def test_totals_are_exact_when_threads_add_events():
     told, each = [], 200
-    buffer = SessionBuffer({"like": 0}, on_session=told.append)
+    buffer = SessionBuffer(Interrupted(like=0), on_session=told.append)
 
     def work(thread):
         for number in range(each):
