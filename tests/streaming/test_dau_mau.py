@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from regulars.errors import EventError, QueryError
 from regulars.streaming import DAUMAUCalculator
-from regulars.streaming.columns import bits, column_sums, spread
+from regulars.streaming.columns import bits, column_sums, packed, spread
 from regulars.streaming.rolling import BLOCK
 
 DAY = timedelta(days=1)
@@ -264,4 +264,6 @@ def test_days_spread_over_the_window_that_follows(window, days):
 @given(width=st.sampled_from((1, 7, 8, 9, 128)), data=st.data())
 def test_columns_add_up(width, data):
     masks = data.draw(st.lists(st.integers(0, 2**width - 1), max_size=200))
-    assert column_sums(masks, width) == [sum(mask >> place & 1 for mask in masks) for place in range(width)]
+    assert column_sums(packed(masks, width), width) == [
+        sum(mask >> place & 1 for mask in masks) for place in range(width)
+    ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_AT_ONCE = 64
+_ROWS = 64
 
 
 def spread(days: int, window: int) -> int:
@@ -25,18 +25,28 @@ def spread(days: int, window: int) -> int:
     return days
 
 
-def column_sums(masks: Iterable[int], width: int) -> list[int]:
-    """Of how many masks each of the lowest ``width`` bits is set; no mask has a higher one.
+def packed(masks: Iterable[int], width: int, row: int = 1) -> Iterator[int]:
+    """Masks side by side, many in each number, so that one step of Python works on all of them; never a part of a row.
+
+    >>> [f"{number:b}" for number in packed([0b1, 0b11], 8)]
+    ['1100000001']
+    """
+    size, given = _bytes_of(width), iter(masks)
+    while lanes := b"".join([mask.to_bytes(size, "little") for mask in islice(given, row * _ROWS)]):
+        yield int.from_bytes(lanes, "little")
+
+
+def column_sums(lanes: Iterable[int], width: int) -> list[int]:
+    """Of how many packed masks each bit is set.
 
     Numbers are added bit by bit: a full adder turns three masks into one of sums and one of carries, all columns at
-    once. Masks are packed side by side first, so that each step of Python adds many of them.
+    once.
 
-    >>> column_sums([0b01, 0b11, 0b01], 2)
+    >>> column_sums(packed([0b01, 0b11, 0b01], 2), 2)
     [3, 1]
     """
-    size = (width + 7) // 8
-    layer = list(_packed(masks, size))
-    counts, weight = [0] * (8 * size), 1
+    layer, columns = list(lanes), 8 * _bytes_of(width)
+    counts, weight = [0] * columns, 1
     while layer:
         odd, carries = 0, []
         if len(layer) % 2:
@@ -48,15 +58,13 @@ def column_sums(masks: Iterable[int], width: int) -> list[int]:
                 carries.append(carry)
             odd ^= half
         for place in bits(odd):
-            counts[place % (8 * size)] += weight
+            counts[place % columns] += weight
         layer, weight = carries, 2 * weight
     return counts[:width]
 
 
-def _packed(masks: Iterable[int], size: int) -> Iterator[int]:
-    given = iter(masks)
-    while lanes := b"".join([mask.to_bytes(size, "little") for mask in islice(given, _AT_ONCE)]):
-        yield int.from_bytes(lanes, "little")
+def _bytes_of(width: int) -> int:
+    return (width + 7) // 8
 
 
 def bits(mask: int) -> Iterator[int]:

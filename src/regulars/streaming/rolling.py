@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from regulars.streaming.columns import bits, column_sums, spread
+from regulars.streaming.columns import bits, column_sums, packed, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +45,8 @@ class RollingCounts:
     def __init__(self, windows: Iterable[int]) -> None:
         self._windows = sorted(set(windows))
         self._blocks: dict[int, Block] = {}
-        self._counts: dict[tuple[int, int], list[int]] = {}
+        self._reach = -(-(self._windows[-1] - 1) // BLOCK)  # blocks before its own that a window may open in
+        self._counts: dict[int, dict[int, list[int]]] = {}
 
     def place_of(self, day: int) -> tuple[Block, int]:
         """The block of a day, and its bit."""
@@ -63,13 +64,13 @@ class RollingCounts:
         """
         self._take_in()
         number, place = divmod(day, BLOCK)
-        counts = self._counts.get((number, window))
-        return counts[place] if counts else 0
+        counts = self._counts.get(number)
+        return counts[window][place] if counts else 0
 
     def days_with_people(self) -> list[int]:
         """The days on which anybody is active, in order; one of the windows must be 1."""
         self._take_in()
-        counted = sorted((number, counts) for (number, window), counts in self._counts.items() if window == 1)
+        counted = sorted((number, counts[1]) for number, counts in self._counts.items())
         return [number * BLOCK + place for number, counts in counted for place, people in enumerate(counts) if people]
 
     def users(self, first: int, last: int) -> set[UserId]:
@@ -91,44 +92,44 @@ class RollingCounts:
         changed = [number for number, block in self._blocks.items() if block.before is None or block.before]
         if not changed:
             return
-        for window in self._windows:
-            reach = -(-(window - 1) // BLOCK)
-            for number in sorted({number + ahead for number in changed for ahead in range(reach + 1)}):
-                self._recount(number, window, [self._blocks.get(number - back) for back in range(reach + 1)])
+        for number in sorted({number + ahead for number in changed for ahead in range(self._reach + 1)}):
+            near = [self._blocks.get(number - back, _EMPTY) for back in range(self._reach, -1, -1)]
+            if number in self._counts and all(block.before is not None for block in near):
+                self._repair(self._counts[number], near)
+            else:
+                self._counts[number] = self._counted(near)
         for number in changed:
             self._blocks[number].before = {}
 
-    def _recount(self, number: int, window: int, blocks: Sequence[Block | None]) -> None:
-        """Count the people of a window on all days of a block; ``blocks`` are it and those before it that reach it."""
-        near = [block or Block(before={}) for block in blocks]
-        counts = self._counts.get((number, window))
-        if counts is None or any(block.before is None for block in near):
-            self._counts[number, window] = column_sums(_reached(near, window), BLOCK)
-            return
+    def _counted(self, near: Sequence[Block]) -> dict[int, list[int]]:
+        """The people of each window on the days of the last of some blocks in a row, which reach as far as any window.
+
+        The windows of one person do spread into the days of the next one in the pack, but only into their first block,
+        where nothing is counted, and too short to come through it.
+        """
+        users: set[UserId] = set().union(*(block.days for block in near))
+        looks, row = [block.days.get for block in near], len(near)
+        lanes = list(packed((look(user, 0) for user in users for look in looks), BLOCK, row))
+        return {
+            window: column_sums((spread(lane, window) for lane in lanes), BLOCK * row)[-BLOCK:]
+            for window in self._windows
+        }
+
+    def _repair(self, counts: dict[int, list[int]], near: Sequence[Block]) -> None:
+        """Count those anew whose days were changed, and take what they counted before away."""
         for user in set().union(*(block.before or () for block in near)):
-            now, old = 0, 0
-            for block in near:
-                days = block.days.get(user, 0)
-                now, old = now << BLOCK | days, old << BLOCK | (block.before or {}).get(user, days)
-            now, old = (spread(days, window) >> BLOCK * (len(near) - 1) & _ALL_DAYS for days in (now, old))
-            for sign, days in ((1, now & ~old), (-1, old & ~now)):
-                for place in bits(days):
-                    counts[place] += sign
+            days = [block.days.get(user, 0) for block in near]
+            before = [(block.before or {}).get(user, own) for block, own in zip(near, days, strict=True)]
+            for window in self._windows:
+                now, old = (spread(_joined(each), window) >> BLOCK * self._reach & _ALL_DAYS for each in (days, before))
+                for sign, changed in ((1, now & ~old), (-1, old & ~now)):
+                    for place in bits(changed):
+                        counts[window][place] += sign
 
 
-def _reached(near: Sequence[Block], window: int) -> list[int]:
-    """The days of the newest block on which each person is active in the window."""
-    newest, *older = near
-    if window == 1:
-        return list(newest.days.values())
-    found = {}
-    for user, days in newest.days.items():
-        found[user] = spread(days, window) & _ALL_DAYS
-    for back, block in enumerate(older, 1):
-        # Of the days of an older block only the last ones reach the newest.
-        hidden = max(0, back * BLOCK - (window - 1))
-        for user, days in block.days.items():
-            if late := days >> hidden:
-                reach = spread(late << hidden, window) >> back * BLOCK & _ALL_DAYS
-                found[user] = found.get(user, 0) | reach
-    return list(found.values())
+_EMPTY = Block(before={})
+
+
+def _joined(blocks: Sequence[int]) -> int:
+    """The days of blocks in a row as one number."""
+    return sum(days << BLOCK * place for place, days in enumerate(blocks))
