@@ -187,8 +187,33 @@ def test_a_wrong_option_is_refused(options):
 def test_a_range_that_runs_backwards_and_a_cohort_without_days_are_refused(example):
     with pytest.raises(QueryError, match="swap them"):
         example.calculate_stickiness_series("2023-01-02", "2023-01-01")
-    with pytest.raises(QueryError, match="days must be"):
-        example.analyze_cohort_stickiness(["user1"], "2023-01-01", days=0)
+    for days in (0, 10**9):
+        with pytest.raises(QueryError, match="days must be"):
+            example.analyze_cohort_stickiness(["user1"], "2023-01-01", days=days)
+
+
+def test_a_text_is_no_list_of_users(example):
+    for ask in (
+        lambda: example.calculate_stickiness_series("2023-01-01", "2023-01-02", users="user1"),
+        lambda: example.analyze_cohort_stickiness("user1", "2023-01-01"),
+    ):
+        with pytest.raises(QueryError, match="not the text 'user1'"):
+            ask()
+    with pytest.raises(EventError, match="each of the users"):
+        example.analyze_cohort_stickiness([None], "2023-01-01")
+
+
+@pytest.mark.parametrize("changed", [32, 33, 200])
+def test_many_changes_at_once_are_counted_as_few_are(changed):
+    """A few are repaired, many are counted anew, of 200 users in two blocks of days."""
+    people, days = DAUMAUCalculator(), (BORDER - DAY, BORDER)
+    for user in range(200):
+        people.add_user_activity(user, days[user % 2], 1)
+    assert (people.calculate_mau(days[1]), people.calculate_dau(days[1])) == (200, 100)
+    for user in range(changed):
+        people.add_user_activity(user, days[user % 2], 0)
+    assert people.calculate_mau(days[1] + 28 * DAY) == 200 - changed
+    assert people.calculate_mau(days[1] + 29 * DAY) == people.calculate_dau(days[1]) == 100 - changed // 2
 
 
 class Sets:

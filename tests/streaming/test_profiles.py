@@ -107,6 +107,8 @@ def test_a_cohort_is_summed_up_over_those_who_have_a_profile(analyzer):
         "avg_churn_risk": 0.5,
         "total_users": 2,
     }
+    with pytest.raises(QueryError, match="not the text 'user1'"):
+        analyzer.analyze_cohort_progression("user1")
     assert analyzer.analyze_cohort_progression([]) == {
         "tier_distribution": {"casual": 0, "regular": 0, "core": 0, "power": 0, "at_risk": 0},
         "avg_churn_risk": 0,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.rules import MAX_WINDOW, TIER_WINDOW, TIERS_BY_DAYS, tier_of
 from regulars.errors import EventError, QueryError
-from regulars.streaming.checks import UserId, count_of, day_of, id_of, option_of
+from regulars.streaming.checks import UserId, count_of, day_of, id_of, ids_of, option_of
 from regulars.streaming.columns import column_sums, packed, spread
 from regulars.streaming.rolling import RollingCounts
 
@@ -130,8 +130,8 @@ class DAUMAUCalculator:
         """DAU over MAU of each day from start to end, both included, of everybody or of the given users alone.
 
         Raises:
-            EventError: ``bad_date``.
-            QueryError: ``bad_range``: it ends before it starts.
+            EventError: ``bad_date``, ``bad_id``.
+            QueryError: ``bad_range``: it ends before it starts; ``bad_option``.
 
         Example:
             >>> people = DAUMAUCalculator()
@@ -185,7 +185,7 @@ class DAUMAUCalculator:
         up to it; 0.0 while nobody is.
 
         Raises:
-            EventError: ``bad_date``.
+            EventError: ``bad_date``, ``bad_id``.
             QueryError: ``bad_option``.
 
         Example:
@@ -195,7 +195,8 @@ class DAUMAUCalculator:
             >>> people.analyze_cohort_stickiness({"ada", "ben"}, "2026-01-01", days=3)
             [1.0, 0.5, 0.0]
         """
-        first, days = day_of(start_date).toordinal(), option_of(days, "days")
+        first = day_of(start_date).toordinal()
+        days = option_of(days, "days", dt.date.max.toordinal() - first + 1)
         with self._lock:
             daily, monthly = self._followed(cohort_users, first, days)
         return [_ratio(*counts) for counts in zip(daily, monthly, strict=True)]
@@ -227,8 +228,7 @@ class DAUMAUCalculator:
 
     def _followed(self, users: Iterable[UserId], first: int, days: int) -> tuple[list[int], list[int]]:
         """Of some users, how many are active on each day, and in the window up to it, which opens on the first day."""
-        chosen = {id_of(user, "each of the users") for user in users}
-        histories = [self._rolling.history(user, first, days) for user in chosen]
+        histories = [self._rolling.history(user, first, days) for user in ids_of(users, "users")]
         whole = (1 << days) - 1
         spreads = (spread(history, self._window) & whole for history in histories)
         return column_sums(packed(histories, days), days), column_sums(packed(spreads, days), days)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 from regulars.errors import EventError, QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UserId = str | int
 _DAY_LENGTH = 10
@@ -23,6 +26,17 @@ def id_of(value: object, name: str) -> UserId:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise EventError(f"{name} must be text that is not empty, or a whole number, not {value!r}", code="bad_id")
+
+
+def ids_of(values: Iterable[object], name: str) -> set[UserId]:
+    """Several ids, each once; a text by itself would be its letters.
+
+    >>> sorted(ids_of(["ada", "ben", "ada"], "users"))
+    ['ada', 'ben']
+    """
+    if isinstance(values, str):
+        raise QueryError(f"{name} must be a list or set of ids, not the text {values!r}", code="bad_option")
+    return {id_of(value, f"each of the {name}") for value in values}
 
 
 def day_of(value: object) -> dt.date:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.domain.rules import RISK_DAYS, TIERS_BY_DAYS, churn_score, tier_of, trend_of
 from regulars.errors import EventError, QueryError, UnknownNameError
-from regulars.streaming.checks import UserId, day_of, id_of, option_of
+from regulars.streaming.checks import UserId, day_of, id_of, ids_of, option_of
 from regulars.streaming.workspaces import measured_users
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class UserEngagementAnalyzer:
 
     @property
     def user_profiles(self) -> Mapping[UserId, UserEngagementProfile]:
-        """The latest profile of each user: a live view, to be read only."""
+        """The latest profile of each user: a live view, to be read only; where threads update, go through a ``copy()``."""
         return MappingProxyType(self._profiles)
 
     def update_user_profile(self, user_id: UserId, activity_data: Mapping[str, float]) -> UserEngagementProfile:
@@ -168,9 +168,14 @@ class UserEngagementAnalyzer:
         Returns:
             ``tier_distribution`` (as :meth:`get_tier_distribution`), ``avg_churn_risk`` (0.0 when there are none),
             ``total_users`` (those with a profile).
+
+        Raises:
+            EventError: ``bad_id``.
+            QueryError: ``bad_option``: text instead of a list.
         """
+        wanted = ids_of(users, "users")
         with self._lock:
-            chosen = [self._profiles[user] for user in set(users) if user in self._profiles]
+            chosen = [self._profiles[user] for user in wanted if user in self._profiles]
         risk = math.fsum(one.churn_risk_score for one in chosen)
         return {
             "tier_distribution": _by_tier(chosen),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BLOCK = 128
 _ALL_DAYS = (1 << BLOCK) - 1
+_FEW = 32
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ class RollingCounts:
             return
         for number in sorted({number + ahead for number in changed for ahead in range(self._reach + 1)}):
             near = [self._blocks.get(number - back, _EMPTY) for back in range(self._reach, -1, -1)]
-            if number in self._counts and all(block.before is not None for block in near):
+            if number in self._counts and _has_few_changes(near):
                 self._repair(self._counts[number], near)
             else:
                 self._counts[number] = self._counted(near)
@@ -104,8 +105,8 @@ class RollingCounts:
     def _counted(self, near: Sequence[Block]) -> dict[int, list[int]]:
         """The people of each window on the days of the last of some blocks in a row, which reach as far as any window.
 
-        The windows of one person do spread into the days of the next one in the pack, but only into their first block,
-        where nothing is counted, and too short to come through it.
+        Side by side, the windows of one person spread into the blocks of the next one as well, but never as far as the
+        last of them, and only that is counted.
         """
         users: set[UserId] = set().union(*(block.days for block in near))
         looks, row = [block.days.get for block in near], len(near)
@@ -128,6 +129,13 @@ class RollingCounts:
 
 
 _EMPTY = Block(before={})
+
+
+def _has_few_changes(near: Sequence[Block]) -> bool:
+    """Whether it is quicker to repair the counts of some blocks than to count them anew."""
+    changed = [block.before for block in near]
+    people = sum(len(block.days) for block in near)
+    return None not in changed and sum(map(len, filter(None, changed))) <= max(_FEW, people // _FEW)
 
 
 def _joined(blocks: Sequence[int]) -> int:
