@@ -159,6 +159,29 @@ def test_a_session_that_ended_and_began_again_is_judged_by_its_new_events(told):
     assert [dict(one.counted) for one in told] == [{"like": 1}, {"share": 1}]
 
 
+def test_an_event_that_is_refused_does_not_even_tell_the_time():
+    """The first time of all would begin the silence of sessions that have none."""
+    buffer = SessionBuffer(max_sessions=1)
+    buffer.add(event("a", "ada", "like"))
+    with pytest.raises(SessionLimitError):
+        buffer.add(event("b", "ben", "like", 0))
+    assert buffer.expire(at(100)) == 0
+    assert buffer.expire(at(131)) == 1
+
+
+def test_sessions_that_have_ended_leave_nothing_behind():
+    """Whether events have times or not."""
+    for minutes in (None, 0):
+        buffer = SessionBuffer()
+        for number in range(5000):
+            buffer.add(event(f"s{number}", "ada", "like", minutes))
+            if number % 100:
+                buffer.add(event(f"s{number}", "ada", "session_end", minutes))
+        assert len(buffer._silence) < 1200
+        assert buffer.expire(at(0)) == 0
+        assert buffer.expire(at(31)) == len({f"s{number}" for number in range(0, 5000, 100)})
+
+
 def test_every_open_session_counts_when_the_stream_is_over(told):
     buffer = SessionBuffer(abandoned="discard", on_session=told.append)
     buffer.add(event("a", "ada", "like"))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Abandoned = Literal["count", "discard"]
 EndedBy = Literal["session_end", "gap", "end_all"]
+_SLACK = 1000
 _LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
@@ -122,7 +123,8 @@ class SessionBuffer:
         self._clock: dt.datetime | None = None
         self._open: dict[UserId, _Open] = {}
         self._serials = count()
-        # One entry per open session, under a time at which it was not yet silent; its own latest event may be later.
+        # An entry per open session, under a time at which it was not yet silent (its latest event may be later), and
+        # some of sessions that have ended.
         self._silence: list[tuple[dt.datetime, int, UserId]] = []
 
     @property
@@ -190,11 +192,17 @@ class SessionBuffer:
         if known is None:
             known = self._open[session_id] = _Open(next(self._serials), at)
             heapq.heappush(self._silence, (at or _LONG_AGO, known.serial, session_id))
+            if len(self._silence) > 2 * len(self._open) + _SLACK:
+                self._silence = [(one.last or _LONG_AGO, one.serial, id_) for id_, one in self._open.items()]
+                heapq.heapify(self._silence)
         known.last = _later(known.last, at)
         known.session["events"].append(dict(event))
         known.session["users"].add(user_id)
 
     def _expire(self, clock: dt.datetime | None) -> int:
+        if self._clock is None and clock is not None:
+            for known in self._open.values():
+                known.last = clock  # they came when there was no time; their silence begins with it
         self._clock, ended = clock, 0
         while (session_id := self._next_silent(clock)) is not None:
             self._end(session_id, "gap")
@@ -213,9 +221,9 @@ class SessionBuffer:
                 heapq.heappop(self._silence)
             elif known.last == at:
                 return session_id
+            elif known.last is None:
+                return None
             else:
-                # Without a time of its own, its silence begins when the first time is known.
-                known.last = known.last or clock
                 heapq.heapreplace(self._silence, (known.last, serial, session_id))
         return None
 

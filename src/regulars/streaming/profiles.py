@@ -90,7 +90,7 @@ class UserEngagementAnalyzer:
 
     @property
     def user_profiles(self) -> Mapping[UserId, UserEngagementProfile]:
-        """The latest profile of each user: a live view, to be read only; where threads update, go through a ``copy()``."""
+        """The latest profile of each user: a live view, to be read only; go through a ``copy()`` of it."""
         return MappingProxyType(self._profiles)
 
     def update_user_profile(self, user_id: UserId, activity_data: Mapping[str, float]) -> UserEngagementProfile:
