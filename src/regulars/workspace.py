@@ -97,7 +97,8 @@ class Workspace(Questions):
             SourceError: The source as a whole cannot be read; nothing was loaded.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> ws.load([{"user_id": 7, "event_type": "like", "timestamp": "2026-01-05T09:00:00+01:00"}]).loaded
             1
         """
@@ -146,7 +147,8 @@ class Workspace(Questions):
         """Any metric of the catalogue by name; the keywords are those of :meth:`question`.
 
         Example:
-            >>> open().metric("stickiness", window=28, grain="week").rows
+            >>> import regulars
+            >>> regulars.open().metric("stickiness", window=28, grain="week").rows
             []
         """
         return self.query(self.question(name, **keywords))
@@ -171,7 +173,8 @@ class Workspace(Questions):
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.set_attributes("ada", {"plan": "paid"})
             >>> ws.active_users(by="plan", start="2026-01-05").rows[0]["plan"]
@@ -244,7 +247,8 @@ class Workspace(Questions):
             QueryError: ``bad_date``: no data on that day yet.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.cohort("new_user", on="2026-01-05")
             ['ada']
@@ -282,7 +286,8 @@ class Workspace(Questions):
             UnknownNameError: ``unknown_cohort``.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.freeze_cohort(users=["ada"], as_="beta_testers")
             1
@@ -301,7 +306,8 @@ class Workspace(Questions):
         """Which cohorts and segments a person was in, from when to when, up to the last day with data.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.membership("ada")[0].name
             'new_user'
