@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 Run = Callable[[str], Table]
 SAMPLE = 5
-_WEIGHT = "found"
 
 
 def run_checks(
@@ -39,7 +38,6 @@ def run_checks(
     *,
     only: Iterable[str] = (),
     occasion: Occasion = "check",
-    has_user_daily: bool = False,
 ) -> QualityReport:
     """Run the checks that are switched on, or ``only`` those named, on one committed state; nothing is stored.
 
@@ -50,11 +48,8 @@ def run_checks(
     checks = chosen_checks(settings.checks, context, only)
     with engine.snapshot() as snapshot:
         stored = stored_definitions(lambda sql: snapshot.query(sql).rows)
-        look = replace(
-            _look(settings, context),
-            is_current=not (stored and changed_parts(stored, settings.definitions())),
-            has_user_daily=has_user_daily,
-        )
+        is_current = not (stored and changed_parts(stored, settings.definitions()))
+        look = replace(_look(settings, context), is_current=is_current)
         # A statement of somebody's own may fail, and must not take the snapshot of the others with it.
         results = [_own(engine, check, look) if check.is_own else _judge(engine, snapshot.query, check, look)
                    for check in checks]  # fmt: skip
@@ -62,31 +57,28 @@ def run_checks(
 
 
 def check_import(engine: Engine, settings: Settings, now: datetime, load_id: int) -> tuple[CheckResult, ...]:
-    """Run the cheap checks on what an import has just brought, inside its transaction, and keep the results."""
+    """Check what an import has just brought, inside its transaction, and keep the results.
+
+    The cheap checks are asked for in one statement, because planning costs more than running it.
+    """
     checks = checks_after_import(settings.checks)
     if not checks:
         return ()
-
-    def run(sql: str) -> Table:
-        return Table((), engine.fetch(sql))
-
-    look = replace(_first_look(settings, now, engine.fetch("SELECT action_type, action_key FROM dim_actions")),
-                   load_id=load_id)  # fmt: skip
-    if not all(check.is_cheap for check in checks):
+    types = {name: key for name, key in engine.fetch("SELECT action_type, action_key FROM dim_actions")}  # noqa: C416
+    look = Look(now=now, types=types, declared=frozenset(settings.actions), load_id=load_id)
+    found = _judge_at_once(engine, [check for check in checks if check.is_cheap], look)
+    others = [check for check in checks if not check.is_cheap]
+    if others:
         look = replace(_look(settings, read_context(engine, settings, now, inside=True)), load_id=load_id)
-    found = tuple(_judge(engine, run, check, look, sample=0) for check in checks)
-    _insert(engine, QualityReport(now, "import", found), load_id)
-    return found
+        found += [_judge(engine, lambda sql: Table((), engine.fetch(sql)), check, look, sample=0) for check in others]
+    _insert(engine, QualityReport(now, "import", tuple(found)), load_id)
+    return tuple(found)
 
 
 def keep(engine: Engine, report: QualityReport) -> QualityReport:
     """Store the results in ``check_results``, without the samples: they name people."""
     with engine.transaction():
         return _insert(engine, report, None)
-
-
-def _first_look(settings: Settings, now: datetime, types: Iterable[Sequence[Any]]) -> Look:
-    return Look(now=now, types={name: key for name, key in types}, declared=frozenset(settings.actions))  # noqa: C416
 
 
 def _look(settings: Settings, context: Context) -> Look:
@@ -113,10 +105,27 @@ def _judge(engine: Engine, run: Run, check: Check, look: Look, *, sample: int = 
     values = Values()
     rows, whole = check.rows(look, values), check.whole(look, values)
     text = f"SELECT (SELECT {check.counts} FROM ({rows}) bad) AS found, ({whole}) AS whole"
-    ((found, of),) = run(_spelled(engine, text, values)).rows
-    found, of = int(found or 0), None if of is None else int(of)
-    result = _result(check, "failed" if check.fails(found, of or 0) else "passed", count=found, whole=of)
-    return replace(result, **_sample(engine, run, check, look, sample)) if found and sample else result
+    result = _counted(check, *run(_spelled(engine, text, values)).rows[0])
+    return replace(result, **_sample(engine, run, check, look, sample)) if result.count and sample else result
+
+
+def _counted(check: Check, found: Any, whole: Any) -> CheckResult:
+    count, of = int(found or 0), None if whole is None else int(whole)
+    return _result(check, "failed" if check.fails(count, of or 0) else "passed", count=count, whole=of)
+
+
+def _judge_at_once(engine: Engine, checks: Sequence[Check], look: Look) -> list[CheckResult]:
+    """Counts for several checks in one statement; a check that finds nothing to look at is skipped."""
+    values, parts = Values(), []
+    for place, check in enumerate(checks):
+        own = check.look(look)
+        counted = f"SELECT {check.counts} FROM ({check.rows(own, values)}) bad"
+        parts.append(f"SELECT {place} AS place, ({counted}) AS found, ({check.whole(own, values)}) AS whole")
+    answers = sorted(engine.fetch(_spelled(engine, "\nUNION ALL\n".join(parts), values))) if parts else []
+    return [
+        _counted(check, found, whole) if whole else _result(check, "skipped", reason=check.needs[0].reason)
+        for check, (_, found, whole) in zip(checks, answers, strict=True)
+    ]
 
 
 def _sample(engine: Engine, run: Run, check: Check, look: Look, most: int) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regulars.domain.quality.record import EVENTS, Check, Look, Need
+from regulars.domain.quality.record import EVENTS, Check, Look, needs_row
 
 if TYPE_CHECKING:
     from regulars.domain.sql import Values
 
+NAME = "user_daily"
 COUNTS = {
     "logins_count": "login",
     "enroll_count": "course_enroll",
@@ -17,9 +18,9 @@ COUNTS = {
     "payment_failed_count": "payment_failed",
     "support_ticket_count": "support_ticket",
 }
-_TABLE = Need(
+_TABLE = needs_row(
     "there is no table user_daily; it is checked in a folder that regulars prepare wrote",
-    lambda look, _: f"SELECT 1 WHERE {str(look.has_user_daily).upper()}",
+    f"SELECT 1 FROM information_schema.tables WHERE table_name = '{NAME}'",
 )
 
 

@@ -25,9 +25,7 @@ class Look:
 
     ``types`` are the event types ever seen, by key, ``declared`` those that settings describe. ``through`` is the last
     complete day. ``is_current`` says that stored rows were made with today's settings. With ``load_id`` only what that
-    import brought is looked at; ``since`` leaves out what is older. ``has_user_daily`` says that a prepared table of
-    that name was laid beside the warehouse.
-    """
+    import brought is looked at; ``since`` leaves out what is older.    """
 
     now: datetime
     types: Mapping[str, int] = field(default_factory=dict)
@@ -38,7 +36,6 @@ class Look:
     is_current: bool = True
     dimensions: Dimensions = field(default_factory=Dimensions)
     ranges: Mapping[str, ValueRange] = field(default_factory=dict)
-    has_user_daily: bool = False
     load_id: int | None = None
     since: date | None = None
     limit: float = 0.0

@@ -21,14 +21,14 @@ def _rows_read(look: Look, _: Values) -> str:
 
 
 def _rejected(look: Look, _: Values) -> str:
-    return f"""SELECT d.reason, count(*) AS found, arg_min(l.source, d.line) AS source, min(d.line) AS line,
-  arg_min(d.detail, d.line) AS detail
+    return f"""SELECT d.reason, count(*) AS found, min_by(l.source, d.line) AS source, min(d.line) AS line,
+  min_by(d.detail, d.line) AS detail
 FROM dead_letter d JOIN loads l ON l.load_id = d.load_id
 WHERE d.reason NOT IN ('{_CONFLICT}', '{_ERASED}') AND {look.loads()} GROUP BY d.reason"""
 
 
 def _conflicts(look: Look, _: Values) -> str:
-    return f"""SELECT l.source, count(*) AS found, min(d.line) AS line, arg_min(d.detail, d.line) AS detail
+    return f"""SELECT l.source, count(*) AS found, min(d.line) AS line, min_by(d.detail, d.line) AS detail
 FROM dead_letter d JOIN loads l ON l.load_id = d.load_id
 WHERE d.reason = '{_CONFLICT}' AND {look.loads()} GROUP BY l.source"""
 

@@ -21,7 +21,7 @@ SERVER_NAMES = ("server", "backend", "api")
 
 def _impossible(look: Look, _: Values) -> str:
     return f"""SELECT CASE WHEN x.duration_seconds < 0 THEN 'negative' ELSE 'longer than a day' END AS problem,
-  count(*) AS found, min(u.user_id) AS user_id, arg_max(x.session_id, abs(x.duration_seconds)) AS session_id,
+  count(*) AS found, min(u.user_id) AS user_id, max_by(x.session_id, abs(x.duration_seconds)) AS session_id,
   round(max(abs(x.duration_seconds)) / 3600.0, 1) AS most_hours
 FROM user_sessions x JOIN dim_users u ON u.user_key = x.user_key
 WHERE (x.duration_seconds < 0 OR x.duration_seconds > {_DAY}) AND {look.days("x.day")} GROUP BY 1"""

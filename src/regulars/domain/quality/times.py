@@ -26,7 +26,9 @@ def unknown_types(look: Look) -> list[str]:
 
 
 def _unknown(look: Look, _: Values) -> str:
-    keys = ", ".join(str(look.types[name]) for name in unknown_types(look)) or "NULL"
+    keys = ", ".join(str(look.types[name]) for name in unknown_types(look))
+    if not keys:
+        return "SELECT 0 AS found WHERE FALSE"  # asked after every import, where reading events for nothing would show
     return f"""SELECT a.action_type AS event_type, count(*) AS found, min(e.day) AS first_day, max(e.day) AS last_day
 FROM fact_user_actions e JOIN dim_actions a ON a.action_key = e.action_key
 WHERE e.action_key IN ({keys}) AND {look.events()} GROUP BY a.action_type"""
@@ -35,7 +37,7 @@ WHERE e.action_key IN ({keys}) AND {look.events()} GROUP BY a.action_type"""
 def _future(look: Look, _: Values) -> str:
     latest = (look.now + CLOCK_TOLERANCE).isoformat(sep=" ")
     return f"""SELECT a.action_type AS event_type, count(*) AS found, max(e.action_timestamp) AS latest,
-  arg_max(e.event_id, e.action_timestamp) AS event_id
+  max_by(e.event_id, e.action_timestamp) AS event_id
 FROM fact_user_actions e JOIN dim_actions a ON a.action_key = e.action_key
 WHERE e.action_timestamp > CAST('{latest}' AS TIMESTAMP) AND {look.events()} GROUP BY a.action_type"""
 
@@ -47,7 +49,7 @@ def _received(look: Look, _: Values) -> str:
 def _late(look: Look, _: Values) -> str:
     delay = "rg_epoch_us(e.received_at) - rg_epoch_us(e.action_timestamp)"
     return f"""SELECT CAST(e.received_at AS DATE) AS received_on, count(*) AS found,
-  round(max({delay}) / {_HOUR}.0, 1) AS most_hours, arg_max(e.event_id, {delay}) AS event_id
+  round(max({delay}) / {_HOUR}.0, 1) AS most_hours, max_by(e.event_id, {delay}) AS event_id
 FROM fact_user_actions e {_TOLD}
 WHERE {delay} > {look.limit * _HOUR} AND {look.events()} GROUP BY CAST(e.received_at AS DATE)"""
 

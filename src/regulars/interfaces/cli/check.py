@@ -1,0 +1,66 @@
+"""``regulars check``: what is wrong with the data, in the workspace or in files."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from regulars.interfaces.cli.opening import open_workspace
+from regulars.interfaces.cli.options import FILE, WORDS, chosen_format, quiet_option, workspace_option
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from regulars.workspace import Workspace
+
+_SEVERITIES = ("error", "warning", "info")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=WORDS, metavar="[PATH]...")
+@click.option("--only", multiple=True, type=WORDS, metavar="NAME", help="Run this check; can be repeated.")
+@click.option(
+    "--fail-on", type=click.Choice(_SEVERITIES), default="error", show_default=True,
+    help="Exit with 1 when a check of this severity, or a graver one, fails.",
+)  # fmt: skip
+@click.option(
+    "--timezone", type=WORDS, default="UTC", show_default=True, metavar="TZ",
+    help="Zone of times in files that name none.",
+)  # fmt: skip
+@click.option("--no-store", is_flag=True, help="Keep no results; needs no right to write.")
+@click.option("--format", "form", type=click.Choice(("table", "json", "csv")), help="Text for people, or data.")
+@click.option("--output", type=FILE, metavar="FILE", help="Write to a file; its ending chooses the format.")
+@workspace_option
+@quiet_option
+def check(**given: Any) -> int:
+    """Check the data: rows, people, times, values, volume, sessions, and that stored rows add up.
+
+    Without PATH the workspace is checked, and the counts are kept in its table check_results. With PATH, a file or a
+    folder that `generate` or `prepare` wrote, or any events and users, they are loaded into memory, checked, and
+    forgotten; -w then gives the settings. What failed comes first, with a few rows and the next step.
+
+    \b
+    Examples:
+      regulars check -w shop
+      regulars check data/raw --fail-on warning
+      regulars check --only out_of_range --only late_events --format json
+    """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
+    from regulars.interfaces.cli.findings import write_report  # noqa: PLC0415 -- it brings the screen along
+
+    form = chosen_format(given["form"], given["output"])
+    if form == "parquet":
+        raise click.UsageError("a report is written as table, json or csv")
+    with _opened(given) as ws:
+        report = ws.check(given["only"], store=not (given["no_store"] or given["paths"]))
+        write_report(ws, report, form, given["output"], quiet=given["quiet"])
+    return int(not report.ok(given["fail_on"]))
+
+
+def _opened(given: dict[str, Any]) -> AbstractContextManager[Workspace]:
+    if not given["paths"]:
+        return open_workspace(given["workspace"], read_only=given["no_store"])
+    from regulars.interfaces.cli.checked_files import load_files  # noqa: PLC0415 -- only files need it
+
+    return nullcontext(load_files(given["paths"], given["workspace"], given["timezone"], quiet=given["quiet"]))
