@@ -161,7 +161,9 @@ def _result(check: Check, status: Any, **found: Any) -> CheckResult:
 def _spelled(engine: Engine, text: str, values: Values) -> str:
     # As it stands it is DuckDB's own, and spelling it again costs as much as running it.
     bound = values.bind(text)
-    return text if engine.dialect is DUCKDB and not bound.values and "rg_" not in text else render(bound, engine.dialect)
+    return (
+        text if engine.dialect is DUCKDB and not bound.values and "rg_" not in text else render(bound, engine.dialect)
+    )
 
 
 def _insert(engine: Engine, report: QualityReport, load_id: int | None) -> QualityReport:

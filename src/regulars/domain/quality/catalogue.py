@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.quality import conservation, people, prepared, rows, sessions, times, values, volume
 from regulars.domain.quality.own import own_check
-from regulars.domain.quality.record import Check
 from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from regulars.domain.context import Context
     from regulars.domain.quality.declared import CheckSettings
+    from regulars.domain.quality.record import Check
 
 FAMILIES: Mapping[str, tuple[Check, ...]] = {
     "Rows of imports": rows.CHECKS,
@@ -75,5 +75,3 @@ def _changed(check: Check, said: CheckSettings | None) -> Check:
         words=said.description or check.words,
         fix=said.fix or check.fix,
     )
-
-

@@ -59,7 +59,8 @@ def _unequal_arrivals(look: Look, _: Values) -> str:
 FROM (SELECT activity, user_key, day, actions FROM arrivals WHERE activity IN ('any', 'core')) r
 FULL JOIN (
   SELECT 'any' AS activity, user_key, day, total_actions AS actions FROM daily_activity
-  UNION ALL SELECT 'core' AS activity, user_key, day, core_actions AS actions FROM daily_activity WHERE core_actions > 0
+  UNION ALL
+  SELECT 'core' AS activity, user_key, day, core_actions AS actions FROM daily_activity WHERE core_actions > 0
 ) d ON d.activity = r.activity AND d.user_key = r.user_key AND d.day = r.day
 WHERE coalesce(r.actions, 0) <> coalesce(d.actions, 0) AND {look.days("coalesce(r.day, d.day)")}"""
 
@@ -102,7 +103,10 @@ def _unequal_slices(look: Look, _: Values) -> str:
     names = look.dimensions.of_people
     listed = ", ".join(f"'{name}'" for name in names)
     members = f"dimension = 'overall' OR dimension IN ({listed})" if names else "FALSE"
-    return f"""SELECT s.dimension, s.activity, s.population, s.day, 1 AS found, o.users AS whole, s.users AS slices FROM (
+    return f"""SELECT coalesce(s.dimension, o.dimension) AS dimension, coalesce(s.activity, o.activity) AS activity,
+  coalesce(s.population, o.population) AS population, coalesce(s.day, o.day) AS day, 1 AS found, o.users AS whole,
+  s.users AS slices
+FROM (
   SELECT dimension, activity, population, day, sum(users) AS users FROM agg_arrivals
   WHERE dimension <> 'overall' AND ({members}) GROUP BY dimension, activity, population, day
 ) s FULL JOIN (

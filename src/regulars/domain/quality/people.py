@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regulars.domain.quality.record import CURRENT, DESCRIBED, EVENTS, Check, Look, needs_row
+from regulars.domain.quality.record import CURRENT, DESCRIBED, EVENTS, Check, Look, all_events, needs_row
 
 if TYPE_CHECKING:
     from regulars.domain.sql import Values
@@ -69,10 +69,6 @@ def _anonymous(look: Look, _: Values) -> str:
 FROM fact_user_actions e JOIN dim_identities i ON i.identity_key = e.identity_key
 JOIN (SELECT identity_key, kind = 'known' AS is_known FROM dim_identities) u ON u.identity_key = i.user_key
 WHERE i.kind = 'anonymous' AND {look.events()} GROUP BY u.is_known"""
-
-
-def _events(look: Look, _: Values) -> str:
-    return f"SELECT count(*) FROM fact_user_actions e WHERE {look.events()}"
 
 
 def _refused_links(_look: Look, _: Values) -> str:
@@ -153,7 +149,7 @@ CHECKS = (
         fix="send an identify event, with both ids, at sign-up and at every login",
         severity="info",
         rows=_anonymous,
-        whole=_events,
+        whole=all_events,
         needs=(EVENTS,),
     ),
     Check(

@@ -25,7 +25,8 @@ class Look:
 
     ``types`` are the event types ever seen, by key, ``declared`` those that settings describe. ``through`` is the last
     complete day. ``is_current`` says that stored rows were made with today's settings. With ``load_id`` only what that
-    import brought is looked at; ``since`` leaves out what is older.    """
+    import brought is looked at; ``since`` leaves out what is older.
+    """
 
     now: datetime
     types: Mapping[str, int] = field(default_factory=dict)
@@ -40,6 +41,12 @@ class Look:
     since: date | None = None
     limit: float = 0.0
     property: str = ""
+
+    def complete_days(self) -> int:
+        """How many days, from the first one to the last complete one, there are to look at."""
+        if self.first_day is None or self.through is None:
+            return 0
+        return (self.through - self.first_day).days + 1
 
     def events(self, alias: str = "e") -> str:
         """The condition that an event, or whatever has ``day`` and ``load_id``, is to be looked at."""
@@ -62,7 +69,7 @@ Select = Callable[[Look, Values], str]
 
 @dataclass(frozen=True)
 class Need:
-    """What a check cannot do without. It is there when ``exists``, a SELECT, has a row; else ``reason`` says why not."""
+    """What a check cannot do without. It is there when ``exists``, a SELECT, has a row; else ``reason`` says why."""
 
     reason: str
     exists: Select
@@ -125,6 +132,14 @@ DESCRIBED = needs_row(
     "nobody was described: no table of users was imported, and no event sets an attribute",
     "SELECT 1 FROM fact_user_attributes WHERE is_explicit LIMIT 1",
 )
+
+
+def complete_days(least: int) -> Need:
+    """A need for a history of so many days."""
+    return Need(
+        f"fewer than {least} complete days of events yet",
+        lambda look, _: f"SELECT 1 WHERE {str(look.complete_days() >= least).upper()}",
+    )
 
 
 def all_events(look: Look, _: Values) -> str:

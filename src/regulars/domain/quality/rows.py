@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regulars.domain.quality.record import EVENTS, Check, Look, needs_row
+from regulars.domain.quality.record import EVENTS, Check, Look, all_events, needs_row
 
 if TYPE_CHECKING:
     from regulars.domain.sql import Values
@@ -34,7 +34,8 @@ WHERE d.reason = '{_CONFLICT}' AND {look.loads()} GROUP BY l.source"""
 
 
 def _duplicates(look: Look, _: Values) -> str:
-    return f"""SELECT l.source, CAST(sum(l.duplicates) AS BIGINT) AS found, CAST(sum(l.rows_read) AS BIGINT) AS rows_read
+    return f"""SELECT l.source, CAST(sum(l.duplicates) AS BIGINT) AS found,
+  CAST(sum(l.rows_read) AS BIGINT) AS rows_read
 FROM loads l WHERE l.duplicates > 0 AND {look.loads()} AND {_FIRST_TIME} GROUP BY l.source"""
 
 
@@ -47,17 +48,13 @@ def _repeated_ids(look: Look, _: Values) -> str:
 FROM fact_user_actions e WHERE {look.days("e.day")} GROUP BY e.event_hash HAVING count(*) > 1"""
 
 
-def _events(look: Look, _: Values) -> str:
-    return f"SELECT count(*) FROM fact_user_actions e WHERE {look.days('e.day')}"
-
-
 CHECKS = (
     Check(
         name="rejected_rows",
         title="Rows that could not be loaded",
         words="Rows of imports that were refused, by reason: no readable time, nobody, no type, a bad number, broken "
         "JSON. They are kept in the table `dead_letter`; rows of erased people are not counted.",
-        fix="look at the rows with `regulars import FILE --rejects rejected.csv --dry-run` or in `dead_letter`, repair "
+        fix="look at the rows in `dead_letter` (`regulars import FILE --rejects rejected.csv` writes them out), repair "
         "the export, import it again",
         severity="error",
         rows=_rejected,
@@ -104,7 +101,7 @@ CHECKS = (
         fix="please report this; `regulars sql` shows the events, erase or import anew to repair",
         severity="error",
         rows=_repeated_ids,
-        whole=_events,
+        whole=all_events,
         needs=(EVENTS,),
     ),
 )

@@ -59,7 +59,8 @@ FROM (
 
 
 def _disagreeing(look: Look, _: Values) -> str:
-    return f"""SELECT CASE WHEN is_same THEN 'goes on over a long pause' ELSE 'begins without a pause' END AS client_session,
+    return f"""SELECT
+  CASE WHEN is_same THEN 'goes on over a long pause' ELSE 'begins without a pause' END AS client_session,
   count(*) AS found, min(user_id) AS user_id, min(session_id) AS session_id
 FROM ({_neighbours(look)}) pairs WHERE is_same = is_apart GROUP BY is_same"""
 
@@ -165,7 +166,7 @@ CHECKS = (
         title="Events that only client or server saw",
         words="Of event types that client and server both send, by the event property `source` (server, backend and "
         "api are the server, any other value is the client): events of a person and day that one side lacks.",
-        fix="blocked scripts cost client events, a broken hook costs server events; count the fuller side with a filter",
+        fix="blocked scripts cost client events, a broken hook costs server events; count one side by a filter",
         severity="warning",
         rows=_one_sided,
         whole=_of_both,

@@ -69,7 +69,8 @@ FROM (
 
 
 def _out_of_order(look: Look, _: Values) -> str:
-    return f"""SELECT user_id, count(*) AS found, min(action_timestamp) AS first_event, min(received_at) AS first_received
+    return f"""SELECT user_id, count(*) AS found, min(action_timestamp) AS first_event,
+  min(received_at) AS first_received
 FROM (
   SELECT i.user_key, u.user_id, e.action_timestamp, e.received_at,
     max(e.action_timestamp) OVER (PARTITION BY i.user_key ORDER BY e.received_at

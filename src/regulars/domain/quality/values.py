@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.properties import PropertyNames, resolve, split_name
 from regulars.domain.quality.declared import ValueRange
-from regulars.domain.quality.record import EVENTS, Check, Look, Need
+from regulars.domain.quality.record import EVENTS, Check, Look, complete_days
 from regulars.domain.relations.rows import event_tables
 from regulars.domain.schema import STORED_USER_ATTRIBUTES
 
@@ -36,16 +36,6 @@ _FIELDS = {
     "geo": "e.geography_key",
 }
 _PERSON = (*STORED_USER_ATTRIBUTES, "registration_date", "birth_date")
-_LONG_ENOUGH = Need(
-    f"fewer than {RECENT_DAYS + BEFORE_DAYS} complete days of events yet",
-    lambda look, _: f"SELECT 1 WHERE {str(_days(look) >= RECENT_DAYS + BEFORE_DAYS).upper()}",
-)
-
-
-def _days(look: Look) -> int:
-    if look.first_day is None or look.through is None:
-        return 0
-    return (look.through - look.first_day).days + 1
 
 
 def _ranges(look: Look) -> dict[str, ValueRange]:
@@ -63,8 +53,8 @@ def _outside(name: str, limits: ValueRange, look: Look, values: Values) -> str:
     number = found.expression if found.numeric else f"rg_number({found.expression})"
     tests = [f"number < {values.add(float(limits.at_least))}"] if limits.at_least is not None else []
     tests += [f"number > {values.add(float(limits.at_most))}"] if limits.at_most is not None else []
-    return f"""SELECT {values.add(name)} AS property, event_type, count(*) AS found, {values.add(_allowed(limits))} AS allowed,
-  min(number) AS least, max(number) AS most, min(event_id) AS event_id
+    return f"""SELECT {values.add(name)} AS property, event_type, count(*) AS found,
+  {values.add(_allowed(limits))} AS allowed, min(number) AS least, max(number) AS most, min(event_id) AS event_id
 FROM (
   SELECT a.action_type AS event_type, e.event_id, {number} AS number
   {event_tables(found.expression, who="identities")}
@@ -121,7 +111,8 @@ SELECT a.action_type AS event_type, c.field, t.total - c.n AS found, t.total AS 
 FROM carried c JOIN totals t ON t.action_key = c.action_key JOIN dim_actions a ON a.action_key = c.action_key
 WHERE {usual}
 UNION ALL
-SELECT '(people)', 'user.' || field, total - n, total, round(100.0 * (total - n) / total, 1) FROM people WHERE {usual}"""
+SELECT '(people)', 'user.' || field, total - n, total, round(100.0 * (total - n) / total, 1)
+FROM people WHERE {usual}"""
 
 
 def _drifted(look: Look, _: Values) -> str:
@@ -176,7 +167,8 @@ CHECKS = (
         severity="info",
         rows=_missing,
         whole=_fields,
-        noun="values",
+        noun="fields",
+        counts="count(*)",
         limit=0.1,
         limit_words="share of events without the field",
         needs=(EVENTS,),
@@ -195,6 +187,6 @@ CHECKS = (
         order="event_type, field",
         limit=0.05,
         limit_words="share of events with the field in the other period",
-        needs=(EVENTS, _LONG_ENOUGH),
+        needs=(EVENTS, complete_days(RECENT_DAYS + BEFORE_DAYS)),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from regulars.domain.quality.record import CURRENT, EVENTS, Check, Look, Need
+from regulars.domain.quality.record import CURRENT, EVENTS, Check, Look, complete_days
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,19 +20,6 @@ MAD_TO_SIGMA = 1.4826
 SCALE_FLOOR = 0.1
 _SILENCE = 30
 _HISTORY_DAYS = 7 * (LEAST_WEEKS + 1)
-
-
-def _days(look: Look) -> int:
-    if look.first_day is None or look.through is None:
-        return 0
-    return (look.through - look.first_day).days + 1
-
-
-def _at_least(days: int) -> Need:
-    return Need(
-        f"fewer than {days} complete days of events yet",
-        lambda look, _: f"SELECT 1 WHERE {str(_days(look) >= days).upper()}",
-    )
 
 
 def _end(look: Look) -> date:
@@ -71,7 +58,7 @@ FROM judged WHERE usual >= {USUAL_AT_LEAST} AND abs(n - usual) > {look.limit} * 
 
 
 def _judged(look: Look, _: Values) -> str:
-    return f"SELECT count(*) * {min(JUDGED_DAYS, _days(look))} FROM dim_actions"
+    return f"SELECT count(*) * {min(JUDGED_DAYS, look.complete_days())} FROM dim_actions"
 
 
 def _few(look: Look, _: Values) -> str:
@@ -86,7 +73,8 @@ def _one(_look: Look, _: Values) -> str:
 
 def _extreme(look: Look, _: Values) -> str:
     end = _end(look)
-    return f"""SELECT people, gone, 1 AS found, CASE WHEN gone = 0 THEN 'nobody left' ELSE 'everybody left' END AS problem
+    return f"""SELECT people, gone, 1 AS found,
+  CASE WHEN gone = 0 THEN 'nobody left' ELSE 'everybody left' END AS problem
 FROM (
   SELECT count(*) AS people, count(CASE WHEN last_day <= DATE '{end - timedelta(days=_SILENCE)}' THEN 1 END) AS gone
   FROM (SELECT user_key, max(day) AS last_day FROM daily_activity WHERE day <= DATE '{end}' GROUP BY user_key) x
@@ -109,7 +97,7 @@ CHECKS = (
         order="abs(z) DESC, day, event_type",
         limit=6.0,
         limit_words="robust standard deviations from the median",
-        needs=(EVENTS, _at_least(_HISTORY_DAYS)),
+        needs=(EVENTS, complete_days(_HISTORY_DAYS)),
     ),
     Check(
         name="few_events",
@@ -136,6 +124,6 @@ CHECKS = (
         noun="workspace",
         limit=20.0,
         limit_words="people, below which nothing is said",
-        needs=(EVENTS, CURRENT, _at_least(2 * _SILENCE)),
+        needs=(EVENTS, CURRENT, complete_days(2 * _SILENCE)),
     ),
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from regulars.workspace import Workspace
 
 _ROWS_SHOWN = 3
-_CELL = 40
+_CELL = 60
 _COLORS = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _INDENT = "  "
 _CSV = ("check", "severity", "status", "count", "whole", "share", "judge", "threshold", "reason", "title", "fix")
@@ -107,7 +107,9 @@ def _side(result: CheckResult, column: int) -> Any:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    text = (
+        "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    )
     return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
 
 
