@@ -214,7 +214,7 @@ WHERE day = DATE '2026-01-01' AND user_key = (SELECT min(user_key) FROM user_ses
         10,
     ),
     "single_event_sessions": (
-        "[checks.single_event_sessions]\nthreshold = 0.05",
+        "[checks.single_event_sessions]\nthreshold = 0.05\nlimit = 1",
         load(*(event("u1", "login", moment(day, "20:00:00")) for day in days(60))),
         60,
     ),

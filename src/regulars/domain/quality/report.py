@@ -88,7 +88,7 @@ class QualityReport:
 
     def __getitem__(self, name: str) -> CheckResult:
         """The result of one check by its name."""
-        return next(result for result in self.results if result.check == name)
+        return {result.check: result for result in self.results}[name]
 
     def summary(self) -> str:
         """The run in one line.

@@ -37,9 +37,10 @@ FROM (
 ) x JOIN dim_users u ON u.user_key = x.user_key WHERE x.session_start < x.other_end GROUP BY u.user_id"""
 
 
-def _single(look: Look, _: Values) -> str:
+def _single(look: Look, values: Values) -> str:
     return f"""SELECT x.entry_action AS event_type, count(*) AS found FROM user_sessions x
-WHERE x.actions_count = 1 AND {look.days("x.day")} GROUP BY x.entry_action"""
+WHERE x.actions_count = 1 AND {look.days("x.day")} AND ({_all_sessions(look, values)}) >= {look.limit}
+GROUP BY x.entry_action"""
 
 
 def _all_sessions(look: Look, _: Values) -> str:
@@ -145,6 +146,8 @@ CHECKS = (
         noun="sessions",
         judge="share",
         threshold=0.8,
+        limit=100.0,
+        limit_words="sessions, below which nothing is said",
         needs=(SESSIONS, CURRENT),
     ),
     Check(

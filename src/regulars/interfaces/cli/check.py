@@ -26,8 +26,8 @@ _SEVERITIES = ("error", "warning", "info")
     help="Exit with 1 when a check of this severity, or a graver one, fails.",
 )  # fmt: skip
 @click.option(
-    "--timezone", type=WORDS, default="UTC", show_default=True, metavar="TZ",
-    help="Zone of times in files that name none.",
+    "--timezone", type=WORDS, metavar="TZ",
+    help="Zone of the days, and of times that name none, in files.  [default: that of -w, else UTC]",
 )  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Keep no results; needs no right to write.")
 @click.option("--format", "form", type=click.Choice(("table", "json", "csv")), help="Text for people, or data.")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TOLD_BY_NAME = ("users", "events", "user_daily")
 
 
-def load_files(paths: Sequence[str], workspace: Path | None, timezone: str, *, quiet: bool) -> Workspace:
+def load_files(paths: Sequence[str], workspace: Path | None, timezone: str | None, *, quiet: bool) -> Workspace:
     """Load what the paths mean into memory, under the settings of a workspace or the defaults.
 
     Raises:
@@ -33,22 +33,23 @@ def load_files(paths: Sequence[str], workspace: Path | None, timezone: str, *, q
     if missing:
         raise missing[0]
     settings = Settings() if workspace is None else Settings.read(workspace / SETTINGS_NAME)
-    # All of it is checked afterwards.
-    ws = open_workspace(settings=_without_checks(settings))
+    ws = open_workspace(settings=_for_files(settings, timezone))
     for file in _known(files):
         if file.name.startswith("user_daily"):
             add_user_daily(ws.engine, file)
             continue
         line = ProgressLine(file.name, quiet=quiet)
         try:
-            ws.load(str(file), timezone=timezone, progress=line)
+            ws.load(str(file), timezone=ws.settings.timezone, progress=line)
         finally:
             line.clear()
     return ws
 
 
-def _without_checks(settings: Settings) -> Settings:
-    return msgspec.structs.replace(settings, imports=msgspec.structs.replace(settings.imports, check=False))
+def _for_files(settings: Settings, timezone: str | None) -> Settings:
+    """Settings under which files are loaded; all of it is checked afterwards, so no import is on its own."""
+    imports = msgspec.structs.replace(settings.imports, check=False)
+    return msgspec.structs.replace(settings, imports=imports, timezone=timezone or settings.timezone)
 
 
 def _known(files: Sequence[Path]) -> list[Path]:
