@@ -46,8 +46,8 @@ SETTINGS_HEAD = (
     "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
     "the nearest. A changed definition is followed at once: until the next `regulars refresh`, answers come from "
     "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action, activity, "
-    "cohort, segment, check or property that a section is about. A cohort or segment has one rule: a group (`all`, `any`, `not`) or one "
-    "condition, with further rules inside a group; [](definitions.md) says how they are judged."
+    "cohort, segment, check or property that a section is about. A cohort or segment has one rule: a group (`all`, "
+    "`any`, `not`) or one condition, with further rules inside a group; [](definitions.md) says how they are judged."
 )
 CONVENTIONS_HEAD = (
     "Tools mean different things by the same word. `convention` in a question (`--convention` on the command line) "
@@ -87,8 +87,8 @@ that cannot be run has failed.
 ## Settings
 
 Every check can be changed in `regulars.toml`: `severity`, `threshold`, `limit` (see below), `since` (what is older is
-known and not looked at again), or `enabled = false`. `[ranges.NAME]` declares what values a property of events may have,
-for the check `out_of_range`.
+known and not looked at again), or `enabled = false`. `[ranges.NAME]` declares what values a property of events may
+have, for the check `out_of_range`.
 
 A check of your own is a SELECT of bad rows, which may read what `regulars sql` may, or a number of events that is
 expected on every complete day:

@@ -176,6 +176,7 @@ class Workspace(Questions):
             UnknownNameError: ``unknown_check``.
 
         Example:
+            >>> from regulars import open
             >>> ws = open()
             >>> _ = ws.load([{"user_id": "a", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z", "amount": -1}])
             >>> ws.check().failed[0].check

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from regulars.domain.quality.report import CheckResult
     from regulars.workspace import Workspace
 
 FIRST = date(2026, 1, 1)
@@ -65,8 +64,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ws.load([{"user_id": f"u{n}", "registration_date": "2026-01-01", "plan": "free"} for n in range(PEOPLE)])
         ws.load(list(clean_events()))
     return folder
-
-
 
 
 @pytest.fixture
@@ -474,6 +471,14 @@ def test_results_are_kept_without_samples_and_a_reader_keeps_none(make: Callable
         assert reader.check("unknown_types").run_id is None
 
 
+def test_with_every_check_switched_off_there_is_nothing_to_keep() -> None:
+    """A run without checks is no error."""
+    own = Settings.from_toml("\n".join(f"[checks.{name}]\nenabled = false" for name in CHECKS))
+    with regulars.open(settings=own) as ws:
+        assert ws.check().results == ()
+        assert ws.sql("SELECT count(*) FROM check_results").rows == [(0,)]
+
+
 def test_an_import_is_checked_by_what_it_brought(make: Callable[[str], Workspace]) -> None:
     """Rows of earlier imports are not looked at again, and the results are kept under the import."""
     ws = make("")
@@ -579,7 +584,11 @@ def test_unusual_days_are_those_of_the_definition(counts: list[int]) -> None:
     """Median and MAD of the same weekday; silent days count as 0, and every day judged has three weeks before it."""
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=len(counts), hours=1)
     rows = [
-        {"user_id": "a", "event_type": "login", "timestamp": f"{FIRST + timedelta(days=place)}T10:{n // 60:02}:{n % 60:02}Z"}
+        {
+            "user_id": "a",
+            "event_type": "login",
+            "timestamp": f"{FIRST + timedelta(days=place)}T10:{n // 60:02}:{n % 60:02}Z",
+        }
         for place, number in enumerate(counts)
         for n in range(number)
     ]
@@ -613,5 +622,3 @@ def test_duplicates_are_counted_as_they_were_made(copies: list[int]) -> None:
     with regulars.open() as ws:
         ws.load(rows)
         assert ws.check("duplicate_rows")["duplicate_rows"].count == sum(copies)
-
-

@@ -189,6 +189,16 @@ def test_any_files_can_be_checked_and_a_workspace_gives_the_settings(shop, tmp_p
     assert (done.code, one_line(done.err)) == (3, True)
 
 
+def test_own_checks_are_shown_with_their_reason(shop):
+    """A broken one with what the database said, one that counts days with its words."""
+    with (shop / "regulars.toml").open("a") as file:
+        file.write('[checks.broken]\nsql = "SELECT nothing FROM loads"\n[checks.calls]\nevents = ["call"]\n')
+        file.write("at_least_per_day = 1\nthreshold = 2\n")
+    lines = call("check", "-w", shop).out.splitlines()
+    assert lines[lines.index("ERROR   broken: Own check broken") + 1].startswith("  it could not be run: DuckDB")
+    assert lines[lines.index("ERROR   calls: Days without at least 1 events") + 1] == "  3 days; allowed: 2"
+
+
 def test_nothing_to_check_is_said(tmp_path):
     """An empty workspace, and users without events."""
     assert call("init", tmp_path / "new").code == 0
@@ -204,4 +214,4 @@ def test_what_data_say_cannot_steer_the_terminal(shop, tmp_path):
     assert call("import", tmp_path / "odd.jsonl", "-w", shop).code == 0
     assert "\x1b" not in call("check", "-w", shop).out
     assert _cell("x" * 100) == "x" * 59 + "…"
-    assert (_cell(None), _cell(1234), _cell(True)) == ("", "1,234", "True")  # noqa: FBT003 -- a value of a row
+    assert (_cell(None), _cell(1234), _cell(True)) == ("", "1,234", "True")

@@ -93,8 +93,9 @@ def test_out_of_order_rows_are_received_after_a_later_one(dirty):
     data, injected = dirty(out_of_order=0.2)
     stepped = "lag({}) OVER (PARTITION BY user_id ORDER BY place) > {}"
     back, earlier = stepped.format("received_at", "received_at"), stepped.format("event_time", "event_time")
-    assert ask(data.events, f"SELECT count(*) FROM (SELECT {earlier} AS x FROM {{t}}) WHERE x") == (
-        injected["out_of_order"]
+    assert (
+        ask(data.events, f"SELECT count(*) FROM (SELECT {earlier} AS x FROM {{t}}) WHERE x")
+        == (injected["out_of_order"])
     )
     assert ask(data.events, f"SELECT count(*) FROM (SELECT {back} AS x FROM {{t}}) WHERE x") < 20
 

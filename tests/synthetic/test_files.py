@@ -94,7 +94,7 @@ def test_the_columns_are_the_documented_ones_in_order(tmp_path):
 
 
 def test_some_faults_bring_columns_with_them(tmp_path):
-    """Test accounts need a mark on the user, anonymous events an id of their own, faults of time the times that tell."""
+    """A mark on the user, an id of an anonymous person, the times that show faults of time."""
     data = generate(DIRTY, tmp_path, "parquet")
     assert columns(data.users) == [*USERS, "is_test_account"]
     assert columns(data.events) == [*EVENTS, "anonymous_id", "sent_at", "received_at"]

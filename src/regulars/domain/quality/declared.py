@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date
 from typing import TYPE_CHECKING, Literal
@@ -60,8 +61,9 @@ class ValueRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     def __post_init__(self) -> None:
         """Refuse a range that everything, or nothing, is in."""
-        if self.at_least is None and self.at_most is None:
-            raise SettingsError("a range has at_least, at_most, or both", code="bad_range")
+        given = [end for end in (self.at_least, self.at_most) if end is not None]
+        if not given or not all(map(math.isfinite, given)):
+            raise SettingsError("a range has at_least, at_most, or both, as finite numbers", code="bad_range")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise SettingsError(f"at_least {self.at_least:g} is above at_most {self.at_most:g}", code="bad_range")
 
@@ -72,8 +74,10 @@ def check_declared(name: str, declared: CheckSettings, shipped: Collection[str])
     Raises:
         SettingsError: ``bad_check``.
     """
-    if declared.threshold is not None and not declared.threshold >= 0:
-        raise _bad(name, f"threshold must be 0 or more, not {declared.threshold:g}")
+    if declared.threshold is not None and not 0 <= declared.threshold < math.inf:
+        raise _bad(name, f"threshold must be a number from 0 on, not {declared.threshold:g}")
+    if declared.limit is not None and not math.isfinite(declared.limit):
+        raise _bad(name, f"limit must be a finite number, not {declared.limit:g}")
     if name in shipped:
         if declared.is_own() or declared.events is not None or declared.where:
             raise _bad(name, "a shipped check has its own SQL; choose another name for a check of your own")
