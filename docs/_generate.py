@@ -65,7 +65,7 @@ $ regulars check data/raw --fail-on warning
 
 ```python
 report = ws.check()
-report.ok()                     # no check of severity error failed
+report.ok()  # no check of severity error failed
 report["late_events"].count
 ```
 

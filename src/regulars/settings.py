@@ -18,7 +18,7 @@ import msgspec
 from regulars.domain.actions import Action, describe
 from regulars.domain.cohorts import Cohort
 from regulars.domain.dimensions import Dimensions, dimensions
-from regulars.domain.quality.declared import CheckSettings, ValueRange, check_declared
+from regulars.domain.quality.declared import CheckSettings, ValueRange, check_declared, check_range_names
 from regulars.domain.query import EventCondition, Filter
 from regulars.domain.schema import DERIVED_COLUMNS
 from regulars.domain.segments import CohortRules, check_rules, ordered_segments
@@ -134,6 +134,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
         for name, activity in self.activity.items():
             _check_activity(name, activity)
         check_rules(self.rules)
+        check_range_names(self.ranges)
         if self.checks:
             _check_checks(self.checks)
 

@@ -442,6 +442,18 @@ def test_an_own_check_that_cannot_be_run_fails_with_the_reason(make: Callable[[s
     assert report["broken"].count is None
     assert report["lost"].share is None
     assert report["gaps_add_up"].status == "passed"
+    kept = ws.sql("SELECT reason FROM check_results WHERE check_name = 'broken'").rows
+    assert kept == [("it could not be run",)]  # what the database says may quote a person's value
+
+
+def test_an_own_statement_is_run_as_it_is_written() -> None:
+    """With a comment at its end, and functions whose names look like ours."""
+    sql = "SELECT arg_min(source, load_id) AS first FROM loads HAVING count(*) > 0 -- all of them"
+    own = Settings.from_toml(f'[checks.own]\nsql = "{sql}"')
+    with regulars.open(settings=own) as ws:
+        assert ws.check("own")["own"].status == "passed"
+        ws.load([event("u1", "login", ONE_DAY)])
+        assert ws.check("own")["own"].count == 1
 
 
 def test_an_own_check_without_complete_days_is_skipped() -> None:

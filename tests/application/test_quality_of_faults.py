@@ -1,10 +1,13 @@
 """What the generator injects, the checks find: each fault by its check, in exactly the number that truth.json tells."""
 
 import json
+import time
 
 import pytest
 
 import regulars
+from regulars.application import load as load_module
+from regulars.application.quality import check_import
 from regulars.domain.quality.catalogue import CHECKS
 from regulars.synthetic.generate import generate
 from regulars.synthetic.options import GeneratorOptions
@@ -57,6 +60,26 @@ def test_the_people_behind_a_fault_are_counted_too(tmp_path):
     report, injected = checked(tmp_path / "anonymous", anonymous=0.3)
     (row,) = report["anonymous_events"].sample
     assert row[:3] == ("identified later", injected["anonymous_events"], injected["anonymous_users"])
+
+
+def test_the_checks_after_an_import_take_less_than_a_twentieth_of_it(tmp_path, monkeypatch):
+    """Processor time of both, in one import of some ten thousand events."""
+    spent = []
+
+    def timed(*arguments):
+        begun = time.process_time()
+        found = check_import(*arguments)
+        spent.append(time.process_time() - begun)
+        return found
+
+    monkeypatch.setattr(load_module, "check_import", timed)
+    data = generate(GeneratorOptions(n_users=100, days=40), tmp_path)
+    with regulars.open() as ws:
+        ws.load(str(data.users))
+        begun = time.process_time()
+        ws.load(str(data.events))
+        whole = time.process_time() - begun
+    assert 0 < spent[-1] < whole / 20
 
 
 def test_every_knob_has_a_check():

@@ -58,6 +58,7 @@ def test_the_cheap_checks_run_after_an_import() -> None:
         ("[ranges.rating]", "a range has at_least, at_most, or both, as finite numbers"),
         ("[ranges.rating]\nat_most = inf", "a range has at_least, at_most, or both, as finite numbers"),
         ("[ranges.rating]\nat_least = 2\nat_most = 1", "at_least 2 is above at_most 1"),
+        ('[ranges."user.age"]\nat_most = 99', "ranges.user.age: ranges are about event properties"),
         ("[ranges.rating]\nleast = 2", "did you mean 'ranges[...].at_least'?"),
     ],
 )

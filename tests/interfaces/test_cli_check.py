@@ -189,6 +189,15 @@ def test_any_files_can_be_checked_and_a_workspace_gives_the_settings(shop, tmp_p
     assert (done.code, one_line(done.err)) == (3, True)
 
 
+def test_a_workspace_can_be_named_as_a_path(shop, raw):
+    """Alone; its results are kept."""
+    assert call("check", shop, "-q").code == 0
+    with regulars.open(shop, read_only=True) as ws:
+        assert ws.sql("SELECT count(*) FROM check_results WHERE occasion = 'check'").rows == [(len(CHECKS),)]
+    mixed = call("check", shop, raw)
+    assert (mixed.code, one_line(mixed.err)) == (2, True)
+
+
 def test_own_checks_are_shown_with_their_reason(shop):
     """A broken one with what the database said, one that counts days with its words."""
     with (shop / "regulars.toml").open("a") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 Run = Callable[[str], Table]
 SAMPLE = 5
+NOT_RUN = "it could not be run"
 
 
 def run_checks(
@@ -140,7 +142,7 @@ def _own(engine: Engine, check: Check, look: Look) -> CheckResult:
     try:
         return _judge(engine, engine.query, check, look)
     except RegularsError as exc:
-        return _result(check, "failed", reason=f"it could not be run: {exc.message}")
+        return _result(check, "failed", reason=f"{NOT_RUN}: {exc.message}")
 
 
 def _result(check: Check, status: Any, **found: Any) -> CheckResult:
@@ -161,9 +163,8 @@ def _result(check: Check, status: Any, **found: Any) -> CheckResult:
 def _spelled(engine: Engine, text: str, values: Values) -> str:
     # As it stands it is DuckDB's own, and spelling it again costs as much as running it.
     bound = values.bind(text)
-    return (
-        text if engine.dialect is DUCKDB and not bound.values and "rg_" not in text else render(bound, engine.dialect)
-    )
+    is_plain = engine.dialect is DUCKDB and not bound.values and not re.search(r"\brg_", text)
+    return text if is_plain else render(bound, engine.dialect)
 
 
 def _insert(engine: Engine, report: QualityReport, load_id: int | None) -> QualityReport:
@@ -171,13 +172,18 @@ def _insert(engine: Engine, report: QualityReport, load_id: int | None) -> Quali
     moment = report.checked_at.isoformat(sep=" ")
     rows = ",\n".join(
         f"({run_id}, CAST('{moment}' AS TIMESTAMP), '{report.occasion}', {_number(load_id)}, '{each.check}', "
-        f"'{each.severity}', '{each.status}', {_text(each.reason)}, {_number(each.count)}, {_number(each.whole)}, "
-        f"'{each.judge}', {each.threshold!r})"
+        f"'{each.severity}', '{each.status}', {_text(_kept_reason(each))}, {_number(each.count)}, "
+        f"{_number(each.whole)}, '{each.judge}', {each.threshold!r})"
         for each in report.results
     )
     if rows:
         execute(engine, f"INSERT INTO check_results VALUES {rows}")
     return replace(report, run_id=run_id)
+
+
+def _kept_reason(result: CheckResult) -> str | None:
+    # What a database says of a statement may quote a value, and that of a person.
+    return NOT_RUN if result.status == "failed" and result.reason else result.reason
 
 
 def _number(value: int | None) -> str:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from regulars.domain.properties import split_name
 from regulars.domain.query import EventCondition, Filter
 from regulars.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -66,6 +67,21 @@ class ValueRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
             raise SettingsError("a range has at_least, at_most, or both, as finite numbers", code="bad_range")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise SettingsError(f"at_least {self.at_least:g} is above at_most {self.at_most:g}", code="bad_range")
+
+
+def check_range_names(names: Iterable[str]) -> None:
+    """Refuse a range of something that no event carries.
+
+    Raises:
+        SettingsError: ``bad_range``.
+    """
+    for name in names:
+        prefix = split_name(name)[0]
+        if prefix not in ("", "event"):
+            raise SettingsError(
+                f"ranges.{name}: ranges are about event properties; {prefix} is not one, write event.NAME or NAME",
+                code="bad_range", name=name,
+            )  # fmt: skip
 
 
 def check_declared(name: str, declared: CheckSettings, shipped: Collection[str]) -> None:

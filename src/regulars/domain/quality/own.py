@@ -48,7 +48,7 @@ def own_check(name: str, said: CheckSettings, context: Context) -> Check:
 
 
 def _selected(sql: str, _look: Look, _: Values) -> str:
-    return sql.strip().rstrip(";")
+    return f"{sql.strip().rstrip(';')}\n"  # its last line may be a comment
 
 
 def _one(_look: Look, _: Values) -> str:

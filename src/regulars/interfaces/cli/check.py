@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from regulars.interfaces.cli.opening import open_workspace
+from regulars.interfaces.cli.opening import SETTINGS_NAME, open_workspace
 from regulars.interfaces.cli.options import FILE, WORDS, chosen_format, quiet_option, workspace_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from regulars.workspace import Workspace
@@ -37,7 +39,8 @@ _SEVERITIES = ("error", "warning", "info")
 def check(**given: Any) -> int:
     """Check the data: rows, people, times, values, volume, sessions, and that stored rows add up.
 
-    Without PATH the workspace is checked, and the counts are kept in its table check_results. With PATH, a file or a
+    Without PATH, or with that of a workspace, the workspace is checked, and the counts are kept in its table
+    check_results. With PATH, a file or a
     folder that `generate` or `prepare` wrote, or any events and users, they are loaded into memory, checked, and
     forgotten; -w then gives the settings. What failed comes first, with a few rows and the next step.
 
@@ -53,14 +56,23 @@ def check(**given: Any) -> int:
     if form == "parquet":
         raise click.UsageError("a report is written as table, json or csv")
     with _opened(given) as ws:
-        report = ws.check(given["only"], store=not (given["no_store"] or given["paths"]))
+        report = ws.check(given["only"], store=not given["no_store"] and ws.folder is not None)
         write_report(ws, report, form, given["output"], quiet=given["quiet"])
     return int(not report.ok(given["fail_on"]))
 
 
 def _opened(given: dict[str, Any]) -> AbstractContextManager[Workspace]:
-    if not given["paths"]:
-        return open_workspace(given["workspace"], read_only=given["no_store"])
+    folder = _workspace_among(given["paths"])
+    if folder or not given["paths"]:
+        return open_workspace(folder or given["workspace"], read_only=given["no_store"])
     from regulars.interfaces.cli.checked_files import load_files  # noqa: PLC0415 -- only files need it
 
     return nullcontext(load_files(given["paths"], given["workspace"], given["timezone"], quiet=given["quiet"]))
+
+
+def _workspace_among(paths: Sequence[str]) -> Path | None:
+    """The one path, if it is the folder of a workspace and no data."""
+    folders = [Path(path) for path in paths if (Path(path) / SETTINGS_NAME).is_file()]
+    if folders and len(paths) > 1:
+        raise click.UsageError(f"{str(folders[0])!r} is a workspace; check it alone")
+    return folders[0] if folders else None
