@@ -131,8 +131,20 @@ def test_json_and_csv_hold_every_check(shop, tmp_path):
 def test_without_storing_it_reads_only(shop):
     """Beside another reader, and without the right to write."""
     with regulars.open(shop, read_only=True) as ws:
-        assert call("check", "-w", shop, "--no-store").code == 0
+        quiet = call("check", "-w", shop, "--no-store")
+        assert (quiet.code, quiet.err) == (0, "")
+        told = call("check", "-w", shop)
+        assert (told.code, told.err) == (
+            0, "note: another process reads this workspace, so the results are not kept\n",
+        )  # fmt: skip
         assert ws.sql("SELECT count(*) FROM check_results WHERE occasion = 'check'").rows == [(0,)]
+
+
+def test_a_workspace_that_somebody_writes_to_is_one_line(shop):
+    """Nothing can be read then."""
+    with regulars.open(shop):
+        done = call("check", "-w", shop)
+    assert (done.code, one_line(done.err)) == (3, True)
 
 
 def test_generated_files_pass(raw):

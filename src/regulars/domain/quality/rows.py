@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 IMPORTS = needs_row("nothing was imported yet", "SELECT 1 FROM loads LIMIT 1")
 _CONFLICT, _ERASED = "id_conflict", "erased"
 # The same file again brings nothing but known rows, and is no fault of the data.
-_FIRST_TIME = """NOT EXISTS (
-  SELECT 1 FROM loads f WHERE f.fingerprint = l.fingerprint AND f.load_id < l.load_id)"""
+_FIRST_TIME = """(l.fingerprint IS NULL OR l.load_id IN (
+  SELECT min(f.load_id) FROM loads f GROUP BY f.fingerprint))"""
 
 
 def _rows_read(look: Look, _: Values) -> str:

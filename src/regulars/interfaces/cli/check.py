@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from regulars.errors import WorkspaceLockedError
 from regulars.interfaces.cli.opening import SETTINGS_NAME, open_workspace
 from regulars.interfaces.cli.options import FILE, WORDS, chosen_format, quiet_option, workspace_option
 
@@ -56,7 +57,7 @@ def check(**given: Any) -> int:
     if form == "parquet":
         raise click.UsageError("a report is written as table, json or csv")
     with _opened(given) as ws:
-        report = ws.check(given["only"], store=not given["no_store"] and ws.folder is not None)
+        report = ws.check(given["only"], store=ws.folder is not None)
         write_report(ws, report, form, given["output"], quiet=given["quiet"])
     return int(not report.ok(given["fail_on"]))
 
@@ -64,10 +65,21 @@ def check(**given: Any) -> int:
 def _opened(given: dict[str, Any]) -> AbstractContextManager[Workspace]:
     folder = _workspace_among(given["paths"])
     if folder or not given["paths"]:
-        return open_workspace(folder or given["workspace"], read_only=given["no_store"])
+        return _workspace(folder or given["workspace"], store=not given["no_store"])
     from regulars.interfaces.cli.checked_files import load_files  # noqa: PLC0415 -- only files need it
 
     return nullcontext(load_files(given["paths"], given["workspace"], given["timezone"], quiet=given["quiet"]))
+
+
+def _workspace(folder: Path | None, *, store: bool) -> Workspace:
+    """Open it to keep the results; beside other readers that is not possible, and they are only shown."""
+    try:
+        return open_workspace(folder, read_only=not store)
+    except WorkspaceLockedError:
+        ws = open_workspace(folder, read_only=True)
+        if store:
+            click.echo("note: another process reads this workspace, so the results are not kept", err=True)
+        return ws
 
 
 def _workspace_among(paths: Sequence[str]) -> Path | None:
