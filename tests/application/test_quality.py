@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -634,3 +635,65 @@ def test_duplicates_are_counted_as_they_were_made(copies: list[int]) -> None:
     with regulars.open() as ws:
         ws.load(rows)
         assert ws.check("duplicate_rows")["duplicate_rows"].count == sum(copies)
+
+
+Sent = tuple[int, int, int, int, str, str]
+
+
+def oracle_of_times(log: Sequence[Sent]) -> dict[str, int]:
+    """What the checks of times and sessions must count, event by event, in minutes."""
+    by_person: dict[int, list[Sent]] = {}
+    for sent in log:
+        by_person.setdefault(sent[0], []).append(sent)
+    found = Counter(dict.fromkeys(("late_events", "clock_skew", "out_of_order", "client_sessions"), 0))
+    for own in by_person.values():
+        for _, at, wait, ahead, _, _ in own:
+            found["late_events"] += wait > 60
+            found["clock_skew"] += abs(ahead) > 2
+            found["out_of_order"] += any(other[1] + other[2] < at + wait and other[1] > at for other in own)
+        ordered = sorted(own, key=lambda sent: sent[1])
+        for before, after in pairwise(ordered):
+            is_apart = after[1] - before[1] > 30
+            found["client_sessions"] += (before[4] == after[4]) == is_apart
+    return found
+
+
+def oracle_of_sides(log: Sequence[Sent]) -> int:
+    """Events of the one type, on the one day, that one side lacks; none if only one side sends it."""
+    seen = {side: Counter(person for person, *_, of in log if of == side) for side in ("web", "server")}
+    people = {person for person, *_ in log}
+    return sum(abs(seen["web"][p] - seen["server"][p]) for p in people) if all(seen.values()) else 0
+
+
+@given(
+    log=st.lists(
+        st.tuples(
+            st.integers(0, 2), st.integers(0, 600), st.sampled_from([0, 1, 30, 60, 61, 200]),
+            st.sampled_from([0, 1, 3, -3]), st.sampled_from(["s1", "s2"]), st.sampled_from(["web", "server"]),
+        ),
+        min_size=2, max_size=25, unique_by=lambda sent: sent[:2],
+    )
+)  # fmt: skip
+@settings(max_examples=40)
+def test_times_sessions_and_sides_are_judged_event_by_event(log: list[Sent]) -> None:
+    """Late, skewed, out of order, at odds with the client's sessions, seen by one side: as counted in plain Python."""
+    start = datetime(2026, 3, 10, 8, tzinfo=UTC)
+
+    def after(minutes: int) -> str:
+        return (start + timedelta(minutes=minutes)).isoformat()
+
+    rows = [
+        {
+            "user_id": f"u{person}", "event_type": "login", "timestamp": after(at), "received_at": after(at + wait),
+            "sent_at": after(at + wait + ahead), "session_id": session, "source": side,
+        }
+        for person, at, wait, ahead, session, side in log
+    ]  # fmt: skip
+    own = Settings.from_toml("[checks.late_events]\nlimit = 1\n[import]\ncheck = false")
+    with regulars.open(settings=own, clock=lambda: NOW) as ws:
+        ws.load(rows)
+        report = ws.check(store=False)
+        wanted = oracle_of_times(log)
+        assert {name: report[name].count for name in wanted} == wanted
+        assert report["late_events"].whole == report["clock_skew"].whole == len(log)
+        assert (report["one_sided_tracking"].count or 0) == oracle_of_sides(log)
