@@ -87,8 +87,8 @@ that cannot be run has failed.
 ## Settings
 
 Every check can be changed in `regulars.toml`: `severity`, `threshold`, `limit` (see below), `since` (older events, days
-and imports are known and not looked at again), or `enabled = false`. `[ranges.NAME]` declares what values a property of events may
-have, for the check `out_of_range`.
+and imports are known and not looked at again), or `enabled = false`. `[ranges.NAME]` declares what values a property
+of events may have, for the check `out_of_range`.
 
 A check of your own is a SELECT of bad rows, which may read what `regulars sql` may, or a number of events that is
 expected on every complete day:

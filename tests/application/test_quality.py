@@ -301,6 +301,16 @@ WHERE day = DATE '2026-01-01' AND user_key = (SELECT min(user_key) FROM user_ses
 }  # fmt: skip
 
 
+def test_markers_are_no_events_of_a_prepared_table(make: Callable[[str], Workspace]) -> None:
+    """Who is identified on a day has not done more on it."""
+    ws = make("")
+    daily_table()(ws)
+    load(event("u1", "identify", ONE_DAY, anonymous_id="x"))(ws)
+    assert ws.check("user_daily_adds_up")["user_daily_adds_up"].status == "passed"
+    load(event("u1", "login", ONE_DAY))(ws)
+    assert ws.check("user_daily_adds_up")["user_daily_adds_up"].count == 1
+
+
 def test_every_check_of_the_catalogue_is_broken_here() -> None:
     """A new check cannot be left untested."""
     assert set(BROKEN) == set(CHECKS)
@@ -426,7 +436,7 @@ def test_checks_of_ones_own_select_bad_rows_or_expect_a_number_of_events(make: C
     assert report["big_orders"].sample == (("big",),)
     silent = [(FIRST - timedelta(days=before), 0, "12-12") for before in (2, 1)]
     assert report["orders"].sample == (*silent, (date(2026, 3, 10), 13, "12-12"))
-    assert report["orders"].title == "Days without at least 12 and at most 12 events"
+    assert report["orders"].title == "Days without the expected events (at least 12 and at most 12)"
 
 
 def test_an_own_check_that_cannot_be_run_fails_with_the_reason(make: Callable[[str], Workspace]) -> None:

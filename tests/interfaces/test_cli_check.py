@@ -217,7 +217,9 @@ def test_own_checks_are_shown_with_their_reason(shop):
         file.write("at_least_per_day = 1\nthreshold = 2\n")
     lines = call("check", "-w", shop).out.splitlines()
     assert lines[lines.index("ERROR   broken: Own check broken") + 1].startswith("  it could not be run: DuckDB")
-    assert lines[lines.index("ERROR   calls: Days without at least 1 events") + 1] == "  3 days; allowed: 2"
+    assert (
+        lines[lines.index("ERROR   calls: Days without the expected events (at least 1)") + 1] == "  3 days; allowed: 2"
+    )
 
 
 def test_nothing_to_check_is_said(tmp_path):

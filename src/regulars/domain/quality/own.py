@@ -31,7 +31,7 @@ def own_check(name: str, said: CheckSettings, context: Context) -> Check:
     )
     return Check(
         name=name,
-        title=said.description or (f"Own check {name}" if is_sql else f"Days without {expected} events"),
+        title=said.description or (f"Own check {name}" if is_sql else f"Days without the expected events ({expected})"),
         words=said.description or (f"Rows that `checks.{name}` selects." if is_sql else f"Expected: {expected} a day."),
         fix=said.fix or _FIX,
         severity=said.severity or "error",

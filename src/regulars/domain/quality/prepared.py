@@ -31,8 +31,8 @@ def _broken(_look: Look, _: Values) -> str:
   UNION ALL SELECT 'a count below 0' AS problem, d.user_id, d.as_of_date FROM user_daily d WHERE {negative}
   UNION ALL SELECT 'is_active_day is not total_events > 0' AS problem, d.user_id, d.as_of_date FROM user_daily d
   WHERE d.is_active_day <> (d.total_events > 0)
-  UNION ALL SELECT 'quiz_avg_score without a quiz, or the other way round' AS problem, d.user_id, d.as_of_date
-  FROM user_daily d WHERE (d.quiz_avg_score IS NOT NULL) AND d.quiz_attempts_count = 0
+  UNION ALL SELECT 'quiz_avg_score on a day without events' AS problem, d.user_id, d.as_of_date
+  FROM user_daily d WHERE d.quiz_avg_score IS NOT NULL AND d.total_events = 0
   UNION ALL SELECT 'days_since_signup is not as_of_date - signup_date' AS problem, d.user_id, d.as_of_date
   FROM user_daily d WHERE d.days_since_signup <> date_diff('day', d.signup_date, d.as_of_date)
 ) broken GROUP BY problem"""
@@ -48,7 +48,7 @@ FROM user_daily d LEFT JOIN (
   SELECT u.user_id, e.day, count(*) AS total_events, {counted}
   FROM fact_user_actions e JOIN dim_identities i ON i.identity_key = e.identity_key
   JOIN dim_users u ON u.user_key = i.user_key JOIN dim_actions a ON a.action_key = e.action_key
-  GROUP BY u.user_id, e.day
+  WHERE NOT a.is_marker GROUP BY u.user_id, e.day
 ) f ON f.user_id = CAST(d.user_id AS VARCHAR) AND f.day = d.as_of_date WHERE {differs}"""
 
 
@@ -72,7 +72,8 @@ CHECKS = (
     Check(
         name="user_daily_adds_up",
         title="user_daily against the events",
-        words="Rows of `user_daily` whose counts are not those of the events of that person and day.",
+        words="Rows of `user_daily` whose counts are not those of the events of that person and day; markers such as "
+        "`identify` are no events there.",
         fix="run `regulars prepare` again on the events that belong to it",
         severity="error",
         rows=_unequal,

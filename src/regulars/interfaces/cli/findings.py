@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,9 @@ def _how_many(result: CheckResult) -> str:
     share = f" ({_percent(result.share)})" if result.judge == "share" and result.share is not None else ""
     most = _percent(result.threshold) if result.judge == "share" else f"{result.threshold:,g}"
     allowed = f"; allowed: {most}" if result.threshold else ""
-    return f"{result.count:,}{of if result.judge == 'share' else ''} {result.noun}{share}{allowed}"
+    of = of if result.judge == "share" else ""
+    noun = re.sub(r"^(\w+)s\b", r"\1", result.noun) if result.count == 1 and not of else result.noun
+    return f"{result.count:,}{of} {noun}{share}{allowed}"
 
 
 def _percent(share: float | None) -> str:
