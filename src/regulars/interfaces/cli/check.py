@@ -73,12 +73,13 @@ def _opened(given: dict[str, Any]) -> AbstractContextManager[Workspace]:
 
 def _workspace(folder: Path | None, *, store: bool) -> Workspace:
     """Open it to keep the results; beside other readers that is not possible, and they are only shown."""
+    if not store:
+        return open_workspace(folder, read_only=True)
     try:
-        return open_workspace(folder, read_only=not store)
+        return open_workspace(folder, read_only=False)
     except WorkspaceLockedError:
         ws = open_workspace(folder, read_only=True)
-        if store:
-            click.echo("note: another process reads this workspace, so the results are not kept", err=True)
+        click.echo("note: another process reads this workspace, so the results are not kept", err=True)
         return ws
 
 
