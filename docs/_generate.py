@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -15,6 +16,7 @@ from _worked import MOST_ROWS, WORKED, answer, log_rows, workspace
 from regulars import errors
 from regulars.domain.conventions import CONVENTIONS
 from regulars.domain.metrics import ALIASES, METRICS
+from regulars.domain.quality.catalogue import FAMILIES
 from regulars.domain.query import MAX_WINDOW
 from regulars.domain.schema import TABLES, Table
 from regulars.domain.views import VIEWS
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from regulars.domain.conventions import Convention
     from regulars.domain.metrics.options import Option
     from regulars.domain.metrics.record import Metric
+    from regulars.domain.quality.record import Check
     from regulars.domain.result import Result
 
 HERE = Path(__file__).parent
@@ -45,14 +48,77 @@ SETTINGS_HEAD = (
     "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
     "the nearest. A changed definition is followed at once: until the next `regulars refresh`, answers come from "
     "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action, activity, "
-    "cohort or segment that a section is about. A cohort or segment has one rule: a group (`all`, `any`, `not`) or one "
-    "condition, with further rules inside a group; [](definitions.md) says how they are judged."
+    "cohort, segment, check or property that a section is about. A cohort or segment has one rule: a group (`all`, "
+    "`any`, `not`) or one condition, with further rules inside a group; [](definitions.md) says how they are judged."
 )
 CONVENTIONS_HEAD = (
     "Tools mean different things by the same word. `convention` in a question (`--convention` on the command line) "
     "chooses what a tool documents, wherever the question leaves it open; what a question says itself wins. The result "
     "lists what was chosen and what is not followed. From each tool's public documentation and code, November 2026."
 )
+QUALITY_HEAD = """\
+A number is as good as the rows it is made of. `regulars check` looks at them: rows that were refused or repeated,
+people, times, values, unusual days, sessions, and whether everything stored adds up.
+
+```console
+$ regulars check -w shop
+$ regulars check data/raw --fail-on warning
+```
+
+```python
+report = ws.check()
+report.ok()  # no check of severity error failed
+report["late_events"].count
+```
+
+What failed comes first, with the count, a few rows and the next step. The exit code is 1 when a check of severity
+`error` failed (`--fail-on` moves the bar), so that it can stand as a gate in any pipeline. A check that cannot judge
+is *skipped* and says why: too little history, no such column, stored rows older than the settings. A check of your own
+that cannot be run has failed.
+
+- **In the workspace**, counts are kept in the table `check_results`, run by run, for anybody who wants to see how they
+  developed. Samples name people, so they are shown and never stored.
+- **After every import** the cheap checks, marked below, look at what the import brought, in one statement: some ten
+  milliseconds of processor time, 1 % of an import of a hundred thousand events, 4 % of one that adds a single event.
+  `check = false` under `[import]` switches them off, `after_import` of a check adds or removes one.
+- **In files**: with a path, a file or a folder that `regulars generate` or `regulars prepare` wrote, or any events and
+  users, everything is loaded into memory, checked, and forgotten; `-w` gives the settings. A table `user_daily` is
+  compared with the events beside it.
+- **Before a report**: `ws.check(occasion="report")` runs the same and keeps the results as those of a report.
+
+## Settings
+
+Every check can be changed in `regulars.toml`: `severity`, `threshold`, `limit` (see below), `since` (older events, days
+and imports are known and not looked at again), or `enabled = false`. `[ranges.NAME]` declares what values a property
+of events may have, for the check `out_of_range`.
+
+A check of your own is a SELECT of bad rows, which may read what `regulars sql` may, or a number of events that is
+expected on every complete day:
+
+```toml
+[checks.late_events]
+threshold = 0.05                # 5 % are fine here
+limit = 48                      # hours
+
+[checks.orders_without_amount]
+description = "Orders must have an amount"
+fix = "ask the shop team"
+sql = '''
+SELECT event_id, day FROM fact_user_actions JOIN dim_actions USING (action_key)
+WHERE action_type = 'purchase' AND json_extract_string(action_metadata, '$.amount') IS NULL
+'''
+
+[checks.web_orders_arrive]
+events = ["purchase"]
+where = [{ property = "event.source", op = "=", value = "web" }]
+at_least_per_day = 1
+severity = "warning"
+
+[ranges.rating]
+at_least = 1
+at_most = 5
+```
+"""
 ERRORS_HEAD = (
     "Every error is a `RegularsError` and also what Python calls it. The message says what is wrong, which value, "
     "what is allowed and what to do; `code` is stable and meant for programs, `fields` holds the values in the "
@@ -275,8 +341,25 @@ MEANINGS = {
     "import.string_bytes": "Longest text in an event",
     "import.name_characters": "Longest name of an event or property",
     "import.store_ip": "Whether addresses of clients are kept",
+    "import.check": "Whether the cheap checks of the data run on what an import brought",
     "engine.memory_limit": "Memory of the database; beyond it, it spills to disk",
     "engine.threads": "Threads of the database; left out: one per core",
+    "checks.NAME.enabled": "Whether the check runs when none is named",
+    "checks.NAME.severity": "How grave a failure is",
+    "checks.NAME.threshold": "The count, or the share, above which it fails",
+    "checks.NAME.limit": "The number inside a shipped check, where it has one",
+    "checks.NAME.property": "The event property that a shipped check reads, where it has one",
+    "checks.NAME.since": "What is older is not looked at",
+    "checks.NAME.after_import": "Whether a shipped check runs after every import; left out: if it is cheap",
+    "checks.NAME.description": "What it looks for, in words of your own",
+    "checks.NAME.fix": "What to do when it fails",
+    "checks.NAME.sql": "Of a check of your own: a SELECT of bad rows",
+    "checks.NAME.events": "Of a check of your own: the action types that are counted; left out: every action",
+    "checks.NAME.where": "Conditions on them that must all hold",
+    "checks.NAME.at_least_per_day": "The least number of them on every complete day",
+    "checks.NAME.at_most_per_day": "The greatest number of them on every complete day",
+    "ranges.NAME.at_least": "The least value of the event property, for the check `out_of_range`",
+    "ranges.NAME.at_most": "The greatest value",
 }
 EXAMPLE = """timezone = "Europe/Berlin"
 week_start = "monday"
@@ -340,6 +423,18 @@ string_bytes = 10000
 
 [engine]
 memory_limit = "2GB"
+
+[checks.late_events]
+threshold = 0.05                # up to 5 % are no warning
+
+[checks.web_orders_arrive]      # a check of one's own
+events = ["purchase"]
+at_least_per_day = 1
+severity = "warning"
+
+[ranges.rating]
+at_least = 1
+at_most = 5
 """
 
 
@@ -382,7 +477,7 @@ def _fields(record: type[msgspec.Struct]) -> Iterator[tuple[str, str, str]]:
 
 def _type(kind: Any) -> str:
     inner = get_args(kind)
-    words = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): ""}
+    words = {str: "text", date: "date", int: "whole number", float: "number", bool: "true or false", type(None): ""}
     if kind in words:
         return words[kind]
     if inner and all(isinstance(each, str) for each in inner):
@@ -454,6 +549,34 @@ def _chosen(found: Convention) -> str:
     return ", ".join([*chosen, *([f"a window of {found.window} days"] if found.window else [])]) or "the same as ours"
 
 
+# --- data-quality.md --------------------------------------------------------------------------------------
+
+
+def quality() -> str:
+    """Every check: what it looks for, when it fails, what to do."""
+    parts = ["# Data quality", QUALITY_HEAD.rstrip(), "## The checks"]
+    for family, checks in FAMILIES.items():
+        parts.append(f"### {family}")
+        parts += [_check(check) for check in checks]
+    return "\n\n".join(parts)
+
+
+def _check(check: Check) -> str:
+    above = f"{100 * check.threshold:g} % of the whole" if check.judge == "share" else f"{check.threshold:g}"
+    facts = [f"Fails with more than {above}" if check.threshold else "Fails with any"]
+    if check.limit is not None:
+        facts.append(f"`limit` {check.limit:g}: {check.limit_words}")
+    if check.property is not None:
+        facts.append(f"`property` {check.property}")
+    if check.is_cheap:
+        facts.append("runs after every import")
+    fix = check.fix[0].upper() + check.fix[1:]
+    return (
+        f"`{check.name}` ({check.severity}): **{check.title}.** {check.words}\n"
+        f": {'; '.join(facts)}.\n: *What to do:* {fix}."
+    )
+
+
 # --- regulars.schema.json ---------------------------------------------------------------------------------
 
 
@@ -479,6 +602,7 @@ def _record_of(section: list[str], records: dict[str, Any]) -> dict[str, Any]:
 
 PAGES = {
     "conventions.md": convention_page,
+    "data-quality.md": quality,
     "star-schema.md": star_schema,
     "metrics.md": metrics,
     "settings.md": settings,

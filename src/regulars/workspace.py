@@ -13,6 +13,7 @@ from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
+from regulars.application.quality import keep, run_checks
 from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import Table
     from regulars.domain.definitions import Pending
+    from regulars.domain.quality.report import Occasion, QualityReport
     from regulars.domain.query import Population, Query
     from regulars.domain.report import Erasure, ImportPreview, ImportReport
     from regulars.domain.result import Result
@@ -158,6 +160,33 @@ class Workspace(Questions):
         from regulars.domain.readonly import check_select  # noqa: PLC0415 -- only this call needs it
 
         return self.engine.query(check_select(statement))
+
+    def check(
+        self, only: str | Sequence[str] = (), *, occasion: Occasion = "check", store: bool = True
+    ) -> QualityReport:
+        """Check the data: rows, people, times, values, volume, sessions, and that stored rows add up.
+
+        Args:
+            only: Names of checks; all that settings leave on by default.
+            occasion: What the results are stored as: ``check``, or ``report`` before one is made.
+            store: Keep the counts in the table ``check_results``; a read-only workspace keeps nothing.
+
+        Returns:
+            One result per check: status, severity, count, sample rows, and what to do.
+
+        Raises:
+            UnknownNameError: ``unknown_check``.
+
+        Example:
+            >>> from regulars import open
+            >>> ws = open()
+            >>> _ = ws.load([{"user_id": "a", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z", "amount": -1}])
+            >>> ws.check().failed[0].check
+            'out_of_range'
+        """
+        names = (only,) if isinstance(only, str) else only
+        report = run_checks(self.engine, self.settings, self.now(), only=names, occasion=occasion)
+        return keep(self.engine, report) if store and not self.read_only else report
 
     def link(self, anonymous_id: str, user_id: str) -> None:
         """Say that an anonymous id is a known user: everything it did, and will do, becomes theirs.

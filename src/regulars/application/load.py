@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from regulars.application.quality import check_import
 from regulars.application.query import read_context, stored_definitions
 from regulars.application.refresh import rebuild, rebuild_event_days, refresh
 from regulars.domain.definitions import REBUILD_STEPS, Pending, changed_parts, steps_for
@@ -38,6 +40,8 @@ def load_and_refresh(engine: Engine, settings: Settings, load: Load, now: dateti
                 _rebuild(engine, settings, now)
             else:
                 follow(engine, settings, now, report.load_id)
+        if settings.imports.check:
+            report = replace(report, checks=check_import(engine, settings, now, report.load_id))
     return report
 
 
