@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
-from _meanings import MEANINGS
+from _meanings import EXAMPLE, MEANINGS
 from _worked import MOST_ROWS, WORKED, answer, log_rows, workspace
 
 from regulars import errors
@@ -288,82 +288,6 @@ def _word(value: object) -> str:
 
 
 # --- settings.md ------------------------------------------------------------------------------------------
-
-EXAMPLE = """timezone = "Europe/Berlin"
-week_start = "monday"
-core_features = ["editor", "search"]
-
-[actions.lesson_done]
-category = "participation"
-weight = 3.0
-
-[actions.heartbeat]
-core = false                    # sent by the app itself, says nothing about people
-
-[activity.search]
-events = ["search"]
-min_events = 2                  # active on days with at least two searches
-
-[activity.big_purchase]
-events = ["purchase"]
-where = [{ property = "event.amount", op = ">=", value = 100 }]
-
-[cohorts.big_spenders]
-description = "At least three large purchases in 30 days, and not on trial"
-all = [
-    { did = "purchase where event.amount >= 50", at_least = 3, last_days = 30 },
-    { not = { property = "user.plan", value = "trial" } },
-]
-
-[cohorts.regular_searchers]
-did = "search"
-measure = "days"                # on at least 5 of the last 14 days
-at_least = 5
-last_days = 14
-
-[cohorts.one_time_buyers]
-all = [
-    { did = "purchase", exactly = 1 },
-    { did = "purchase", measure = "days_since", at_least = 91 },
-]
-
-[segments.vip]
-cohort = "big_spenders"         # tried before the shipped segments
-
-[segments.at_risk]              # in the place of the shipped rule
-measure = "days_since"
-at_least = 15
-
-[population]
-test_users = ["qa-robot"]
-bots = ["crawler"]
-
-[sessions]
-gap_minutes = 20
-
-[rollups]
-dimensions = ["country", "plan"]
-pairs = [["country", "plan"]]
-event_dimensions = ["feature", "event.level"]
-
-[import]
-string_bytes = 10000
-
-[engine]
-memory_limit = "2GB"
-
-[checks.late_events]
-threshold = 0.05                # up to 5 % are no warning
-
-[checks.web_orders_arrive]      # a check of one's own
-events = ["purchase"]
-at_least_per_day = 1
-severity = "warning"
-
-[ranges.rating]
-at_least = 1
-at_most = 5
-"""
 
 
 def settings() -> str:
