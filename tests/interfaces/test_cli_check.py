@@ -30,35 +30,14 @@ def raw(tmp_path_factory):
 
 
 def prepared(raw, folder, *broken):
-    """Tables of the shape that ``regulars prepare`` writes, from generated ones."""
-    folder.mkdir()
+    """What ``regulars prepare`` makes of generated files, changed afterwards by statements on ``daily``."""
+    assert call("prepare", raw, "--out", folder).code == 0
+    path = folder / "user_daily.csv"
     with duckdb.connect() as database:
-        database.execute(f"""CREATE TABLE users AS SELECT user_id, signup_date, plan, is_paid, country,
-    marketing_source FROM '{raw / "users.csv"}'""")
-        database.execute(f"""CREATE TABLE events AS SELECT event_id, user_id,
-    CAST(event_time AS TIMESTAMP) AS event_time, CAST(CAST(event_time AS TIMESTAMP) AS DATE) AS event_date,
-    event_type, course_id, coalesce(watch_minutes, 0) AS watch_minutes, quiz_score, amount
-    FROM '{raw / "events.csv"}'""")
-        counts = ", ".join(
-            f"count(*) FILTER (event_type = '{kind}') AS {name}"
-            for name, kind in (
-                ("logins_count", "login"), ("enroll_count", "course_enroll"),
-                ("quiz_attempts_count", "quiz_attempt"), ("payment_success_count", "payment_success"),
-                ("payment_failed_count", "payment_failed"), ("support_ticket_count", "support_ticket"),
-            )
-        )  # fmt: skip
-        database.execute(f"""CREATE TABLE daily AS SELECT u.user_id, d.day AS as_of_date, u.signup_date,
-    date_diff('day', u.signup_date, d.day) AS days_since_signup, u.plan, u.is_paid, u.country, u.marketing_source,
-    count(e.event_id) > 0 AS is_active_day, count(e.event_id) AS total_events, {counts},
-    coalesce(sum(e.watch_minutes), 0) AS watch_minutes_sum, avg(e.quiz_score) AS quiz_avg_score
-    FROM users u CROSS JOIN (SELECT DISTINCT event_date AS day FROM events) d
-    LEFT JOIN events e ON e.user_id = u.user_id AND e.event_date = d.day GROUP BY ALL""")
+        database.execute(f"CREATE TABLE daily AS FROM '{path}'")
         for statement in broken:
             database.execute(statement)
-        for table, name in (("users", "users_clean"), ("events", "events_clean"), ("daily", "user_daily")):
-            ending = "parquet" if table == "daily" else "csv"
-            database.execute(f"COPY {table} TO '{folder / name}.{ending}'")
-    (folder / "rejects.csv").write_text("line,reason\n")
+            database.execute(f"COPY daily TO '{path}'")
     return folder
 
 

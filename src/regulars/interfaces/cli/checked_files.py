@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,12 +12,12 @@ from regulars.interfaces.cli.sources import find_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from regulars.settings import Settings
     from regulars.workspace import Workspace
 
-_TOLD_BY_NAME = ("users", "events", "user_daily")
+_TOLD_BY_NAME = ("users", "events")
+_DAILY = "user_daily"
 
 
 def load_files(paths: Sequence[str], workspace: Path | None, timezone: str | None, *, quiet: bool) -> Workspace:
@@ -34,16 +35,21 @@ def load_files(paths: Sequence[str], workspace: Path | None, timezone: str | Non
         raise missing[0]
     settings = Settings() if workspace is None else Settings.read(workspace / SETTINGS_NAME)
     ws = open_workspace(settings=_for_files(settings, timezone))
-    for file in _known(files):
-        if file.name.startswith("user_daily"):
-            add_user_daily(ws.engine, file)
-            continue
+    for file in _known([each for each in files if not each.name.startswith(_DAILY)]):
         line = ProgressLine(file.name, quiet=quiet)
         try:
             ws.load(str(file), timezone=ws.settings.timezone, progress=line)
         finally:
             line.clear()
+    for file in _daily(paths, files):
+        add_user_daily(ws.engine, file)
     return ws
+
+
+def _daily(paths: Sequence[str], files: Sequence[Path]) -> list[Path]:
+    """The tables of users and days: those named, and those in a folder, where an import leaves them aside."""
+    inside = (each for path in paths for each in sorted(Path(path).glob(f"{_DAILY}.*")))
+    return list(dict.fromkeys([*(each for each in files if each.name.startswith(_DAILY)), *inside]))
 
 
 def _for_files(settings: Settings, timezone: str | None) -> Settings:
