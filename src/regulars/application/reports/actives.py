@@ -109,11 +109,12 @@ GROWTH = Section(
     _growth,
     lambda _, answers: by_date(
         "weeks", answers["weeks"],
-        {"active_users": "active", "retained": "stayed", "new": "new", "resurrected": "came back", "churned": "fell silent",
-         "quick_ratio": "quick ratio"},
+        {"active_users": "active", "retained": "stayed", "new": "new", "resurrected": "came back",
+         "churned": "fell silent", "quick_ratio": "quick ratio"},
         "Growth accounting by week: active = stayed + new + came back; quick ratio = (new + came back) / fell silent",
     ),
-    Exhibit("flows", (Line("weeks", "active_users"),), "people", "People who stayed, came, came back and fell silent, by week"),
+    Exhibit("flows", (Line("weeks", "active_users"),), "people",
+            "People who stayed, came, came back and fell silent, by week"),
 )  # fmt: skip
 
 
@@ -156,4 +157,3 @@ def _largest(result: Result, name: str) -> str:
         f"{best} is the largest {name}, with {counted(named[best], 'person', 'people')} active within 30 days "
         f"(to {day(last)})."
     )
-

@@ -103,13 +103,13 @@ def pair(value: float | None, before: float | None, unit: str) -> Comparison:
 def moved(subject: str, change: Comparison) -> str:
     """A change as a sentence: it grew, fell, or stayed; or the number alone, and why it is not compared.
 
-    >>> risen = Comparison(1318, 1265, "people", "1–30 Jun", "2–31 May", "")
+    >>> risen = Comparison(1318, 1265, "people", "1-30 Jun", "2-31 May", "")
     >>> moved("Monthly active users", risen)
-    'Monthly active users grew 4.2% to 1,318 (1–30 Jun vs 2–31 May).'
-    >>> moved("Stickiness", Comparison(0.31, 0.333, "ratio", "1–30 Jun", "2–31 May", ""))
-    'Stickiness fell 2.3 points to 31.0% (1–30 Jun vs 2–31 May).'
-    >>> moved("Revenue", Comparison(10, None, "amount", "1–30 Jun", "", "the data begin on 1 Jun 2025"))
-    'Revenue: 10 (1–30 Jun); no comparison, as the data begin on 1 Jun 2025.'
+    'Monthly active users grew 4.2% to 1,318 (1-30 Jun vs 2-31 May).'
+    >>> moved("Stickiness", Comparison(0.31, 0.333, "ratio", "1-30 Jun", "2-31 May", ""))
+    'Stickiness fell 2.3 points to 31.0% (1-30 Jun vs 2-31 May).'
+    >>> moved("Revenue", Comparison(10, None, "amount", "1-30 Jun", "", "the data begin on 1 Jun 2025"))
+    'Revenue: 10 (1-30 Jun); no comparison, as the data begin on 1 Jun 2025.'
     """
     value = number(change.value, change.unit)
     if change.value is None:
@@ -148,4 +148,3 @@ def _why_not(
     if not earlier[column]:
         return f"there was nothing to compare with ({_when(result, earlier, year=False)})"
     return ""
-

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from regulars.application.reports.conversion import kinds_question, likely_steps
-from regulars.application.reports.figures import actives_question
 from regulars.application.reports.parts import MARKS, Answered, Exhibit, KeyNumber, Report, Term
-from regulars.application.reports.words import counted, day, listed
+from regulars.application.reports.words import DASH, counted, day, days, listed
 from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from regulars.application.reports.parts import Declaration, Figure, Quote, Section
     from regulars.application.reports.scope import Scope
@@ -24,6 +23,11 @@ if TYPE_CHECKING:
     Ask = Callable[[Query], Result]
 
 _FIGURES = "figures"
+_COMPARED = (
+    "A window of days is compared with the window before it, a single day with the same weekday a week before, and a "
+    "period with the one of equal length before it. Counts change by percent, shares by percentage points. Days that "
+    "are not over, and windows that begin before the data, are never compared."
+)
 
 
 def compose(declared: Declaration, scope: Scope, ask: Ask, *, product: str) -> Report:
@@ -34,9 +38,9 @@ def compose(declared: Declaration, scope: Scope, ask: Ask, *, product: str) -> R
     Raises:
         QueryError: A condition or breakdown that was chosen has no meaning here; the message says why.
     """
-    first = ask(actives_question(1)(scope))  # refuses conditions that cannot be asked, before anything else is
-    if not first.rows:
-        return _without(declared, scope, product, first.warnings)
+    if not scope.has_data:
+        return _without(declared, scope, product)
+    first = ask(scope.periods("active_users", 1))  # refuses conditions that cannot be asked, before anything else is
     scope = _with_steps(declared, scope, ask)
     once = _asked_once(ask)
     figures = [each for i, one in enumerate(declared.figures) if (each := _figure(f"{_FIGURES}.{i}", one, scope, once))]
@@ -61,18 +65,22 @@ def empty(declared: Declaration, product: str) -> Report:
     return Report(declared.name, declared.title, product, "", "", (), (), (), {}, "The workspace has no data yet.")
 
 
-def _without(declared: Declaration, scope: Scope, product: str, warnings: Iterable[str]) -> Report:
+def _without(declared: Declaration, scope: Scope, product: str) -> Report:
     covered = scope.coverage
-    known = f"The data reach from {day(covered.first_day, year=True)} to {day(covered.watermark, year=True)}."
-    notice = ". ".join(text[:1].upper() + text[1:] for text in warnings) or "There is nothing in this period"
-    return Report(declared.name, declared.title, product, scope.label, "", (), (), (), {}, f"{notice}. {known}")
+    known = f"they reach from {day(covered.first_day, year=True)} to {day(covered.watermark, year=True)}"
+    period = days(scope.first, scope.last, year=True)
+    return Report(
+        declared.name, declared.title, product, period, "", (), (), (), {}, f"There are no data in these days: {known}."
+    )  # fmt: skip
 
 
 def _with_steps(declared: Declaration, scope: Scope, ask: Ask) -> Scope:
     """For a report about conversion without given steps, the likely ones."""
     if declared.name != "conversion" or scope.chosen.steps:
         return scope
-    people = {row["event.action"]: row["users"] for row in ask(kinds_question(scope)).rows if "other" not in row["flags"]}
+    people = {
+        row["event.action"]: row["users"] for row in ask(kinds_question(scope)).rows if "other" not in row["flags"]
+    }
     return replace(scope, chosen=replace(scope.chosen, steps=likely_steps(people, scope.actions)))
 
 
@@ -111,19 +119,21 @@ def _section(section: Section, scope: Scope, ask: Ask) -> Answered:
         return Answered(section.key, section.heading, reason=f"Nothing to show: {words}.")
     table = section.table(scope, answers)
     exhibit = section.exhibit if table.rows else Exhibit("none")
-    notes = _notes(answers)
+    # A remark about empty values is for tables that show some; the rest is told at the end of the report.
+    is_full = all(cell.text != DASH for row in table.rows for cell in row)
+    notes = () if is_full else _notes(answers.values())
     return Answered(section.key, section.heading, section.finding(scope, answers), "", table, exhibit, answers, notes)
 
 
-def _notes(answers: Mapping[str, Result]) -> tuple[str, ...]:
-    """What else to know about the answers, each thing once."""
-    found = dict.fromkeys(warning for result in answers.values() for warning in result.warnings)
+def _notes(results: Iterable[Result]) -> tuple[str, ...]:
+    """What else to know about answers, each thing once."""
+    found = dict.fromkeys(warning for result in results for warning in result.warnings)
     return tuple(f"{text[:1].upper()}{text[1:]}." for text in found)
 
 
 def _lede(scope: Scope, result: Result) -> str:
     query = result.query
-    parts = [f"{query.population} users", f"days in {result.timezone}", _complete(scope)]
+    parts = [f"{query.population.capitalize()} users", f"days in {result.timezone}", _complete(scope)]
     parts += [f"where {listed([_condition(one) for one in query.filters])}"] if query.filters else []
     return " · ".join(parts)
 
@@ -150,24 +160,24 @@ def _condition(condition: Filter) -> str:
 def _terms(declared: Declaration, scope: Scope, first: Result, results: Iterable[Result]) -> tuple[Term, ...]:
     """How to read the report: days, people, comparisons, marks, and the definition of every metric in it."""
     covered, people = scope.coverage, first.population
+    results = list(results)
     left_out = [counted(n, f"{kind} user") for kind, n in people.get("excluded", {}).items() if n]
     used = {metric.split(". ")[0]: metric for metric in dict.fromkeys(result.definition for result in results)}
     terms = [
         Term("Days", f"Calendar days in {covered.timezone}; {_complete(scope)}. The data begin on "
                      f"{day(covered.first_day, year=True)}."),
-        Term("People", f"{counted(people.get('total', 0), 'person', 'people')} were active in the days of the first chart; "
-                       f"left out: {listed(left_out) if left_out else 'nobody'}. Activity: {first.query.activity} "
-                       "actions. Everybody is counted exactly."),
-        Term("Comparisons", "A number of a window of days is compared with the window before it, a single day with the "
-                            "same weekday a week before, a period with the one of equal length before it. Counts change "
-                            "by percent, shares by percentage points. Days that are not over, and windows that begin "
-                            "before the data, are never compared."),
+        Term("People", f"{counted(people.get('total', 0), 'person', 'people')} were active in the period; left out: "
+                       f"{listed(left_out) if left_out else 'nobody'}. Activity: {first.query.activity} actions. "
+                       "Everybody is counted exactly."),
+        Term("Comparisons", _COMPARED),
         *(Term(mark, f"{flag.replace('_', ' ').capitalize()}: {words}.") for flag, (mark, words) in MARKS.items()
           if any(flag in row["flags"] for result in results for row in result.rows)),
     ]  # fmt: skip
     if declared.name == "conversion" and scope.chosen.steps:
         steps = " \N{RIGHTWARDS ARROW} ".join(map(str, scope.chosen.steps))
         terms.append(Term("Funnel", f"{steps}, within {scope.chosen.within}."))
+    told = " ".join(_notes(results))
+    terms += [Term("Notes", told)] if told else []
     return (*terms, *(Term(title, text.removeprefix(f"{title}. ")) for title, text in sorted(used.items())))
 
 

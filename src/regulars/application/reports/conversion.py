@@ -9,7 +9,7 @@ from regulars.application.reports.comparison import compare, moved
 from regulars.application.reports.figures import MONTH
 from regulars.application.reports.parts import Cell, Exhibit, Head, Line, Section, Table
 from regulars.application.reports.tables import by_date, by_name, every_week, number_cell, row_name
-from regulars.application.reports.words import DASH, counted, days, duration, number
+from regulars.application.reports.words import DASH, counted, day, days, duration, number
 from regulars.domain.metrics.options import SECONDS, read_seconds
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ FUNNEL = Section(
         "funnel", answers["funnel"], "name",
         {"users": "people", "conversion_from_first": "of the first", "conversion_from_previous": "of the one before",
          "low": "95% from", "high": "to", "seconds_median": "median time"},
-        "People by the steps they reached; the interval is of the share of the first step, the time from the first step",
-        "step",
+        caption="People by the steps they reached; the interval is of the share of the first step, and the time is "
+        "that from the first step", head="step",
     ),
     Exhibit("funnel", (Line("funnel", "users"),), "people", "People by the steps they reached"),
     refuse=no_steps,
@@ -120,8 +120,8 @@ def _trend(_: Scope, answers: Answers) -> str:
     best = max(rows, key=lambda row: row["conversion"])
     last = rows[-1]
     return (
-        f"Of the {last['entered']:,} people who began in the week of {days(last['date'], last['date'])}, the last that "
-        f"is over, {last['conversion']:.1%} converted; the best week was that of {days(best['date'], best['date'])} "
+        f"Of the {last['entered']:,} people who began in the week of {day(last['date'])}, the last that "
+        f"is over, {last['conversion']:.1%} converted; the best week was that of {day(best['date'])} "
         f"with {best['conversion']:.1%}."
     )
 
@@ -158,8 +158,8 @@ def _bins(_: Scope, answers: Answers) -> Table:
     used = [index for index, row in enumerate(result.rows) if row["users"]]
     shown = range(used[0], used[-1] + 1) if used else range(0)
     lines = [(Cell(bin_name(result.rows[i])), number_cell("times", result, i, "users")) for i in shown]
-    return Table((Head("time", is_number=False), Head("people")), tuple(lines),
-                 "People who converted, by the time from the first step to the last; none took less or more")  # fmt: skip
+    caption = "People who converted, by the time from the first step to the last; none took less or more"
+    return Table((Head("time", is_number=False), Head("people")), tuple(lines), caption)
 
 
 def bin_name(row: Mapping[str, Any]) -> str:
@@ -222,8 +222,9 @@ REVENUE = Section(
     _paid,
     lambda _, answers: by_date(
         "weeks", answers["weeks"],
-        {"revenue": "revenue", "payments": "payments", "paying_users": "payers", "revenue_per_active_user": "per active",
-         "revenue_per_paying_user": "per payer", "failed_payment_rate": "failed"},
+        {"revenue": "revenue", "payments": "payments", "paying_users": "payers",
+         "revenue_per_active_user": "per active", "revenue_per_paying_user": "per payer",
+         "failed_payment_rate": "failed"},
         "Payments by week, in the currency of the data; failed is the share of payments tried",
     ),
     Exhibit("stack", (Line("weeks", "revenue", "Revenue"),), "revenue", "Revenue by week"),
@@ -242,7 +243,7 @@ def funnel_of(property: str, *, is_chosen: bool) -> Section:
         if not named:
             return "Nobody took the first step."
         best = max(named, key=lambda row: row["conversion_from_first"])
-        return f"{best[property]} converts best: {best['conversion_from_first']:.1%} of {name} {best[property]}."
+        return f"{best[property]} converts best: {best['conversion_from_first']:.1%} of those who began."
 
     return Section(
         f"by_{property}",

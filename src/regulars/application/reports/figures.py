@@ -47,7 +47,7 @@ def pooled(period: int) -> Callable[[Scope, Result], Quote]:
         index = next((i for i, row in enumerate(result.averages) if row["period"] == period), None)
         if index is None:
             return Quote(Cell(number(None, "ratio")), note=f"no week {period} is over yet")
-        cell = number_cell("", result, index, "retention", "averages", "ratio")
+        cell = number_cell("", result, index, "retention", part="averages", unit="ratio")
         own = [row for row in result.rows if row["period"] == period and "incomplete" not in row["flags"]]
         trend = tuple(row["retention"] for row in own) if len(own) >= _SHORTEST_TREND else ()
         people = result.averages[index]["cohort_size"]
@@ -63,7 +63,7 @@ def average(column: str, unit: str, note: str) -> Callable[[Scope, Result], Quot
     def quote(_: Scope, result: Result) -> Quote:
         if not result.averages or result.averages[0][column] is None:
             return Quote(Cell(number(None, unit)), note="not defined yet")
-        return Quote(number_cell("", result, 0, column, "averages", unit), note=note)
+        return Quote(number_cell("", result, 0, column, part="averages", unit=unit), note=note)
 
     return quote
 
@@ -100,4 +100,3 @@ STICKINESS = Figure("Stickiness (mean DAU / MAU)", stickiness_question, dated("s
 def of_period(label: str, metric: str, column: str, **fields: Any) -> Figure:
     """A number of the whole period, beside the period of equal length before."""
     return Figure(label, lambda scope: scope.periods(metric, scope.whole_periods(), **fields), dated(column, 1))
-

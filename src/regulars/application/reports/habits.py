@@ -48,8 +48,8 @@ TIERS = Section(
         "tiers", answers["tiers"], "tier",
         {"users": "people", "sessions_per_active_day": "sessions per active day",
          "actions_per_active_day": "actions per active day"},
-        "People by active days of the last 30: casual 1 to 5, regular 6 to 15, core 16 to 19, power 20 or more; "
-        "at risk: silent for more than 7 days; dormant: silent for 30",
+        caption="People by active days of the last 30: casual 1 to 5, regular 6 to 15, core 16 to 19, power 20 or "
+        "more; at risk: silent for more than 7 days; dormant: silent for 30",
     ),
     Exhibit("bars", (Line("tiers", "users"),), "people", "People by engagement tier"),
 )  # fmt: skip
@@ -71,7 +71,7 @@ RISK = Section(
     lambda _, answers: by_name(
         "risk", answers["risk"], "level",
         {"users": "people", "share": "share"},
-        "People by churn risk, a score from 0 to 1 by rules: high is 0.6 or more, medium 0.3 or more",
+        caption="People by churn risk, a score from 0 to 1 by rules: high is 0.6 or more, medium 0.3 or more",
     ),
     Exhibit("bars", (Line("risk", "users"),), "people", "People by churn risk"),
 )  # fmt: skip
@@ -98,8 +98,8 @@ POWER = Section(
     _power,
     lambda _, answers: by_name(
         "at_least", answers["at_least"], "active_days", {"users": "people", "share": "share"},
-        "People with at least so many active days within 30 (power-user curve)", "at least",
-        [index for index, row in enumerate(answers["at_least"].rows) if row["active_days"] in _SHOWN_DAYS],
+        caption="People with at least so many active days within 30 (power-user curve)", head="at least",
+        rows=[index for index, row in enumerate(answers["at_least"].rows) if row["active_days"] in _SHOWN_DAYS],
     ),
     Exhibit("columns", (Line("curve", "users"),), "people", "People by number of active days within 30"),
 )  # fmt: skip
@@ -139,10 +139,12 @@ def _before(scope: Scope) -> str:
 MOVERS = Section(
     "movers",
     "Who moved up, who moved down?",
-    lambda scope: {"movers": scope.query("tier_transitions", scope.settled - timedelta(days=scope.days), scope.settled)},
+    lambda scope: {
+        "movers": scope.query("tier_transitions", scope.settled - timedelta(days=scope.days), scope.settled),
+    },
     _movers,
     lambda _, answers: matrix(
-        "movers", answers["movers"], "from_tier", "to_tier", "users",
+        "movers", answers["movers"], ("from_tier", "to_tier"), "users",
         "People by tier before the period (down) and at its end (across); shaded by the share of each line",
     ),
     Exhibit("none"),
@@ -218,7 +220,7 @@ FEATURES = Section(
     lambda _, answers: by_name(
         "features", answers["features"], "feature",
         {"users": "people", "active_users": "active", "adoption": "adoption"},
-        "People active within 30 days who used a feature; one person may use several",
+        caption="People active within 30 days who used a feature; one person may use several",
     ),
     Exhibit("bars", (Line("features", "users"),), "people", "People by the feature they used"),
 )  # fmt: skip

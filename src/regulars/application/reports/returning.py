@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.application.reports.parts import Exhibit, Line, Section
 from regulars.application.reports.tables import averages, averages_by_slice, by_name, triangle
-from regulars.application.reports.words import counted, listed, number
+from regulars.application.reports.words import counted, in_days, listed, number
 
 if TYPE_CHECKING:
     from regulars.application.reports.parts import Answers
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WEEKS_AHEAD = 8
 _TOLD = (1, 4, 8)
 _ROWS_SHOWN = 12
+_AS_MANY = 0.0005
 
 
 def weekly_retention(scope: Scope, **fields: Any) -> Query:
@@ -78,11 +79,12 @@ def _first_weeks(_: Scope, result: Result) -> str:
         return "There are not yet two cohorts whose first week after is over."
     last, before = known[-1], known[-2]
     change = last["retention"] - before["retention"]
-    verb = "as many" if abs(change) * 1000 < 1 else f"{abs(change) * 100:.1f} points {'more' if change > 0 else 'less'}"
+    more = f"{abs(change) * 100:.1f} points {'more' if change > 0 else 'less'} than"
+    verb = "as many as of" if abs(change) < _AS_MANY else more
     return (
-        f"Of the newest cohort whose first week is over, {last['retention']:.1%} of "
-        f"{counted(last['cohort_size'], 'person', 'people')} came back in the week after, {verb} than the cohort before."
-    ).replace("as many than", "as many as")
+        f"Of the newest cohort whose first week after is over, {last['retention']:.1%} of "
+        f"{counted(last['cohort_size'], 'person', 'people')} came back in that week, {verb} the cohort before."
+    )
 
 
 def retention_of(property: str, *, is_chosen: bool) -> Section:
@@ -103,7 +105,10 @@ def retention_of(property: str, *, is_chosen: bool) -> Section:
         lambda scope: {"slices": weekly_retention(scope, breakdown=(property,), limit=6)},
         finding,
         lambda _, answers: averages_by_slice(
-            "slices", answers["slices"], "period", "retention",
+            "slices",
+            answers["slices"],
+            "period",
+            "retention",
             f"Share active in the weeks after the first, by {name}; cohorts whose week is over, pooled",
         ),
         Exhibit("none"),
@@ -116,8 +121,8 @@ def _interval(_: Scope, answers: Answers) -> str:
     if found is None or found["median_days"] is None:
         return "Nobody was active on two days, so there is no interval."
     return (
-        f"Half of the people come again within {number(found['median_days'], 'days')} days, four in five within "
-        f"{number(found['days_of_four_in_five'], 'days')}: the {found['suggested_grain']} is the natural rhythm."
+        f"Half of the people come again within {in_days(found['median_days'])}, four in five within "
+        f"{in_days(found['days_of_four_in_five'])}: the {found['suggested_grain']} is the natural rhythm."
     )
 
 
@@ -129,8 +134,8 @@ INTERVAL = Section(
     lambda _, answers: by_name(
         "interval", answers["interval"], "days_between",
         {"users": "people", "share": "share", "cumulative_share": "so many days or less"},
-        "People by the median number of days between two of their active days, the shortest first", "days between",
-        range(min(len(answers["interval"].rows), _ROWS_SHOWN)),
+        caption="People by the median number of days between two of their active days, the shortest first",
+        head="days between", rows=range(min(len(answers["interval"].rows), _ROWS_SHOWN)),
     ),
     Exhibit("columns", (Line("interval", "users"),), "people", "People by median days between active days"),
 )  # fmt: skip
@@ -143,9 +148,9 @@ def _stays(_: Scope, answers: Answers) -> str:
         return "Nobody can be followed for long enough yet."
     last = result.rows[-1]
     if found["median_days"] is not None:
-        return f"Half of the people stay longer than {number(found['median_days'], 'days')} days after their first."
+        return f"Half of the people have left {in_days(found['median_days'])} after their first active day."
     stay = number(last["survival"], "ratio")
-    return f"{stay} stay longer than {counted(last['day'], 'day')}; fewer than half of the {found['users']:,} have left."
+    return f"{stay} stay longer than {in_days(last['day'])} after their first active day; half have not left yet."
 
 
 def _spread(length: int) -> range:
@@ -162,8 +167,8 @@ SURVIVAL = Section(
         "survival", answers["survival"], "day",
         {"at_risk": "followed", "churned": "left", "censored": "follow-up ends", "survival": "stay longer",
          "low": "95% from", "high": "to"},
-        "Kaplan-Meier estimate on some days; a person has left after 30 full days of silence", "day",
-        _spread(len(answers["survival"].rows)),
+        caption="Kaplan-Meier estimate on some days; a person has left after 30 full days of silence",
+        rows=_spread(len(answers["survival"].rows)),
     ),
     Exhibit("curve", (Line("survival", "survival"),), "days since the first active day",
             "Share of people who stay longer than so many days, with its 95% band"),

@@ -67,6 +67,11 @@ class Scope:
         return over if over >= max(self.first, self.coverage.first_day) else self.shown_last
 
     @property
+    def has_data(self) -> bool:
+        """Whether some day of the period lies among those with data."""
+        return self.first <= self.coverage.watermark and self.last >= self.coverage.first_day
+
+    @property
     def shown_last(self) -> date:
         """The last day of the period that has data."""
         return min(self.last, self.coverage.watermark)
@@ -102,8 +107,14 @@ class Scope:
         """One question about people of this report; ``grain`` and ``every`` describe its buckets."""
         grain, every = fields.pop("grain", "day"), fields.pop("every", 1)
         anchor = fields.pop("anchor", None)
-        own = {"filters": self.chosen.filters, "population": self.chosen.population, "as_of": self.chosen.as_of}
-        return Query(metric=metric, range=Range(first, last or self.shown_last, grain, every, anchor), **own, **fields)
+        return Query(
+            metric=metric,
+            range=Range(first, last or self.shown_last, grain, every, anchor),
+            filters=self.chosen.filters,
+            population=self.chosen.population,
+            as_of=self.chosen.as_of,
+            **fields,
+        )
 
     def periods(self, metric: str, how_many: int = 2, **fields: Any) -> Query:
         """The same question about this period as a whole and those of equal length before it."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 OTHER = "other (all the rest)"
-_WEEK = 7
+_WEEK, _PALEST = 7, 0.1
 
 
 def marks(row: Mapping[str, Any]) -> str:
@@ -26,7 +26,7 @@ def marks(row: Mapping[str, Any]) -> str:
     return "".join(MARKS[flag][0] for flag in row.get("flags", ()) if flag in MARKS)
 
 
-def number_cell(name: str, result: Result, index: int, column: str, part: str = "rows", unit: str = "") -> Cell:
+def number_cell(name: str, result: Result, index: int, column: str, *, part: str = "rows", unit: str = "") -> Cell:
     """A number of an answer as a cell that says where it comes from."""
     row = (result.rows if part == "rows" else result.averages)[index]
     unit = unit or unit_of(result, column)
@@ -65,13 +65,21 @@ def every_week(answers: Answers, columns: Sequence[tuple[str, str, str]], captio
 
 
 def by_name(
-    name: str, result: Result, key: str, columns: Mapping[str, str], caption: str, head: str = "",
+    name: str,
+    result: Result,
+    key: str,
+    columns: Mapping[str, str],
+    *,
+    caption: str,
+    head: str = "",
     rows: Sequence[int] | None = None,
 ) -> Table:
     """One row per value of ``key``, such as a tier, a step or a number of days; ``rows`` chooses some of them."""
     lines = [
-        (Cell(row_name(result, result.rows[i], key), marks=marks(result.rows[i])),
-         *(number_cell(name, result, i, c) for c in columns))
+        (
+            Cell(row_name(result, result.rows[i], key), marks=marks(result.rows[i])),
+            *(number_cell(name, result, i, c) for c in columns),
+        )
         for i in (range(len(result.rows)) if rows is None else rows)
     ]
     return Table((Head(head or key.replace("_", " "), is_number=False), *map(Head, columns.values())), tuple(lines),
@@ -81,7 +89,10 @@ def by_name(
 def averages(name: str, result: Result, key: str, columns: Mapping[str, tuple[str, str]], caption: str) -> Table:
     """The rows that sum an answer up; ``columns`` maps each column to its head and unit."""
     lines = [
-        (Cell(f"{row[key]}"), *(number_cell(name, result, i, c, "averages", unit) for c, (_, unit) in columns.items()))
+        (
+            Cell(f"{row[key]}"),
+            *(number_cell(name, result, i, c, part="averages", unit=unit) for c, (_, unit) in columns.items()),
+        )
         for i, row in enumerate(result.averages)
     ]
     return Table((Head(key, is_number=False), *(Head(text) for text, _ in columns.values())), tuple(lines), caption)
@@ -98,10 +109,10 @@ def averages_by_slice(name: str, result: Result, across: str, column: str, capti
     lines = []
     for label, cells in found.items():
         shown = [_average_cell(name, result, cells.get(place), column) for place in places]
-        size = number_cell(name, result, next(iter(cells.values())), "cohort_size", "averages", "people")
+        size = number_cell(name, result, next(iter(cells.values())), "cohort_size", part="averages", unit="people")
         lines.append((Cell(label), size, *shown))
     heads = (Head(" / ".join(by), is_number=False), Head("people"), *(Head(str(place)) for place in places))
-    return Table(heads, tuple(lines), caption)
+    return Table(heads, _spread(lines), caption)
 
 
 def two_dates(name: str, result: Result, column: str, back: int, caption: str) -> Table:
@@ -125,26 +136,26 @@ def triangle(name: str, result: Result, column: str, caption: str) -> Table:
     for index, row in enumerate(result.rows):
         found.setdefault(row["date"], {})[row["period"]] = index
     heads = (Head("cohort", is_number=False), Head("people"), *(Head(str(period)) for period in periods))
-    lines = [_average_line(name, result, column, periods)] if result.averages else []
+    lines: list[tuple[Cell, ...]] = [_average_line(name, result, column, periods)] if result.averages else []
     for cohort, cells in found.items():
         shown = [_shaded(name, result, cells[p], column) if p in cells else Cell("") for p in periods]
         size = number_cell(name, result, next(iter(cells.values())), "cohort_size")
         lines.append((Cell(day(cohort, year=True)), size, *shown))
-    return Table(heads, tuple(lines), caption)
+    return Table(heads, _spread(lines), caption)
 
 
-def matrix(name: str, result: Result, down: str, across: str, column: str, caption: str) -> Table:
+def matrix(name: str, result: Result, across: tuple[str, str], column: str, caption: str) -> Table:
     """A table of two texts: where people come from down, where they are now across; shaded by the share of a row."""
-    rows, order = result.rows, list(dict.fromkeys([*(r[down] for r in result.rows), *(r[across] for r in result.rows)]))
-    index = {(row[down], row[across]): i for i, row in enumerate(rows)}
-    columns = [one for one in order if any(row[across] == one for row in rows)]
+    rows, (before, after) = result.rows, across
+    index = {(row[before], row[after]): i for i, row in enumerate(rows)}
+    columns = list(dict.fromkeys(row[after] for row in rows))
     lines = []
-    for start in [one for one in order if any(row[down] == one for row in rows)]:
-        total = sum(row[column] for row in rows if row[down] == start)
+    for start in dict.fromkeys(row[before] for row in rows):
+        total = sum(row[column] for row in rows if row[before] == start)
         cells = [
             replace(number_cell(name, result, index[start, end], column),
                     shade=rows[index[start, end]][column] / total if total else None)
-            if (start, end) in index else Cell("")
+            if (start, end) in index else Cell("0")
             for end in columns
         ]  # fmt: skip
         lines.append((Cell(_words(start)), *cells))
@@ -219,14 +230,29 @@ def _shaded(name: str, result: Result, index: int, column: str) -> Cell:
 def _average_line(name: str, result: Result, column: str, periods: Sequence[int]) -> tuple[Cell, ...]:
     known = {row["period"]: index for index, row in enumerate(result.averages)}
     cells = [_average_cell(name, result, known.get(period), column) for period in periods]
-    size = number_cell(name, result, known[0], "cohort_size", "averages", "people") if 0 in known else Cell(DASH)
+    size = (
+        number_cell(name, result, known[0], "cohort_size", part="averages", unit="people") if 0 in known else Cell(DASH)
+    )
     return (Cell("all, over"), size, *cells)
+
+
+def _spread(lines: Sequence[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
+    """Shades from the lowest to the highest, so that small differences can be seen."""
+    known = [cell.shade for line in lines for cell in line if cell.shade is not None]
+    low, span = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+
+    def shaded(cell: Cell) -> Cell:
+        if cell.shade is None:
+            return cell
+        return replace(cell, shade=_PALEST + (1 - _PALEST) * ((cell.shade - low) / span if span else 1.0))
+
+    return tuple(tuple(shaded(cell) for cell in line) for line in lines)
 
 
 def _average_cell(name: str, result: Result, index: int | None, column: str) -> Cell:
     if index is None:
         return Cell(DASH)
-    cell = number_cell(name, result, index, column, "averages", unit_of(result, column))
+    cell = number_cell(name, result, index, column, part="averages", unit=unit_of(result, column))
     return replace(cell, text=_short(cell.value, cell.text, result, column), shade=cell.value)
 
 
@@ -236,4 +262,3 @@ def _short(value: float | None, text: str, result: Result, column: str) -> str:
 
 def _words(text: str) -> str:
     return text.replace("_", " ")
-

@@ -17,8 +17,8 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 def number(value: float | None, unit: str) -> str:
     """A value in the unit of its column; a dash where it is undefined.
 
-    >>> number(1318, "people"), number(0.4187, "ratio"), number(None, "ratio"), number(152.9, "seconds")
-    ('1,318', '41.9%', '–', '2 min 33 s')
+    >>> number(1318, "people"), number(0.4187, "ratio"), number(152.9, "seconds")
+    ('1,318', '41.9%', '2 min 33 s')
     """
     if value is None:
         return DASH
@@ -36,7 +36,11 @@ def duration(seconds: float) -> str:
     ('48 s', '2 min 33 s', '2 h 2 min', '2 d 8 h')
     """
     whole = round(seconds)
-    for size, name, smaller, lesser in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s")):
+    for size, name, smaller, lesser in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
         if whole >= size:
             rest = whole % size // smaller
             return f"{whole // size} {name}" + (f" {rest} {lesser}" if rest else "")
@@ -50,6 +54,15 @@ def counted(value: int, noun: str, plural: str = "") -> str:
     ('1 person', '1,318 people')
     """
     return f"{value:,} {noun if value == 1 else plural or f'{noun}s'}"
+
+
+def in_days(value: float) -> str:
+    """A number of days, which may be a half.
+
+    >>> in_days(1), in_days(2.5)
+    ('1 day', '2.5 days')
+    """
+    return f"{value:g} day{'' if value == 1 else 's'}"
 
 
 def day(when: date, *, year: bool = False) -> str:
@@ -66,10 +79,11 @@ def days(first: date, last: date, *, year: bool = False) -> str:
     """A stretch of days as one writes it; a year is said where the days lie in two of them, or when asked for.
 
     >>> from datetime import date
-    >>> days(date(2025, 4, 1), date(2025, 4, 30)), days(date(2025, 3, 2), date(2025, 4, 1), year=True)
-    ('1–30 Apr', '2 Mar – 1 Apr 2025')
-    >>> days(date(2024, 12, 15), date(2025, 1, 13))
-    '15 Dec 2024 – 13 Jan 2025'
+    >>> for end in (date(2025, 4, 30), date(2025, 5, 13), date(2026, 1, 1)):
+    ...     print(days(date(2025, 4, 1), end).replace(DASH, "-"))
+    1-30 Apr
+    1 Apr - 13 May
+    1 Apr 2025 - 1 Jan 2026
     """
     if first == last:
         return day(first, year=year)

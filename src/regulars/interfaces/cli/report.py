@@ -41,20 +41,32 @@ Examples:
 @click.command(help=_HELP)
 @click.argument("name", type=click.Choice(_NAMES), metavar="NAME")
 @click.option(
-    "--format", "form", type=click.Choice(_FORMATS),
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
     help="HTML in one file, Markdown, or PDF.  [default: by the file's ending, else html]",
 )
 @click.option(
-    "--output", type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    metavar="FILE",
     help="Where to write; - is stdout.  [default: NAME-END.FORMAT in this folder]",
 )
 @click.option("--title", type=WORDS, help="Name of the product.  [default: that of the workspace's folder]")
 @click.option(
-    "--step", "steps", multiple=True, type=WORDS, metavar="STEP",
+    "--step",
+    "steps",
+    multiple=True,
+    type=WORDS,
+    metavar="STEP",
     help="A step of the funnel in the report conversion; repeat it.  [default: likely ones from the data]",
 )
 @click.option(
-    "--within", type=WORDS, default=DEFAULT_WITHIN, show_default=True, metavar="TIME",
+    "--within",
+    type=WORDS,
+    default=DEFAULT_WITHIN,
+    show_default=True,
+    metavar="TIME",
     help="How long an attempt at the funnel may take.",
 )
 @workspace_option

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.application.reports.conversion import bin_name
 from regulars.application.reports.tables import quoted_days, row_name, slice_name
-from regulars.application.reports.words import SHARES
+from regulars.application.reports.words import SHARES, number
 from regulars.domain.charts import chart
 from regulars.errors import MissingExtraError
 from regulars.interfaces.reports.palette import ACCENT, INK, MUTED, OF_CHARTS, PALE, RULE, SECOND, THIRD, WARM
@@ -56,6 +56,7 @@ def _config(font: str) -> Spec:
             "labelPadding": 6, "titlePadding": 8, "labelLimit": 180}  # fmt: skip
     return {
         "background": None,
+        "padding": {"left": 10, "right": 10, "top": 4, "bottom": 4},  # fonts differ from machine to machine
         "font": font,
         "view": {"stroke": None},
         "axis": axis,
@@ -114,7 +115,7 @@ def _lines(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
     ends = [{"window": [{"op": "last_value", "field": "date", "as": "end"}], "groupby": ["line"],
              "frame": [None, None]}, {"filter": "datum.date == datum.end"}]  # fmt: skip
     layers: list[Spec] = [
-        {"transform": [_OVER], "mark": {"type": "line", "interpolate": "monotone"}},
+        {"transform": [_OVER], "mark": "line"},
         {"transform": [{"filter": "datum.is_warming"}],
          "mark": {"type": "line", "strokeDash": [2, 3], "strokeWidth": 1.5}},
         {"transform": [{"filter": "datum.is_incomplete"}], "mark": {"type": "point", "filled": False, "size": 36}},
@@ -246,10 +247,9 @@ def _funnel(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
     line = exhibit.lines[0]
     result = answers[line.answer]
     values = [
-        {**_row(result, row), "name": row["name"],
-         "said": f"{row['users']:,}" + (f"  ({row['conversion_from_first']:.1%})" if row["conversion_from_first"] else "")}
+        {**_row(result, row), "said": f"{row['users']:,}  ({number(row['conversion_from_first'], 'ratio')})"}
         for row in result.rows
-    ]  # fmt: skip
+    ]
     spec = _bars_of(values, result, line)
     spec["layer"][1]["encoding"] = {"text": {"field": "said"}}
     spec["encoding"]["y"]["field"] = "step"

@@ -13,7 +13,7 @@ from regulars import __version__
 from regulars.application.reports.words import DASH
 from regulars.interfaces.reports.charts import svg_of
 from regulars.interfaces.reports.markup import Markup, element, group
-from regulars.interfaces.reports.palette import ACCENT, DARK, INK, MUTED, PAPER, RULE, SHADES, shade
+from regulars.interfaces.reports.palette import ACCENT, DARK, INK, MUTED, PAPER, RULE, SHADES, level_of, shade
 from regulars.interfaces.reports.sparkline import sparkline
 
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ def to_html(report: Report) -> str:
         element("meta", http_equiv="Content-Security-Policy", content=policy),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{report.product} {DASH} {report.title}{f' {DASH} {report.period}' if report.period else ''}"),
+        element(
+            "title", f"{report.product} {DASH} {report.title}{f' {DASH} {report.period}' if report.period else ''}"
+        ),
         Markup(f"<style>{style}</style>"),
     )
     questions = {name: msgspec.to_builtins(query) for name, query in report.questions.items()}
     asked = msgspec.json.encode(questions).decode()
     body = element("body", element("main", *_parts(report), data_questions=asked))
-    return f'<!DOCTYPE html>\n{element("html", head, body, lang="en").text}\n'
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en').text}\n"
 
 
 def _style() -> str:
@@ -119,12 +121,14 @@ def _figure(section: Answered) -> Markup:
     opening = opening.replace(
         'role="presentation"', f'role="img" aria-labelledby="{name}" aria-describedby="{name}-about"'
     )
-    flags = {flag for result in section.answers.values() for row in result.rows for flag in row["flags"]}
+    drawn_rows = [row for line in section.exhibit.lines for row in section.answers[line.answer].rows]
+    flags = {flag for row in drawn_rows for flag in row["flags"]} if section.exhibit.form in _MARKED else set()
     faint = f"; {_FAINT}" if flags & {"incomplete", "warming_up"} else ""
     caption = element("figcaption", f"{section.exhibit.about}{faint}.")
     return element("figure", Markup(f"{opening}>{said.text}{rest}"), caption)
 
 
+_MARKED = ("lines", "stack", "flows", "columns", "bars", "funnel")
 _FAINT = "faded, dotted or hollow: not over yet, or from before there were enough days"
 
 
@@ -132,7 +136,9 @@ def _table(table: Table, key: str) -> Markup:
     side = [None if head.is_number else "text" for head in table.heads]
     heads = [element("th", head.text, scope="col", class_=own) for head, own in zip(table.heads, side, strict=True)]
     lines = [
-        element("tr", element("th", _value("span", row[0]), scope="row"), *(_value("td", cell, key=key) for cell in row[1:]))
+        element(
+            "tr", element("th", _value("span", row[0]), scope="row"), *(_value("td", cell, key=key) for cell in row[1:])
+        )
         for row in table.rows
     ]
     return element(
@@ -147,7 +153,7 @@ def _value(name: str, cell: Cell, class_: str | None = None, *, key: str = "") -
     """A cell with its exact value, and the cell of the answer that it comes from."""
     origin, shaded = cell.origin, None
     if cell.shade is not None:
-        shaded = f"s{round(max(0.0, min(cell.shade, 1.0)) * SHADES)}" + (" faint" if cell.marks else "")
+        shaded = f"s{level_of(cell.shade, is_over=not cell.marks)}"
     source = f"{key}.{origin.answer}" if origin and key else origin.answer if origin else ""
     return element(
         name,

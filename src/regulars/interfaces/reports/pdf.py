@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from regulars import __version__
 from regulars.errors import MissingExtraError
 from regulars.interfaces.reports.charts import svg_of
-from regulars.interfaces.reports.palette import ACCENT, INK, MUTED, RULE, SHADES, shade
+from regulars.interfaces.reports.palette import ACCENT, INK, MUTED, RULE, SHADES, level_of, shade
 from regulars.interfaces.reports.sparkline import sparkline
 
 if TYPE_CHECKING:
     from regulars.application.reports.parts import Answered, Cell, Report, Table
 
 FONT = "Libertinus Serif"
-_STANDARD = "ua-1"  # tagged, so that a screen reader can follow it
+_STANDARD: Final = "ua-1"  # tagged, so that a screen reader can follow it
 
 
 def to_pdf(report: Report, now: datetime) -> bytes:
@@ -86,5 +86,5 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def _cell(cell: Cell) -> list[Any]:
-    level = None if cell.shade is None else round(max(0.0, min(cell.shade, 1.0)) * SHADES)
+    level = None if cell.shade is None else level_of(cell.shade, is_over=not cell.marks)
     return [cell.text + cell.marks, level]
