@@ -55,7 +55,7 @@ def compose(declared: Declaration, scope: Scope, ask: Ask, *, product: str) -> R
         _lede(scope, first),
         tuple(number for _, number, _ in figures),
         tuple(sections),
-        _terms(declared, scope, first, asked.values()),
+        _terms(scope, first, asked.values()),
         {name: result.query for name, result in asked.items()},
     )
 
@@ -157,7 +157,7 @@ def _condition(condition: Filter) -> str:
     return f"{condition.property} {condition.op.replace('_', ' ')}{words}"
 
 
-def _terms(declared: Declaration, scope: Scope, first: Result, results: Iterable[Result]) -> tuple[Term, ...]:
+def _terms(scope: Scope, first: Result, results: Iterable[Result]) -> tuple[Term, ...]:
     """How to read the report: days, people, comparisons, marks, and the definition of every metric in it."""
     covered, people = scope.coverage, first.population
     results = list(results)
@@ -173,9 +173,10 @@ def _terms(declared: Declaration, scope: Scope, first: Result, results: Iterable
         *(Term(mark, f"{flag.replace('_', ' ').capitalize()}: {words}.") for flag, (mark, words) in MARKS.items()
           if any(flag in row["flags"] for result in results for row in result.rows)),
     ]  # fmt: skip
-    if declared.name == "conversion" and scope.chosen.steps:
-        steps = " \N{RIGHTWARDS ARROW} ".join(map(str, scope.chosen.steps))
-        terms.append(Term("Funnel", f"{steps}, within {scope.chosen.within}."))
+    funnel = next((result for result in results if result.query.metric == "funnel"), None)
+    if funnel is not None:
+        steps = " \N{RIGHTWARDS ARROW} ".join(dict.fromkeys(row["name"] for row in funnel.rows))
+        terms.append(Term("Steps", f"{steps}, within {scope.chosen.within}."))
     told = " ".join(_notes(results))
     terms += [Term("Notes", told)] if told else []
     return (*terms, *(Term(title, text.removeprefix(f"{title}. ")) for title, text in sorted(used.items())))

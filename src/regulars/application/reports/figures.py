@@ -44,11 +44,11 @@ def pooled(period: int) -> Callable[[Scope, Result], Quote]:
     """Quote the retention of a period, over all cohorts for which it is over."""
 
     def quote(_: Scope, result: Result) -> Quote:
+        own = [row for row in result.rows if row["period"] == period and "incomplete" not in row["flags"]]
         index = next((i for i, row in enumerate(result.averages) if row["period"] == period), None)
-        if index is None:
+        if index is None or not own:
             return Quote(Cell(number(None, "ratio")), note=f"no week {period} is over yet")
         cell = number_cell("", result, index, "retention", part="averages", unit="ratio")
-        own = [row for row in result.rows if row["period"] == period and "incomplete" not in row["flags"]]
         trend = tuple(row["retention"] for row in own) if len(own) >= _SHORTEST_TREND else ()
         people = result.averages[index]["cohort_size"]
         words = f"{people:,} people who came first in the weeks of {days(own[0]['date'], own[-1]['date'])}"

@@ -12,6 +12,7 @@ from regulars.application.reports.tables import quoted_days, row_name, slice_nam
 from regulars.application.reports.words import SHARES, number
 from regulars.domain.charts import chart
 from regulars.errors import MissingExtraError
+from regulars.interfaces.reports.markup import all_showable, showable
 from regulars.interfaces.reports.palette import ACCENT, INK, MUTED, OF_CHARTS, PALE, RULE, SECOND, THIRD, WARM
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def svg_of(section: Answered, font: str) -> str:
     except ImportError as exc:
         raise MissingExtraError("vl-convert-python", "report", "a report with charts") from exc
     spec = _FORMS[exhibit.form](exhibit, section.answers)
-    drawn: str = vl_convert.vegalite_to_svg({**spec, "autosize": _FIT, "config": _config(font)}, allowed_base_urls=[])
+    drawn: str = vl_convert.vegalite_to_svg(
+        {**all_showable(spec), "autosize": _FIT, "config": _config(font)}, allowed_base_urls=[]
+    )
     return _recoloured(_plain(drawn))
 
 
@@ -253,7 +256,7 @@ def _funnel(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
     spec = _bars_of(values, result, line)
     spec["layer"][1]["encoding"] = {"text": {"field": "said"}}
     spec["encoding"]["y"]["field"] = "step"
-    labels = {str(row["step"]): row["name"] for row in result.rows}
+    labels = {str(row["step"]): showable(row["name"]) for row in result.rows}
     spec["encoding"]["y"]["axis"]["labelExpr"] = f"{json.dumps(labels)}[datum.label]"
     return spec
 

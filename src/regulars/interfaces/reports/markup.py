@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
+from typing import Any
+
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,23 @@ def _text(child: Markup | str | None) -> str:
     return child.text if isinstance(child, Markup) else _escaped(child)
 
 
+def showable(text: str) -> str:
+    r"""Text with a sign in place of each character that XML cannot hold, and at which what draws charts gives up.
+
+    >>> showable("a\x07b")
+    'a\ufffdb'
+    """
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def all_showable(part: Any) -> Any:
+    """The same with every text in it :func:`showable`, however deep in lists and mappings."""
+    if isinstance(part, dict):
+        return {key: all_showable(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [all_showable(each) for each in part]
+    return showable(part) if isinstance(part, str) else part
+
+
 def _escaped(text: str) -> str:
-    """Escaped, without the control characters that no XML may hold."""
-    return html.escape("".join(c if c >= " " or c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return html.escape(showable(text))

@@ -1,16 +1,19 @@
-"""A report as PDF, set by Typst from a template of ours with the fonts that Typst brings: no browser, no network."""
+"""A report as PDF, set by Typst from a template of ours with the fonts that Typst brings: no browser, no network.
+
+Fonts of the machine only stand in for characters that those do not have.
+"""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from regulars import __version__
 from regulars.errors import MissingExtraError
 from regulars.interfaces.reports.charts import svg_of
+from regulars.interfaces.reports.markup import all_showable
 from regulars.interfaces.reports.palette import ACCENT, INK, MUTED, RULE, SHADES, level_of, shade
 from regulars.interfaces.reports.sparkline import sparkline
 
@@ -32,13 +35,15 @@ def to_pdf(report: Report, now: datetime) -> bytes:
     except ImportError as exc:
         raise MissingExtraError("typst", "pdf", "a report as PDF") from exc
     # Everything that is not ours travels as data, never as markup.
-    return typst.compile(
-        files(__package__).joinpath("report.typ").read_bytes(),
-        sys_inputs={"report": msgspec.json.encode(_content(report)).decode()},
-        ignore_system_fonts=True,
-        pdf_standards=_STANDARD,
-        timestamp=now.replace(tzinfo=UTC, microsecond=0),
-    )
+    content = {"report": json.dumps(all_showable(_content(report)))}
+    template = files(__package__).joinpath("report.typ").read_bytes()
+    moment = now.replace(tzinfo=UTC, microsecond=0)
+    try:
+        made: bytes = typst.compile(template, sys_inputs=content, timestamp=moment, pdf_standards=_STANDARD)
+    except typst.TypstError:
+        # The standard refuses a character that no font here can show; the reader would rather have the report.
+        made = typst.compile(template, sys_inputs=content, timestamp=moment)
+    return made
 
 
 def _content(report: Report) -> dict[str, Any]:
