@@ -82,11 +82,6 @@ class Scope:
         return (self.settled - self.first).days + 1
 
     @property
-    def before_first(self) -> date:
-        """The first day of the period of equal length before."""
-        return self.first - timedelta(days=self.days)
-
-    @property
     def context_first(self) -> date:
         """Where charts by day begin: with the period, or earlier for a short one, but not before the data."""
         early = min(self.first, self.last - timedelta(days=_CONTEXT_DAYS - 1))
