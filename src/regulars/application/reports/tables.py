@@ -112,7 +112,7 @@ def averages_by_slice(name: str, result: Result, across: str, column: str, capti
     places = sorted({row[across] for row in result.averages})
     lines = []
     for label, cells in found.items():
-        shown = [_average_cell(name, result, cells.get(place), column) for place in places]
+        shown = [_average_cell(name, result, cells[place], column) for place in places]
         size = number_cell(name, result, next(iter(cells.values())), "cohort_size", part="averages", unit="people")
         lines.append((Cell(label), size, *shown))
     heads = (Head(" / ".join(by), is_number=False), Head("people"), *(Head(str(place)) for place in places))
@@ -140,7 +140,7 @@ def triangle(name: str, result: Result, column: str, caption: str) -> Table:
     for index, row in enumerate(result.rows):
         found.setdefault(row["date"], {})[row["period"]] = index
     heads = (Head("cohort", is_number=False), Head("people"), *(Head(str(period)) for period in periods))
-    lines: list[tuple[Cell, ...]] = [_average_line(name, result, column, periods)] if result.averages else []
+    lines: list[tuple[Cell, ...]] = [_average_line(name, result, column, periods)]
     for cohort, cells in found.items():
         shown = [_shaded(name, result, cells[p], column) if p in cells else Cell("") for p in periods]
         size = number_cell(name, result, next(iter(cells.values())), "cohort_size")
@@ -216,10 +216,8 @@ def _shaded(name: str, result: Result, index: int, column: str) -> Cell:
 
 def _average_line(name: str, result: Result, column: str, periods: Sequence[int]) -> tuple[Cell, ...]:
     known = {row["period"]: index for index, row in enumerate(result.averages)}
-    cells = [_average_cell(name, result, known.get(period), column) for period in periods]
-    size = (
-        number_cell(name, result, known[0], "cohort_size", part="averages", unit="people") if 0 in known else Cell(DASH)
-    )
+    cells = [_average_cell(name, result, known[period], column) for period in periods]
+    size = number_cell(name, result, known[periods[0]], "cohort_size", part="averages", unit="people")
     return (Cell("all, over"), size, *cells)
 
 
@@ -236,9 +234,7 @@ def _spread(lines: Sequence[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
     return tuple(tuple(shaded(cell) for cell in line) for line in lines)
 
 
-def _average_cell(name: str, result: Result, index: int | None, column: str) -> Cell:
-    if index is None:
-        return Cell(DASH)
+def _average_cell(name: str, result: Result, index: int, column: str) -> Cell:
     cell = number_cell(name, result, index, column, part="averages", unit=unit_of(result, column))
     return replace(cell, text=_short(cell.value, cell.text, result, column), shade=cell.value)
 
