@@ -127,8 +127,8 @@ def test_growth_accounts_for_everybody_of_the_period_before() -> None:
         "not; 5 were new and 1 came back after a break."
     )
     assert finding(report, "new") == (
-        "People active for the first time fell 50.0% to 5 (6 Mar \N{EN DASH} 4 Apr vs 4 Feb \N{EN DASH} 5 Mar), 35.7% "
-        "of all active."
+        "People active for the first time fell 50.0% to 5 (6 Mar \N{EN DASH} 4 Apr vs 4 Feb \N{EN DASH} 5 Mar). That "
+        "is 35.7% of all active."
     )
     assert quoted(report, "New in") == (
         "5",

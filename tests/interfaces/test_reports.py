@@ -175,9 +175,9 @@ def test_a_page_can_be_read_without_seeing_it(pages: dict[str, str], name: str) 
 
 def test_every_text_has_enough_contrast_in_light_and_dark() -> None:
     """4.5 to 1, also on shaded cells."""
-    for colour in (INK, MUTED):
-        assert contrast(colour, PAPER) >= 4.5
-        assert contrast(DARK[colour], DARK[PAPER]) >= 4.5
+    for color in (INK, MUTED):
+        assert contrast(color, PAPER) >= 4.5
+        assert contrast(DARK[color], DARK[PAPER]) >= 4.5
     for level in range(SHADES + 1):
         assert contrast(*shade(level)) >= 4.495
 

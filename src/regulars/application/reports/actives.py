@@ -63,8 +63,8 @@ def _new(scope: Scope, answers: Answers) -> str:
     result = answers["periods"]
     change = compare(scope, result, "new", 1)
     row = result.rows[change.row]
-    share = f", {row['new'] / row['active_users']:.1%} of all active" if row["active_users"] else ""
-    return moved("People active for the first time", change).removesuffix(".") + f"{share}."
+    share = f" That is {row['new'] / row['active_users']:.1%} of all active." if row["active_users"] else ""
+    return f"{moved('People active for the first time', change)}{share}"
 
 
 NEW = Section(

@@ -11,7 +11,6 @@ from regulars.application.reports.conversion import (
     REVENUE,
     SPEED,
     TREND,
-    entries,
     funnel_of,
     payments_question,
 )
@@ -120,6 +119,3 @@ def declaration(name: str) -> Declaration:
     if name not in DECLARATIONS:
         raise UnknownNameError("report", name, DECLARATIONS, code="unknown_report")
     return DECLARATIONS[name]
-
-
-__all__ = ["DECLARATIONS", "declaration", "entries"]
