@@ -212,6 +212,21 @@ def test_the_funnel_follows_everybody_for_as_long_as_an_attempt_may_take() -> No
     assert "Revenue" not in {each.label for each in report.key_numbers}
 
 
+def test_a_funnel_that_loses_nobody_says_so_and_an_open_day_hides_no_step() -> None:
+    """The last day, not over, has logins only; the purchases before it still are a step."""
+    visits = [(f"u{n}", kind, 20 + step) for n in range(3) for step, kind in enumerate(("login", "purchase"))]
+    with workspace([("x", "view", 0), *visits, ("x", "login", 45)], last=45, hour=12) as ws:
+        report = answer(ws, "conversion", start="2026-01-20", end="2026-02-19")
+    assert finding(report, "funnel").endswith("reached purchase within 14 days; nobody was lost on the way.")
+
+
+def test_weeks_begin_where_the_data_do() -> None:
+    """The 5th of January is a Monday: no empty week stands before it."""
+    with workspace(daily(dict.fromkeys(range(20), 2)), last=19) as ws:
+        rows = next(s for s in answer(ws, "summary").sections if s.key == "new").answers["weeks"].rows
+    assert rows[0]["date"] == FIRST
+
+
 def test_without_two_kinds_of_action_there_is_no_funnel_and_the_report_says_so() -> None:
     """Every section about it, and no key number."""
     with workspace([("ada", "dance", 0)], last=0) as ws:

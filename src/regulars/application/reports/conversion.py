@@ -28,7 +28,7 @@ _MOST_SLICES = 8
 
 def kinds_question(scope: Scope) -> Query:
     """Which actions people of the period do, whether they make them active or not."""
-    return scope.query("actions", scope.first, activity="any", every=scope.days, anchor=scope.first,
+    return scope.query("actions", scope.first, scope.settled, activity="any", every=scope.days, anchor=scope.first,
                        breakdown=("event.action",), limit=1000)  # fmt: skip
 
 
@@ -88,11 +88,11 @@ def _reached(scope: Scope, answers: Answers) -> str:
     if not rows or not rows[0]["users"]:
         return f"Nobody took the first step in {when}."
     worst = max(range(len(rows) - 1), key=lambda index: (rows[index]["dropped"], -index))
+    lost = f"most were lost between {rows[worst]['name']} and {rows[worst + 1]['name']} ({rows[worst]['dropped']:,})"
     return (
         f"Of {counted(rows[0]['users'], 'person', 'people')} who began in {when}, {rows[-1]['users']:,} "
         f"({number(rows[-1]['conversion_from_first'], 'ratio')}) reached {rows[-1]['name']} within "
-        f"{scope.chosen.within}; most were lost between {rows[worst]['name']} and {rows[worst + 1]['name']} "
-        f"({rows[worst]['dropped']:,})."
+        f"{scope.chosen.within}; {lost if rows[worst]['dropped'] else 'nobody was lost on the way'}."
     )
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.reports.words import day, days
+from regulars.domain.calendar import Buckets
 from regulars.domain.query import Query, Range
 from regulars.errors import QueryError
 
@@ -91,7 +92,7 @@ class Scope:
     def weeks_first(self) -> date:
         """Where charts by week begin: on the start of a week."""
         early = max(min(self.first, self.last - timedelta(days=7 * _CONTEXT_WEEKS - 1)), self.coverage.first_day)
-        return early - timedelta(days=(early.weekday() - self.coverage.week_start) % 7)
+        return Buckets("week", self.coverage.week_start).start(early)
 
     @property
     def label(self) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Spec = dict[str, Any]
 WIDTH, HEIGHT = 640, 190
-_BAR_STEP, _MOST_LABELS = 26, 9
+_BAR_STEP, _MOST_LABELS, _NAME_HIGH = 26, 9, 14
 _SERIES = [ACCENT, SECOND, THIRD, WARM, PALE]
 _UTC = {"scale": {"type": "utc"}, "type": "temporal"}  # days are dates: no time zone of the machine may move them
 _OVER = {"filter": "!datum.is_incomplete && !datum.is_warming"}
@@ -115,8 +115,6 @@ def _lines(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
     y = {**_quantity(first, exhibit.lines[0], exhibit.label), "field": "value"}
     x = {"field": "date", **_UTC, "title": None, "axis": {"format": "%-d %b", "values": _labelled(first)}}
     color = {"field": "line", "type": "nominal", "legend": None, "sort": None}
-    ends = [{"window": [{"op": "last_value", "field": "date", "as": "end"}], "groupby": ["line"],
-             "frame": [None, None]}, {"filter": "datum.date == datum.end"}]  # fmt: skip
     layers: list[Spec] = [
         {"transform": [_OVER], "mark": "line"},
         {"transform": [{"filter": "datum.is_warming"}],
@@ -124,14 +122,24 @@ def _lines(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
         {"transform": [{"filter": "datum.is_incomplete"}], "mark": {"type": "point", "filled": False, "size": 36}},
     ]  # fmt: skip
     if len(exhibit.lines) > 1:
-        layers.append({
-            "transform": ends, "mark": {"type": "text", "align": "left", "dx": 6, "fontWeight": 600},
-            "encoding": {"text": {"field": "line"}},
-        })  # fmt: skip
+        name = {"type": "text", "align": "left", "dx": 6, "fontWeight": 600}
+        beside = {"y": {**y, "field": "beside"}, "text": {"field": "line"}}
+        layers.append({"data": {"values": _ends(values)}, "mark": name, "encoding": beside})
     return {
         "data": {"values": values}, "width": WIDTH, "height": HEIGHT,
         "encoding": {"x": x, "y": y, "color": color}, "layer": layers,
     }  # fmt: skip
+
+
+def _ends(values: list[Spec]) -> list[Spec]:
+    """The last point of each line, with a place beside it for its name, where names do not cover each other."""
+    last = {each["line"]: each for each in values if each["value"] is not None}
+    line_high = _NAME_HIGH / HEIGHT * max((each["value"] for each in values if each["value"] is not None), default=1)
+    found: list[Spec] = []
+    for each in sorted(last.values(), key=lambda one: (one["value"], -list(last).index(one["line"]))):
+        lowest = found[-1]["beside"] + line_high if found else each["value"]
+        found.append({**each, "beside": max(each["value"], lowest)})
+    return found
 
 
 def _labelled(result: Result) -> list[float]:
