@@ -1,4 +1,4 @@
-"""What the verbs need from the outside: an engine that runs SQL and changes rows."""
+"""What the verbs need from the outside: an engine that runs SQL and changes rows, and a store for what comes in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from regulars.domain.dialect import Dialect
 
@@ -59,3 +61,100 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the database back."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """One event on its way into the journal: its wire form as JSON bytes, and when it was received (naive UTC)."""
+
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event in the journal, at its place there."""
+
+    offset: int
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Places of the journal that cannot be read: ``journal_damaged`` or ``journal_missing``; ends are included.
+
+    ``body`` is what is left of a damaged entry.
+    """
+
+    first: int
+    last: int
+    reason: str
+    body: bytes | None = None
+
+    @property
+    def count(self) -> int:
+        """How many places these are."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class Page:
+    """A stretch of the journal: every place up to ``through`` is in ``entries`` or in ``faults``, exactly once."""
+
+    entries: tuple[Entry, ...]
+    faults: tuple[Fault, ...]
+    through: int
+
+
+class Journal(Protocol):
+    """What was accepted, in order, kept until the warehouse has it.
+
+    An offset is a place in that order: 1, 2, 3, without gaps, never used twice. Many threads may append, and other
+    processes too. Errors leave it as :class:`regulars.errors.JournalError`.
+    """
+
+    @property
+    def id(self) -> str:
+        """Tells this journal from every other; with the offset it names an event that came without an id."""
+
+    def submit(self, envelopes: Sequence[Envelope]) -> Future[range]:
+        """Queue envelopes and return at once; the future holds their offsets as soon as they are durable.
+
+        Errors: ``journal_full`` while too much waits to become durable; nothing was queued.
+        """
+
+    def append(self, envelopes: Sequence[Envelope]) -> range:
+        """Keep envelopes and return their offsets; when this returns, they are durable."""
+
+    def last_offset(self) -> int:
+        """The greatest offset given so far, 0 before the first."""
+
+    def read(self, after: int, limit: int) -> Page:
+        """At most ``limit`` places behind an offset, in order."""
+
+    def start_after(self, offset: int) -> None:
+        """Never give an offset up to this one from now on."""
+
+    def prune(self, before: int) -> None:
+        """Remove the entries before an offset; the offsets stay used."""
+
+    def received_since(self, moment: datetime) -> int:
+        """The first offset received at a moment or later; the one behind the last when there is none."""
+
+    def forget(self, words: Sequence[str], through: int) -> int:
+        """Remove the entries up to an offset that hold one of the words, without a trace; returns how many."""
+
+    def close(self) -> None:
+        """Make durable what waits, and give the files back."""
+
+
+class OperationalStore(Protocol):
+    """What a workspace must remember before, or beside, the warehouse."""
+
+    @property
+    def journal(self) -> Journal:
+        """What was accepted and may not be in the warehouse yet."""
+
+    def close(self) -> None:
+        """Give everything back."""

@@ -8,7 +8,6 @@ can still read them; a transaction sees what was committed before its first read
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import DUCKDB, Dialect
 from regulars.errors import EngineError, RegularsError
 from regulars.infrastructure.engines.upgrade import schema_changes
+from regulars.infrastructure.files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -146,7 +146,7 @@ class DuckDBEngine:
             self.close()
             try:
                 fresh.replace(self.path)
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
             finally:
                 self._connect()
         return True
@@ -212,15 +212,6 @@ class _Readers:
             with self._changed:
                 self._closed = False
                 self._changed.notify_all()
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename is only durable once its folder is.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Table:
