@@ -37,7 +37,8 @@ class Snapshot:
 class Engine(Protocol):
     """A database. It knows SQL and rows, and no metric.
 
-    Driver errors leave it as :class:`regulars.errors.EngineError`, with the driver's error as their cause.
+    Driver errors leave it as :class:`regulars.errors.EngineError`, with the driver's error as their cause; its code is
+    ``bad_value`` where the driver blames the rows, not the disk, the memory or itself.
     """
 
     @property
@@ -82,14 +83,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Fault:
-    """Places of the journal that cannot be read: ``journal_damaged`` or ``journal_missing``; ends are included.
+    """Places of the journal, ends included, whose entries cannot be loaded, and why.
 
-    ``body`` is what is left of a damaged entry.
+    ``reason`` is ``journal_damaged``, ``journal_missing`` or ``not_storable``; ``body`` is what is left of the entry.
     """
 
     first: int
     last: int
     reason: str
+    detail: str
     body: bytes | None = None
 
     @property

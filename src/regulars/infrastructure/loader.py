@@ -170,9 +170,10 @@ class Loader:
         tell("check", 0, None)
         columns = survey(self._engine, opened, columns, self._settings.imports.string_bytes)
         self._name_fields(opened, columns)
-        if timezone is None and "timestamp" in columns:
+        naive = (validate.naive_rule(),) if opened.by_row else ()
+        rules = (*erased_rules(self._engine, columns, chosen), *naive, *self._rules(chosen))
+        if not naive and timezone is None and "timestamp" in columns:
             validate.refuse_naive_times(self._engine, opened, columns)
-        rules = (*erased_rules(self._engine, columns, chosen), *self._rules(chosen))
         validate.create_events(self._engine, validate.utc_microseconds(self._engine, timezone), rules)
         summary = validate.summarise(self._engine, now, columns)
         ((broken,),) = self._engine.fetch(f"SELECT count(*) FROM {BROKEN}")

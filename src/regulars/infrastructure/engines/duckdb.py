@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _STORAGE_VERSION = "v1.5.0"
+_BLAMES_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 
 
 class DuckDBEngine:
@@ -229,4 +230,5 @@ def _driver_errors(doing: str, sql: str | None = None) -> Iterator[None]:
             raise
         # An interrupted query is a bare RuntimeError.
         first_line = str(exc).partition("\n")[0]
-        raise EngineError(f"DuckDB could not {doing}: {first_line}", sql=sql) from exc
+        code = "bad_value" if isinstance(exc, _BLAMES_ROWS) else None
+        raise EngineError(f"DuckDB could not {doing}: {first_line}", code=code, sql=sql) from exc

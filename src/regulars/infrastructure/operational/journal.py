@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from regulars.application.ports import Envelope
     from regulars.infrastructure.operational.sqlite import SqliteFile
 
-DAMAGED, MISSING = "journal_damaged", "journal_missing"
+_DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum does not match"
+_MISSING = "journal_missing", "the journal does not have this entry any more"
 _PAGE_BYTES = 32 << 20
 _PRUNED_AT_ONCE = 10_000
 # The greater of the two, so that one damaged number never makes an offset come twice.
@@ -66,14 +67,14 @@ class SqliteJournal:
         for row in rows:
             offset, received, _, body = row
             if offset > through + 1:
-                faults.append(Fault(through + 1, offset - 1, MISSING))
+                faults.append(Fault(through + 1, offset - 1, *_MISSING))
             if _is_sound(row):
                 entries.append(Entry(offset, body, instant(received)))
             else:
-                faults.append(Fault(offset, offset, DAMAGED, body if isinstance(body, bytes) else None))
+                faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
             through = offset
         if end > through and not _is_full(rows):
-            faults.append(Fault(through + 1, end, MISSING))
+            faults.append(Fault(through + 1, end, *_MISSING))
             through = end
         return Page(tuple(entries), tuple(faults), through)
 
