@@ -246,6 +246,9 @@ MEANINGS = {
     "import.store_ip": "Whether addresses of clients are kept",
     "engine.memory_limit": "Memory of the database; beyond it, it spills to disk",
     "engine.threads": "Threads of the database; left out: one per core",
+    "journal.memory_mib": "Tracked events that may wait to be written to disk, in MiB; more are refused as `journal_full`",
+    "journal.disk_floor_mib": "MiB that stay free on the disk; below, tracked events are refused as `disk_full`",
+    "journal.keep_days": "Days for which the journal keeps what the database has already",
 }
 EXAMPLE = """timezone = "Europe/Berlin"
 week_start = "monday"
