@@ -118,7 +118,8 @@ class Workspace(Questions):
             JournalError: ``journal_full``, ``disk_full``, ``journal_failed``: the event could not be kept.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> ws.track("ada", "like", timestamp="2026-01-05T09:00:00Z", event_id="first")
             'first'
             >>> ws.active_users(start="2026-01-05").rows[0]["active_users"]
@@ -140,7 +141,8 @@ class Workspace(Questions):
         """Where everything is that was ever tracked: loaded, repeated, in the dead letter, or still in the journal.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.track("ada", "like")
             >>> ws.journal_audit()
             JournalAudit(accepted=1, loaded=0, duplicates=0, dead_letter=0, backlog=1)
