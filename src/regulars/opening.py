@@ -25,6 +25,7 @@ def open(
     timezone: str | None = None,
     read_only: bool = False,
     clock: Callable[[], datetime] | None = None,
+    max_events: int | None = None,
 ) -> Workspace:
     """Open a workspace folder, or one in memory when no path is given.
 
@@ -34,6 +35,8 @@ def open(
         timezone: Short for ``Settings(timezone=...)``, in memory only.
         read_only: Share the workspace with other readers; nothing can be loaded.
         clock: Gives the present instant in UTC; the machine's clock by default.
+        max_events: Bounds a workspace in memory: beyond it the oldest days are dropped, each of them whole, and rows
+            that look at dropped days are flagged ``truncated``. The newest day always stays.
 
     Raises:
         WorkspaceError: The folder is no workspace.
@@ -46,7 +49,11 @@ def open(
     """
     if path is None:
         own = settings or Settings(timezone=timezone or "UTC")
-        return Workspace(DuckDBEngine(), own, clock=clock)
+        if max_events is not None and max_events < 1:
+            raise QueryError(f"max_events must be at least 1, not {max_events}", code="bad_option")
+        return Workspace(DuckDBEngine(), own, clock=clock, max_events=max_events)
+    if max_events is not None:
+        raise QueryError("max_events bounds a workspace in memory; a folder keeps everything", code="memory_only")
     if settings is not None or timezone is not None:
         raise QueryError(
             f"a workspace folder has its settings in {SETTINGS_NAME}; edit that file", code="settings_in_folder"

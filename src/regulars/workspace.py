@@ -57,6 +57,7 @@ class Workspace(Questions):
         lock: WorkspaceLock | None = None,
         read_only: bool = False,
         clock: Callable[[], datetime] | None = None,
+        max_events: int | None = None,
     ) -> None:
         self._engine = engine
         self.settings = settings
@@ -66,7 +67,10 @@ class Workspace(Questions):
         self._reads = StateReads()
         self._clock = clock or (lambda: datetime.now(UTC))
         keep = timedelta(days=settings.journal.keep_days if folder else 0)
-        self._tracker = Tracker(engine, settings, self._load_entries, self.now, self._open_store, keep=keep)
+        self._max_events = max_events
+        self._tracker = Tracker(
+            engine, settings, self._load_entries, self.now, self._open_store, keep=keep, most=max_events
+        )
         if not read_only:
             engine.create_schema()
             fill_holidays(engine, settings.holidays)
@@ -206,7 +210,7 @@ class Workspace(Questions):
                 source, now=now, format=format, kind=kind, timezone=timezone, mapping=mapping, progress=progress
             )
 
-        return load_and_refresh(self.engine, self.settings, facts, now)
+        return load_and_refresh(self.engine, self.settings, facts, now, most=self._max_events)
 
     def preview(
         self,

@@ -49,7 +49,7 @@ STORED = "SELECT event_id, json_extract_string(action_metadata, '/mark') AS mark
 
 def live_and_die(folder, life, seconds):
     """Let a process track for a while after its first event, kill it, and return what it acknowledged."""
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 -- our own program
         [sys.executable, "-c", TRACKER, str(folder), str(life)],
         env=environment(), stdout=subprocess.PIPE, text=True, bufsize=1,
     )  # fmt: skip
@@ -145,7 +145,7 @@ def test_a_drain_may_be_killed_at_every_statement(tmp_path, part):
     # Every tenth statement, from the reading of the entries over the refresh to the commit.
     told = []
     for last in itertools.count(1 + part * 10, 30):
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 -- our own program
             [sys.executable, "-c", FALLING, str(folder), str(last)],
             env=environment(), capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip

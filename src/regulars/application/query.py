@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -25,11 +25,11 @@ from regulars.domain.result import Result, result_columns, result_rows
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
 from regulars.domain.segments import FROZEN, PREFIX
 from regulars.domain.sql import Values
+from regulars.domain.truncation import TRUNCATED, words
 from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import date
 
     from regulars.application.ports import Engine
     from regulars.application.reads import Read
@@ -127,11 +127,16 @@ def _result(  # noqa: PLR0917 -- the parts of one record
         timezone=context.timezone,
         source=planned.source,
         population=_population(ledger, planned.query),
-        warnings=(*reasons, *planned.warnings, *(notes if undefined else ())),
+        warnings=(*reasons, *planned.warnings, *_truncated(context, shown), *(notes if undefined else ())),
         additive=planned.additive,
         people_columns=tuple(planned.shape.people),
         averages=averages(planned, shown) if averages else [],
     )
+
+
+def _truncated(context: Context, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    dropped = context.dropped_through
+    return [words(dropped)] if dropped and any(TRUNCATED in row["flags"] for row in rows) else []
 
 
 def _population(ledger: dict[str, int], query: Query) -> dict[str, Any]:
@@ -194,6 +199,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         stale_sessions=bool(stored) and stored.get("sessions") != wanted["sessions"],
         first_instant=first_instant,
         last_instant=last_instant,
+        dropped_through=dropped_through(read),
     )
 
 
@@ -211,6 +217,12 @@ def stored_definitions(read: Read) -> dict[str, str]:
     """The definitions that the stored rows were built with; empty before the first load."""
     rows = read("SELECT value FROM workspace_state WHERE name = 'definitions'")
     return json.loads(rows[0][0]) if rows else {}
+
+
+def dropped_through(read: Read) -> date | None:
+    """The last day that a bounded workspace let go, if there is one."""
+    rows = read("SELECT value FROM workspace_state WHERE name = 'dropped_through'")
+    return date.fromisoformat(rows[0][0]) if rows else None
 
 
 def _slice_names(definitions: Mapping[str, str]) -> frozenset[str]:
