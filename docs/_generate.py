@@ -245,6 +245,8 @@ MEANINGS = {
     "import.string_bytes": "Longest text in an event",
     "import.name_characters": "Longest name of an event or property",
     "import.store_ip": "Whether addresses of clients are kept",
+    "engine.name": "Engine that answers questions; [](engines.md) says which there are",
+    "engine.options": "Options of that engine, handed to it as they are",
     "engine.memory_limit": "Memory of the database; beyond it, it spills to disk",
     "engine.threads": "Threads of the database; left out: one per core",
     "journal.memory_mib": "MiB of tracked events that may wait to be written; more are refused as `journal_full`",

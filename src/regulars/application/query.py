@@ -31,7 +31,7 @@ from regulars.errors import UnknownNameError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from regulars.application.ports import Engine
+    from regulars.application.ports import Engine, Reader
     from regulars.application.reads import Read
     from regulars.domain.dialect import Dialect
     from regulars.domain.query import Query
@@ -44,7 +44,7 @@ _ASKS_FOR_EVENTS = ("schema", "timezone", "actions", "population")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, reads: StateReads | None = None) -> Result:
+def analyze(engine: Reader, settings: Settings, query: Query, now: datetime, reads: StateReads | None = None) -> Result:
     """Answer one question on an engine, at the instant ``now`` (naive UTC).
 
     Everything in the answer comes from one committed state. ``reads`` remembers what several questions on one engine
@@ -73,7 +73,7 @@ def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, rea
 
 
 def list_people(
-    engine: Engine, context: Context, query: Query, row: Mapping[str, Any], column: str | None
+    engine: Reader, context: Context, query: Query, row: Mapping[str, Any], column: str | None
 ) -> list[str]:
     """Ids of the people whom one cell of a result counts, sorted; as many as the cell says."""
     statement = plan_people(query, context, row, column)
@@ -83,7 +83,7 @@ def list_people(
 
 
 def list_events(
-    engine: Engine, context: Context, query: Query, row: Mapping[str, Any], people: list[str]
+    engine: Reader, context: Context, query: Query, row: Mapping[str, Any], people: list[str]
 ) -> list[Evidence]:
     """The events that make given people count in a row, in their order."""
     statement = plan_events(query, context, row, people)
