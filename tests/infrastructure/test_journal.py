@@ -236,6 +236,100 @@ def test_a_failed_commit_tells_every_caller_and_the_next_one_succeeds(journal):
     assert journal.append(letters("b")) == range(1, 2)
 
 
+class Faulty:
+    """A connection on which one statement fails once, before or after SQLite has done it."""
+
+    def __init__(self, connection, statement, *, afterwards, error):
+        self.connection, self.statement = connection, statement
+        self.afterwards, self.error = afterwards, error
+
+    def execute(self, text, *values):
+        if text.startswith(self.statement):
+            if self.afterwards:
+                self.connection.execute(text, *values)
+            raise self.error
+        return self.connection.execute(text, *values)
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+
+def fault(message, code):
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize("afterwards", [False, True])
+@pytest.mark.parametrize("statement", ["BEGIN", "SELECT", "UPDATE", "COMMIT"])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (fault("disk I/O error", sqlite3.SQLITE_IOERR), "journal_failed"),
+        (fault("database or disk is full", sqlite3.SQLITE_FULL), "disk_full"),
+        (fault("database disk image is malformed", sqlite3.SQLITE_CORRUPT), "journal_damaged"),
+        (OSError(5, "Input/output error"), "journal_failed"),
+    ],
+    ids=["io", "full", "corrupt", "system"],
+)
+def test_whatever_fails_is_said_and_the_next_commit_begins_on_a_clean_log(journal, statement, afterwards, error, code):
+    journal.append(letters("a"))
+    file = journal._file
+    file._writer = Faulty(file._writer, statement, afterwards=afterwards, error=error)
+    with pytest.raises(JournalError) as raised:
+        journal.append(letters("b"))
+    assert code_of(raised) == code
+    offsets = journal.append(letters("c"))
+    page = journal.read(0, 10)
+    # What failed after it was durable may be there, whole; nothing else may.
+    assert (
+        bodies(page) in (["a", "c"], ["a", "b", "c"])
+        if statement == "COMMIT" and afterwards
+        else bodies(page) == ["a", "c"]
+    )
+    assert [entry.offset for entry in page.entries][-1] == offsets[0]
+    assert page.faults == ()
+
+
+def test_a_log_that_cannot_be_cleaned_keeps_the_journal_shut(journal):
+    journal.append(letters("a"))
+    file = journal._file
+    error = fault("disk I/O error", sqlite3.SQLITE_IOERR)
+    file._writer = Faulty(file._writer, "COMMIT", afterwards=False, error=error)
+    connect = file._connect_writer
+    file._connect_writer = lambda: Faulty(connect(), "PRAGMA wal_checkpoint", afterwards=False, error=error)
+    for _ in range(3):
+        with pytest.raises(JournalError):
+            journal.append(letters("b"))
+    file._connect_writer = connect
+    assert journal.append(letters("c")) == range(2, 3)
+    assert bodies(journal.read(0, 10)) == ["a", "c"]
+
+
+def test_a_failure_nobody_thought_of_reaches_every_caller_as_an_error_of_ours(journal):
+    journal._commits._commit = lambda _: 1 // 0
+    futures = [journal.submit(letters("a")) for _ in range(3)]
+    for future in futures:
+        with pytest.raises(JournalError, match="division"):
+            future.result(10)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path):
+    with pytest.raises(JournalError, match="could not open"):
+        reopened(tmp_path / "nowhere")
+
+
+def test_a_page_has_a_bound_in_bytes_and_the_next_one_goes_on(journal, monkeypatch):
+    monkeypatch.setattr("regulars.infrastructure.operational.journal._PAGE_BYTES", 10)
+    journal.append(letters(*["x" * 4] * 7))
+    after, sizes = 0, []
+    while (page := journal.read(after, 100)).through > after:
+        after = page.through
+        sizes.append(len(page.entries))
+        assert page.faults == ()
+    assert (sum(sizes), after, max(sizes)) == (7, 7, 3)
+
+
 def test_a_file_that_was_replaced_while_in_use_is_noticed(tmp_path, journal):
     journal.append(letters("a"))
     (tmp_path / JOURNAL_NAME).rename(tmp_path / "elsewhere")
