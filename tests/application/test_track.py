@@ -505,6 +505,31 @@ def test_any_other_failure_leaves_the_events_in_the_journal():
         assert ws.journal_audit().adds_up
 
 
+def test_an_event_is_kept_even_if_the_backlog_cannot_be_brought_in(monkeypatch):
+    monkeypatch.setattr("regulars.application.tracking.MOST_BACKLOG", 3)
+    monkeypatch.setattr("regulars.infrastructure.operational.memory._MOST_BYTES", 400)
+    with memory() as ws:
+        execute = ws._engine.execute
+        failing_on(ws, "poison", "engine_failed")
+        assert [ws.track("poison", "like", event_id=f"e{n}") for n in range(5)] == [f"e{n}" for n in range(5)]
+        with pytest.raises(JournalError, match=r"call flush\(\)") as raised:
+            [ws.track("poison", "like", event_id=f"e{n}") for n in range(5, 9)]
+        assert raised.value.code == "journal_full"
+        kept = ws.journal_audit().accepted
+        ws._engine.execute = execute
+        assert ids(ws) == [f"e{n}" for n in range(kept)]
+        assert ws.track("ada", "like", event_id="after") == "after"
+
+
+def test_a_closed_workspace_takes_no_events():
+    ws = memory()
+    ws.track("ada", "like")
+    ws.close()
+    with pytest.raises(JournalError) as raised:
+        ws.track("ada", "like")
+    assert raised.value.code == "journal_closed"
+
+
 # --- many threads -----------------------------------------------------------------------------------------
 
 
