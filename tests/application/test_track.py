@@ -119,6 +119,12 @@ def test_what_stands_in_properties_stays_a_property_whatever_it_is_called():
         assert json.loads(one(ws, "action_metadata")[0]) == {"user": "eve", "type": "x", "page": "p", "id": "i"}
 
 
+def test_empty_objects_are_the_same_as_none():
+    with memory() as ws:
+        ws.track("ada", "like", properties={}, device={}, details=[], user={})
+        assert one(ws, "action_metadata, device_key") == (None, None)
+
+
 def test_identify_links_the_anonymous_past():
     with memory() as ws:
         ws.track(anonymous_id="x", event_type="like", timestamp="2026-01-04T09:00:00Z")

@@ -183,6 +183,33 @@ def test_any_flipped_byte_of_the_file_is_refused_at_opening_or_reported_as_a_fau
     assert silent == 0
 
 
+def test_a_ruined_page_of_the_file_costs_its_own_entries_and_no_others(tmp_path):
+    expected = [f"{n}-" + "x" * 900 for n in range(40)]
+    first = reopened(tmp_path)
+    first.append(letters(*expected))
+    first.close()
+    whole = (tmp_path / JOURNAL_NAME).read_bytes()
+    saved = []
+    for page_number in range(4, len(whole) // 4096):
+        folder = tmp_path / f"page{page_number}"
+        folder.mkdir()
+        begin = page_number * 4096
+        (folder / JOURNAL_NAME).write_bytes(whole[:begin] + b"\xff" * 64 + whole[begin + 64 :])
+        journal = reopened(folder)
+        try:
+            page = journal.read(0, 100)
+        except JournalError as exc:  # the page that leads to all others
+            assert exc.code == "journal_damaged"
+            continue
+        finally:
+            journal.close()
+        assert len(page.entries) + sum(fault.count for fault in page.faults) == 40
+        assert set(bodies(page)) <= set(expected)
+        saved.append(len(page.entries))
+    assert len(saved) > 5
+    assert sorted(saved)[len(saved) // 2] >= 35
+
+
 def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path):
     (tmp_path / JOURNAL_NAME).write_bytes(b"hello " * 1000)
     with pytest.raises(JournalError, match=r"is damaged .*move it .* away") as raised:
