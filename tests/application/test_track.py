@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import regulars
 from regulars.application.ports import Envelope
+from regulars.domain.report import JournalAudit
 from regulars.errors import EngineError, EventError, JournalError, SettingsError, UnsupportedError
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore
 from regulars.settings import ImportSettings, Settings
@@ -237,6 +238,7 @@ def test_a_day_in_the_calendar_of_the_workspace_is_asked_for():
 def test_in_a_folder_events_are_in_the_journal_before_they_are_in_the_database(tmp_path):
     folder = folder_of(tmp_path)
     with opened(folder) as ws:
+        assert ws.journal_audit() == JournalAudit(0, 0, 0, 0, 0)
         assert not (folder / JOURNAL_NAME).exists()
         ws.track("ada", "like", event_id="e")
         assert ws.journal_audit().backlog == 1
@@ -368,6 +370,15 @@ def test_erasing_somebody_takes_them_out_of_the_journal_too(tmp_path):
         assert spelled not in held
         assert journal.exists()
         assert ws.sql("SELECT user_id FROM dim_users").rows == [("bob",)]
+
+
+def test_erasing_needs_no_journal(tmp_path):
+    folder = folder_of(tmp_path)
+    with opened(folder) as ws:
+        ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
+        ws.erase("ada")
+        assert not (folder / JOURNAL_NAME).exists()
+        assert ws.sql("SELECT user_id FROM dim_users").rows == []
 
 
 def test_a_full_journal_says_so_and_what_was_kept_before_stays(tmp_path):
