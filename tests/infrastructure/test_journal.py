@@ -262,6 +262,18 @@ def test_a_failed_commit_tells_every_caller_and_the_next_one_succeeds(journal):
     assert journal.append(letters("b")) == range(1, 2)
 
 
+def test_every_commit_is_written_through_to_the_disk_also_after_a_failure(journal):
+    def settings():
+        pragmas = ("journal_mode", "synchronous", "fullfsync", "secure_delete")
+        return [journal._file._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
+
+    through = ["wal", 2, 1, 1]  # 2 is FULL
+    assert settings() == through
+    journal._file._doubtful = True
+    journal.append(letters("a"))
+    assert settings() == through
+
+
 class Faulty:
     """A connection on which one statement fails once, before or after SQLite has done it."""
 
