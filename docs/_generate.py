@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
+from _worked import MOST_ROWS, WORKED, answer, log_rows, workspace
 
 from regulars import errors
 from regulars.domain.conventions import CONVENTIONS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from regulars.domain.conventions import Convention
     from regulars.domain.metrics.options import Option
     from regulars.domain.metrics.record import Metric
+    from regulars.domain.result import Result
 
 HERE = Path(__file__).parent
 SCHEMA = "regulars.schema.json"
@@ -147,8 +149,16 @@ EXAMPLES = {
 }
 
 
+WORKED_HEAD = (
+    "The examples below are about these five people, in UTC. A search is one of the feature `finder`; the number after "
+    "a purchase is its amount."
+)
+
+
 def metrics() -> str:
     """The catalogue."""
+    with workspace() as ws:
+        worked = {name: _worked(*answer(ws, name)) for name in WORKED}
     parts = [
         "# Metrics",
         METRICS_HEAD,
@@ -156,12 +166,33 @@ def metrics() -> str:
             ("Short name", "Is"),
             ((f"`{n}`", f"`{m}` with a window of {w} day{'s' if w > 1 else ''}") for n, (m, w) in ALIASES.items()),
         ),
-        *(_metric(metric) for metric in METRICS.values()),
+        WORKED_HEAD,
+        table(("Who", "Plan", "Day", "What"), log_rows()),
+        *(_metric(metric, worked[metric.name]) for metric in METRICS.values()),
     ]
     return "\n\n".join(parts)
 
 
-def _metric(metric: Metric) -> str:
+def _worked(typed: str, result: Result, told: str) -> str:
+    """One question about the small log: what was typed, the rows, and a cell of them taken apart."""
+    names = [*(column.name for column in result.columns), "flags"]
+    rows = [[_shown(row[name]) for name in names] for row in result.rows[:MOST_ROWS]]
+    more = len(result.rows) - MOST_ROWS
+    parts = [f"```python\n{typed}\n```", table((f"`{name}`" for name in names), rows)]
+    parts += [f"... and {more} more rows."] if more > 0 else []
+    parts += [f"```text\n{told.rstrip()}\n```"] if told else []
+    return "\n\n".join(parts)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def _metric(metric: Metric, worked: str) -> str:
     columns = ((f"`{c.name}`", c.type, c.unit, c.description) for c in metric.columns)
     python, command = EXAMPLES.get(metric.name, (f'ws.metric("{metric.name}")', metric.name))
     takes = [f"grains {', '.join(metric.grains)}"]
@@ -177,7 +208,7 @@ def _metric(metric: Metric) -> str:
         rows = ((f"`{o.name}`", _allowed(o), _word(o.default), o.description) for o in metric.options)
         parts.append(table(("Option", "Allowed", "Default", "Meaning"), rows))
     parts += [f"```python\n{python}\n```", f"```console\n$ regulars metric {command}\n```"]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, f"### Worked example: {metric.name.replace('_', ' ')}", worked])
 
 
 def _allowed(option: Option) -> str:

@@ -200,6 +200,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         first_instant=first_instant,
         last_instant=last_instant,
         dropped_through=dropped_through(read),
+        has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
     )
 
 

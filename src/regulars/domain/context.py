@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from regulars.domain.calendar import day_ends_at
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import PropertyNames
+from regulars.domain.rules import SESSION_GAP_MINUTES
 from regulars.domain.segments import CohortRules
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class ActivityRule:
 class SessionRule:
     """When a new session begins, as the settings say."""
 
-    gap_minutes: int = 30
+    gap_minutes: int = SESSION_GAP_MINUTES
     by_client: bool = False
     passive_extends: bool = False
     split_at_midnight: bool = False
@@ -51,6 +52,7 @@ class Context:
     their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
     ``slice_values`` is the number of values of each event property among them that the question names.
     ``dropped_through`` is the last day that a bounded workspace let go.
+    Without ``has_sequences`` nothing but time is known about the order of events.
     """
 
     timezone: str
@@ -75,6 +77,7 @@ class Context:
     first_instant: datetime | None = None
     last_instant: datetime | None = None
     dropped_through: date | None = None
+    has_sequences: bool = True
 
     @property
     def fresh_sessions(self) -> bool:
