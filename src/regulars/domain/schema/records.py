@@ -7,7 +7,7 @@ from regulars.domain.schema.tables import LOAD, Column, Table, key, text
 LOADS = Table(
     "loads",
     "record",
-    "import of one file, frame or list, or what a journal brought in a day",
+    "import of one file, frame or list, or all that a journal brought in a day, under the last load_id",
     (
         key("load_id", "Dense key"),
         Column("source", "text", "File name or kind of object", nullable=False),
