@@ -47,6 +47,26 @@ ERASURES = Table(
     ),
 )
 
+CHECK_RESULTS = Table(
+    "check_results",
+    "record",
+    "data-quality check of one run",
+    (
+        key("run_id", "Dense key of the run"),
+        Column("checked_at", "timestamp", "When, in UTC", nullable=False),
+        Column("occasion", "text", "check, import or report", nullable=False),
+        Column("load_id", "bigint", "The import that was looked at; missing: the whole workspace"),
+        Column("check_name", "text", "Which check", nullable=False),
+        Column("severity", "text", "error, warning or info", nullable=False),
+        Column("status", "text", "passed, failed or skipped", nullable=False),
+        text("reason", "Why it was skipped, or could not be run"),
+        Column("found", "bigint", "How many were at fault"),
+        Column("whole", "bigint", "Of how many"),
+        Column("judge", "text", "Whether the count or the share was judged", nullable=False),
+        Column("threshold", "double", "Above which it fails", nullable=False),
+    ),
+)
+
 WORKSPACE_STATE = Table(
     "workspace_state",
     "record",
