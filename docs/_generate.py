@@ -43,7 +43,8 @@ SCHEMA_HEAD = (
 )
 METRICS_HEAD = (
     "What each metric counts, its columns, and what it can be asked. [](definitions.md) holds the ideas behind "
-    "them. Every result also has the columns of its breakdown, and `flags`: `incomplete`, `warming_up`, `other`."
+    "them. Every result also has the columns of its breakdown, and `flags`: `incomplete`, `warming_up`, `truncated`, "
+    "`other`."
 )
 SETTINGS_HEAD = (
     "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
