@@ -8,8 +8,10 @@
     ├── SettingsError (ValueError)      regulars.toml is wrong
     ├── EventError (ValueError)         one event or record is wrong
     ├── SourceError (ValueError)        a file or table to import is wrong
+    ├── SessionLimitError (RuntimeError)    a stream has more open than it may hold
     ├── WorkspaceError (RuntimeError)   no workspace, or one that cannot be used
     │   └── WorkspaceLockedError        another process holds it
+    ├── JournalError (RuntimeError)     an event could not be kept, or read back
     ├── MissingExtraError (ImportError) an optional library is not installed
     └── EngineError (RuntimeError)      the database refused or failed
         └── UnsupportedError            this engine, or this version, cannot do that
@@ -82,6 +84,12 @@ class SourceError(RegularsError, ValueError):
     default_code = "bad_source"
 
 
+class SessionLimitError(RegularsError, RuntimeError):
+    """A stream of events would hold more sessions, or a longer one, than its bound allows; nothing was changed."""
+
+    default_code = "session_limit"
+
+
 class WorkspaceError(RegularsError, RuntimeError):
     """There is no workspace here, or it cannot be used."""
 
@@ -92,6 +100,12 @@ class WorkspaceLockedError(WorkspaceError):
     """Another process has the workspace open; the message names it."""
 
     default_code = "workspace_locked"
+
+
+class JournalError(RegularsError, RuntimeError):
+    """The journal could not keep an event, or cannot be read; the driver's own error is the cause."""
+
+    default_code = "journal_failed"
 
 
 class MissingExtraError(RegularsError, ImportError):

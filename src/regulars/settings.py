@@ -18,10 +18,12 @@ import msgspec
 from regulars.domain.actions import MARKERS, Action, describe
 from regulars.domain.cohorts import Cohort
 from regulars.domain.dimensions import Dimensions, dimensions
+from regulars.domain.quality.declared import CheckSettings, ValueRange, check_declared, check_range_names
 from regulars.domain.query import EventCondition, Filter
+from regulars.domain.rules import SESSION_GAP_MINUTES
 from regulars.domain.schema import DERIVED_COLUMNS
 from regulars.domain.segments import CohortRules, check_rules, ordered_segments
-from regulars.errors import SettingsError, UnknownNameError, did_you_mean
+from regulars.errors import QueryError, SettingsError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +62,7 @@ class PopulationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class SessionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a new session begins. A gap of exactly ``gap_minutes`` continues the session."""
 
-    gap_minutes: int = 30
+    gap_minutes: int = SESSION_GAP_MINUTES
     source: Literal["derived", "client"] = "derived"
     passive_extends: bool = False
     split_at_midnight: bool = False
@@ -88,18 +90,41 @@ class RollupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bounds for the embedded database; beyond ``memory_limit`` it spills to disk."""
+    """Which engine answers questions, with its own options, and bounds for the embedded database.
 
+    Beyond ``memory_limit`` the embedded database spills to disk.
+    """
+
+    name: str = "duckdb"
+    options: dict[str, str | int | float | bool] = {}
     memory_limit: str = "3GB"
     threads: int | None = None
 
 
 class ImportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of one event."""
+    """Limits of one event, and whether what an import brought is checked."""
 
     string_bytes: int = 65_536
     name_characters: int = 200
     store_ip: bool = False
+    check: bool = True
+
+
+class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where tracked events wait: how many bytes in memory, how much room stays free on the disk, and how long.
+
+    Events that the database has already stay in the journal for ``keep_days``.
+    """
+
+    memory_mib: int = 64
+    disk_floor_mib: int = 256
+    keep_days: int = 7
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which nothing could be tracked."""
+        for name, least in (("memory_mib", 1), ("disk_floor_mib", 0), ("keep_days", 0)):
+            if getattr(self, name) < least:
+                raise SettingsError(f"journal.{name} must be at least {least}, not {getattr(self, name)}")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"imports": "import"}):
@@ -123,6 +148,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     rollups: RollupSettings = RollupSettings()
     imports: ImportSettings = ImportSettings()
     engine: EngineSettings = EngineSettings()
+    journal: JournalSettings = JournalSettings()
+    checks: dict[str, CheckSettings] = {}
+    ranges: dict[str, ValueRange] = {}
 
     def __post_init__(self) -> None:
         """Refuse values that no later step could use."""
@@ -130,6 +158,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
         for name, activity in self.activity.items():
             _check_activity(name, activity)
         check_rules(self.rules)
+        check_range_names(self.ranges)
+        if self.checks:
+            _check_checks(self.checks)
 
     @classmethod
     def from_toml(cls, text: str, source: str = "regulars.toml") -> Settings:
@@ -233,6 +264,20 @@ def _check_activity(name: str, activity: Activity) -> None:
         raise SettingsError(f"activity {name!r}: max_events is below min_events")
 
 
+def _check_checks(checks: dict[str, CheckSettings]) -> None:
+    # The catalogue brings all that makes SQL along, and few workspaces declare checks.
+    from regulars.domain.quality.catalogue import CHECKS  # noqa: PLC0415
+    from regulars.domain.readonly import check_select  # noqa: PLC0415
+
+    for name, declared in checks.items():
+        check_declared(name, declared, CHECKS)
+        if declared.sql is not None:
+            try:
+                check_select(declared.sql)
+            except QueryError as exc:
+                raise SettingsError(f"checks.{name}: {exc.message}", code="bad_check", name=name) from exc
+
+
 def _explain(exc: Exception) -> str:
     text = str(exc)
     unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?", text)
@@ -246,8 +291,9 @@ def _explain(exc: Exception) -> str:
 def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
         "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings,
-        "import": ImportSettings, "engine": EngineSettings, "activity": Activity, "actions": ActionSettings,
-        "cohorts": Cohort, "segments": Cohort,
+        "import": ImportSettings, "engine": EngineSettings, "journal": JournalSettings, "activity": Activity,
+        "actions": ActionSettings, "cohorts": Cohort, "segments": Cohort, "checks": CheckSettings,
+        "ranges": ValueRange,
     }  # fmt: skip
     inner: dict[str, Any] = {"did": EventCondition, "where": Filter}
     kind = inner.get(place.rpartition(".")[2].partition("[")[0], kinds.get(place.partition("[")[0].partition(".")[0]))

@@ -1,4 +1,4 @@
-"""What an import, or an erasure, did: in numbers that add up."""
+"""What an import, an erasure or the journal did: in numbers that add up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
+
+    from regulars.domain.quality.report import CheckResult
 
 Kind = Literal["events", "users"]
 
@@ -27,7 +29,7 @@ class ImportReport:
 
     ``conflicts`` are the duplicates whose user, type or time differs from the row that was first. ``future``
     counts the loaded rows later than now + 5 minutes. ``rejects`` holds the first rejected rows; all of them
-    are in the table ``dead_letter`` under ``load_id``.
+    are in the table ``dead_letter`` under ``load_id``. ``checks`` are the cheap data-quality checks of what it brought.
     """
 
     source: str
@@ -44,6 +46,7 @@ class ImportReport:
     future: int = 0
     seconds: float = 0.0
     rejects: tuple[Reject, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
 
     @property
     def adds_up(self) -> bool:
@@ -76,6 +79,26 @@ class ImportPreview:
     last_time: datetime | None = None
     rejects: tuple[Reject, ...] = ()
     problem: str | None = None
+
+
+@dataclass(frozen=True)
+class JournalAudit:
+    """Where everything went that the journal ever accepted; ``accepted`` is the sum of the others, always.
+
+    ``backlog`` is what the warehouse does not have yet, ``dead_letter`` what it could not take; damaged and lost
+    entries of the journal are among these.
+    """
+
+    accepted: int
+    loaded: int
+    duplicates: int
+    dead_letter: int
+    backlog: int
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every accepted event is accounted for exactly once."""
+        return self.accepted == self.loaded + self.duplicates + self.dead_letter + self.backlog
 
 
 @dataclass(frozen=True)
