@@ -84,11 +84,18 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
     return folder
 
 
-def _open_folder(folder: Path, *, read_only: bool, clock: Callable[[], datetime] | None) -> Workspace:
+def open_for_server(folder: Path, address: str) -> Workspace:
+    """Open a workspace for the process that answers at an address, which others find in the lock file."""
+    return _open_folder(folder, read_only=False, clock=None, address=address)
+
+
+def _open_folder(
+    folder: Path, *, read_only: bool, clock: Callable[[], datetime] | None, address: str | None = None
+) -> Workspace:
     settings = Settings.read(folder / SETTINGS_NAME)
     database = folder / DATABASE_NAME
     read_only = read_only and database.exists()
-    lock = WorkspaceLock(folder, shared=read_only)
+    lock = WorkspaceLock(folder, shared=read_only, address=address)
     try:
         engine = DuckDBEngine(
             database,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from regulars.errors import JournalError
 from regulars.infrastructure.files import sync_folder
 from regulars.infrastructure.operational.journal import SqliteJournal
+from regulars.infrastructure.operational.keys import SqliteKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,7 @@ class SqliteStore:
     def __init__(self, folder: Path, *, memory_mib: int = 64, disk_floor_mib: int = 256) -> None:
         self._file = SqliteFile(folder / JOURNAL_NAME, disk_floor_mib * MIB)
         self.journal = SqliteJournal(self._file, memory_mib * MIB)
+        self.keys = SqliteKeys(self._file)
 
     def close(self) -> None:
         """Make durable what waits, and give the files back."""

@@ -1,0 +1,163 @@
+"""One server of several processes: starts them, starts them again when they die, and ends them in the right order.
+
+A crash of the database engine cannot stop collection, for the collector is another process and needs only the journal.
+"""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from regulars.errors import WorkspaceError
+from regulars.infrastructure.lock import SERVER_LOCK_NAME, WorkspaceLock
+from regulars.interfaces.http.running import DRAIN_SECONDS, reserve, url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+START_SECONDS = 60
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
+_STEADY_SECONDS = 30
+_TICK_SECONDS = 0.05
+_STORE_SECONDS = 60  # to bring into the database what the last requests brought
+
+
+@dataclass
+class Child:
+    """One process and its starts."""
+
+    kind: str
+    host: str
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    pause: float = _FIRST_PAUSE
+    start_at: float = 0.0
+    restarts: int = 0
+    was_ready: bool = field(default=False)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return url_of(self.host, self.port)
+
+    def start(self, folder: Path) -> None:
+        """Start it; its standard input tells it when we are gone."""
+        command = [sys.executable, "-m", "regulars.interfaces.http.processes"]
+        self.process = subprocess.Popen(  # noqa: S603 -- our own module
+            [*command, self.kind, str(folder), self.host, str(self.port)], stdin=subprocess.PIPE
+        )
+        self.started_at = time.monotonic()
+
+    def is_up(self) -> bool:
+        """Whether it answers its health check, well or ill."""
+        address = urlsplit(self.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=1)
+        try:
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def end(self, seconds: float) -> int | None:
+        """Ask it to end, wait, and end it the hard way when it does not; returns its exit code."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+        finally:
+            if self.process.stdin:
+                self.process.stdin.close()
+
+
+class Supervisor:
+    """The server of one workspace folder. ``say`` is told what people should know."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self._folder, self._say = folder, say
+        self._stop = threading.Event()
+
+    def stop(self, *_: object) -> None:
+        """End the server; also a signal handler."""
+        self._stop.set()
+
+    def serve(self, host: str, port: int, api_host: str, api_port: int) -> int:
+        """Run until told to stop; returns the exit code.
+
+        Errors: :class:`WorkspaceError` for an address that is taken, :class:`WorkspaceLockedError` when there is a
+        server already, or another process has the workspace open.
+        """
+        lock = WorkspaceLock(self._folder, shared=False, name=SERVER_LOCK_NAME)
+        try:
+            collector_place, port = reserve(host, port)
+            store_place, api_port = reserve(api_host, api_port)
+            with collector_place, store_place:
+                children = (Child("store", api_host, api_port), Child("collector", host, port))
+                lock.announce(children[0].url)
+                return self._run(*children)
+        finally:
+            lock.release()
+
+    def _run(self, store: Child, collector: Child) -> int:
+        try:
+            for child in (store, collector):
+                self._first_start(child)
+            self._say(f"collecting at {collector.url}")
+            self._say(f"answering at {store.url}")
+            while not self._stop.wait(_TICK_SECONDS):
+                for child in (store, collector):
+                    self._look_after(child)
+        finally:
+            # First nothing new comes in, then everything that came is brought into the database.
+            codes = [collector.end(DRAIN_SECONDS + 5), store.end(_STORE_SECONDS)]
+        return 0 if all(code in (0, None) for code in codes) else 3
+
+    def _first_start(self, child: Child) -> None:
+        child.start(self._folder)
+        until = time.monotonic() + START_SECONDS
+        while not self._stop.wait(_TICK_SECONDS):
+            if child.process is not None and child.process.poll() is not None:
+                # It has said why on standard error.
+                raise WorkspaceError(f"the {child.kind} process did not start", code="not_started")
+            if child.is_up():
+                return
+            if time.monotonic() > until:
+                raise WorkspaceError(
+                    f"the {child.kind} process did not answer within {START_SECONDS} seconds", code="not_started"
+                )
+
+    def _look_after(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.process is not None and child.process.poll() is None:
+            if now - child.started_at > _STEADY_SECONDS:
+                child.pause = _FIRST_PAUSE
+            return
+        if child.process is not None:
+            code = child.process.returncode
+            self._say(f"the {child.kind} process ended ({_in_words(code)}); starting it again in {child.pause:g} s")
+            child.end(0)
+            child.process, child.start_at = None, now + child.pause
+            child.pause = min(child.pause * 2, _LONGEST_PAUSE)
+        if now >= child.start_at:
+            child.restarts += 1
+            child.start(self._folder)
+
+
+def _in_words(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
