@@ -281,7 +281,8 @@ def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
         "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings,
         "import": ImportSettings, "engine": EngineSettings, "journal": JournalSettings,
-        "collector": CollectorSettings, "activity": Activity, "actions": ActionSettings, "cohorts": Cohort, "segments": Cohort,
+        "collector": CollectorSettings, "activity": Activity, "actions": ActionSettings,
+        "cohorts": Cohort, "segments": Cohort,
     }  # fmt: skip
     inner: dict[str, Any] = {"did": EventCondition, "where": Filter}
     kind = inner.get(place.rpartition(".")[2].partition("[")[0], kinds.get(place.partition("[")[0].partition(".")[0]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from regulars.application import keys as verbs
-from regulars.domain.keys import ROLES, Key
+from regulars.domain.keys import ROLES, Key, Role
 from regulars.interfaces.cli.opening import find_folder
 from regulars.interfaces.cli.options import WORDS, report_option, workspace_option
 from regulars.interfaces.cli.words import printable
@@ -39,7 +39,7 @@ def keys() -> None:
 @click.argument("role", type=click.Choice(ROLES))
 @click.option("--name", default="", type=WORDS, help="What it is for, e.g. web.")
 @workspace_option
-def create(role: verbs.Role, name: str, workspace: Path | None) -> None:
+def create(role: Role, name: str, workspace: Path | None) -> None:
     """Make a key and print it, once: only a hash of it is kept.
 
     A write key may only send events (it can be public), a read key may only ask, an admin key may do both and import.

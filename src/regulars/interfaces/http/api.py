@@ -193,7 +193,7 @@ def _endpoint(
         except RegularsError as exc:
             status = 400 if exc.exit_code == QueryError.exit_code or not isinstance(exc, EngineError) else 503
             return _json(msgspec.json.encode({"error": {"code": exc.code, "message": exc.message}}), status=status)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- the outermost door: a question never takes the server down
             _LOG.exception("a question failed")
             return _json(b'{"error":{"code":"internal","message":"the server failed; its log says why"}}', status=503)
 
@@ -219,7 +219,7 @@ def _decoded(body: bytes, kind: type[Any]) -> Any:
 def _row_like(rows: list[dict[str, Any]], wanted: dict[str, Any]) -> dict[str, Any]:
     """The last row that reads as wanted, with dates as JSON has them."""
     for row in reversed(rows):
-        plain = msgspec.to_builtins(row)
+        plain: dict[str, Any] = msgspec.to_builtins(row)
         if all(plain.get(name) == value for name, value in wanted.items()):
             return row
     raise QueryError("the result has no such row", code="no_such_row")

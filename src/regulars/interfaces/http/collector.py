@@ -87,7 +87,7 @@ class Collector:
             answer = exc.answer()
         except JournalError as exc:
             answer = _not_kept(exc)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- the outermost door: no input takes the server down
             # Nothing was acknowledged, so the client may send it again; the log tells what is wrong with us.
             _LOG.exception("request %s failed", request_id)
             answer = RefusedError(503, "internal", "the server failed; send it again later", retry_after=5).answer()
@@ -140,14 +140,14 @@ class Collector:
         envelopes: list[Envelope] = []
         rejected = list(batch.rejected)
         batch_sent_at = batch.envelope.get("sent_at") or batch.envelope.get("sentAt")
-        for index, value in batch.items:
+        for item in batch.items:
             try:
-                event, event_sent_at = route.read(value, receipt.received_at)
+                event, event_sent_at = route.read(item.value, receipt.received_at)
                 own = Receipt(receipt.received_at, sent_at(event_sent_at or batch_sent_at), receipt.request_key)
-                envelopes.append(Envelope(journal_body(event, own, self._limits, index), receipt.received_at))
+                envelopes.append(Envelope(journal_body(event, own, self._limits, item.index), receipt.received_at))
             except EventError as exc:
-                rejected.append(Rejection(index, exc.code, exc.message[:500]))
-        rejected.sort()
+                rejected.append(Rejection(item.index, exc.code, exc.message[:500]))
+        rejected.sort(key=lambda each: each.index)
         return envelopes, rejected
 
     def health(self) -> Answer:
@@ -176,7 +176,7 @@ def _told(route: Route, accepted: int, rejected: list[Rejection], request_id: st
     content = {
         **(route.success if accepted else {}),
         "accepted": accepted,
-        "rejected": [each._asdict() for each in rejected],
+        "rejected": rejected,
         "request_id": request_id,
     }
     return json_answer(200 if accepted else 400, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,7 +25,8 @@ _MARK = "\ufdd0"  # a noncharacter: no text contains it
 _MARK_BYTES = _MARK.encode()
 
 
-class Rejection(NamedTuple):
+@dataclass(frozen=True)
+class Rejection:
     """Why one event of a batch was not accepted."""
 
     index: int
@@ -33,7 +34,8 @@ class Rejection(NamedTuple):
     message: str
 
 
-class Item(NamedTuple):
+@dataclass(frozen=True)
+class Item:
     """One event of a batch, decoded and otherwise unchecked."""
 
     index: int
@@ -85,7 +87,10 @@ def read_batch(body: bytes, lists: Sequence[str], *, lines: bool = False) -> Bat
     rejected: list[Rejection] = []
     for index, raw in enumerate(raws):
         found = _decode(index, raw)
-        (items if isinstance(found, Item) else rejected).append(found)  # type: ignore[arg-type]
+        if isinstance(found, Item):
+            items.append(found)
+        else:
+            rejected.append(found)
     return Batch(items, rejected, envelope)
 
 

@@ -56,7 +56,7 @@ class Drain:
                 self.failures += 1
                 self.last_error = exc.message
                 pause = min(PAUSE_SECONDS * 2**self.failures, _LONGEST_PAUSE)
-                _LOG.error("cannot load what was collected (it stays in the journal): %s", exc.message)  # noqa: TRY400
+                _LOG.error("cannot load what was collected (it stays in the journal): %s", exc.message)
                 if self.failures >= _MOST_FAILURES:
                     self._give_up()
                     return

@@ -1,7 +1,7 @@
 """From the JSON of a client to events for the journal: our own form, with the client's clock put right.
 
-``original``, ``sent`` and ``received`` are kept: the corrected time is the event's ``timestamp``, the others stay in its
-properties (``$original_timestamp``, ``$sent_at``) and in the envelope of the journal.
+The corrected time is the event's ``timestamp``. Where it differs, the original and when it was sent stay in the
+properties (``$original_timestamp``, ``$sent_at``); when it was received is in the envelope of the journal.
 """
 
 from __future__ import annotations

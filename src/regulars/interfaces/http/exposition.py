@@ -52,4 +52,4 @@ def of_collector(counters: Counters) -> bytes:
 def _metric(name: str, kind: str, words: str, value: float) -> Iterator[str]:
     yield f"# HELP regulars_{name} {words}"
     yield f"# TYPE regulars_{name} {kind}"
-    yield f"regulars_{name} {value:g}" if isinstance(value, float) else f"regulars_{name} {value}"
+    yield f"regulars_{name} {value}"

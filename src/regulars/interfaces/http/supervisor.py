@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -41,8 +41,6 @@ class Child:
     started_at: float = 0.0
     pause: float = _FIRST_PAUSE
     start_at: float = 0.0
-    restarts: int = 0
-    was_ready: bool = field(default=False)
 
     @property
     def url(self) -> str:
@@ -117,7 +115,9 @@ class Supervisor:
     def _run(self, store: Child, collector: Child) -> int:
         try:
             for child in (store, collector):
-                self._first_start(child)
+                child.start(self._folder)
+            for child in (store, collector):
+                self._await_first_answer(child)
             self._say(f"collecting at {collector.url}")
             self._say(f"answering at {store.url}")
             while not self._stop.wait(_TICK_SECONDS):
@@ -128,8 +128,7 @@ class Supervisor:
             codes = [collector.end(DRAIN_SECONDS + 5), store.end(_STORE_SECONDS)]
         return 0 if all(code in (0, None) for code in codes) else 3
 
-    def _first_start(self, child: Child) -> None:
-        child.start(self._folder)
+    def _await_first_answer(self, child: Child) -> None:
         until = time.monotonic() + START_SECONDS
         while not self._stop.wait(_TICK_SECONDS):
             if child.process is not None and child.process.poll() is not None:
@@ -155,7 +154,6 @@ class Supervisor:
             child.process, child.start_at = None, now + child.pause
             child.pause = min(child.pause * 2, _LONGEST_PAUSE)
         if now >= child.start_at:
-            child.restarts += 1
             child.start(self._folder)
 
 
