@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from regulars.client import Client
     from regulars.domain.query import EventCondition, Filter, Query, Range
     from regulars.domain.result import Result
     from regulars.errors import RegularsError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from regulars.workspace import Workspace
 
 __all__ = [
+    "Client",
     "EventCondition",
     "Filter",
     "Query",
@@ -37,6 +39,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Client": "regulars.client",
     "EventCondition": "regulars.domain.query",
     "Filter": "regulars.domain.query",
     "Query": "regulars.domain.query",

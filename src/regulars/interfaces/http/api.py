@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -202,10 +203,13 @@ def _endpoint(
 
 async def _body(request: Request) -> bytes:
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BODY:
-            raise RefusedError(413, "body_too_large", f"a question has at most {MOST_BODY} bytes")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BODY:
+                raise RefusedError(413, "body_too_large", f"a question has at most {MOST_BODY} bytes")
+    except ClientDisconnect:
+        raise RefusedError(400, "body_incomplete", "the body broke off before its end") from None
     return body
 
 

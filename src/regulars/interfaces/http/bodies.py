@@ -18,10 +18,6 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's number for "with a gzip header"
 
 
-class GoneError(Exception):
-    """The client went away before its request was complete; there is nobody to answer."""
-
-
 class Bodies:
     """Reads bodies. All those that are being read at one moment share ``most_bytes`` of memory."""
 
@@ -39,7 +35,7 @@ class Bodies:
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body, inflated.
 
-        Errors: :class:`RefusedError` 400, 408, 413, 415 or 503; :class:`GoneError`.
+        Errors: :class:`RefusedError` 400, 408, 413, 415 or 503.
         """
         refuse_ambiguous_length(headers)
         declared = headers.get(b"content-length", b"0")
@@ -74,7 +70,8 @@ class Bodies:
         try:
             while True:
                 if message["type"] != "http.request":
-                    raise GoneError
+                    # The client is gone, or what it sends is no body; only the second one reads this.
+                    raise RefusedError(400, "body_incomplete", "the body broke off before its end")
                 part = message.get("body", b"")
                 size += len(part)
                 self._reading += len(part)

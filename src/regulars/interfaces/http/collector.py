@@ -17,7 +17,6 @@ from regulars.application.ports import Envelope
 from regulars.errors import EventError, JournalError
 from regulars.interfaces.http.answers import Answer, RefusedError, json_answer
 from regulars.interfaces.http.authority import secret_in
-from regulars.interfaces.http.bodies import GoneError
 from regulars.interfaces.http.counters import Counters
 from regulars.interfaces.http.decoding import Batch, Rejection, read_batch
 from regulars.interfaces.http.events import Receipt, journal_body, request_key, sent_at
@@ -80,9 +79,6 @@ class Collector:
         request_id = _request_id(headers.get(b"x-request-id"))
         try:
             answer = await self._answer(scope, headers, receive, request_id)
-        except GoneError:
-            self.counters.gone += 1
-            return
         except RefusedError as exc:
             answer = exc.answer()
         except JournalError as exc:

@@ -12,7 +12,6 @@ class Counters:
 
     accepted: int = 0
     rejected: int = 0
-    gone: int = 0
     by_status: Counter[int] = field(default_factory=Counter)
 
     def answered(self, status: int) -> None:

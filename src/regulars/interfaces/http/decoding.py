@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 MOST_EVENTS = 2_000
 # Beyond it nothing is decoded at all; between the two, only the event that nests so deep is rejected.
 _HOPELESS_DEPTH = 200
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# A text that never ends reaches to the end, so that a hostile body is looked at once and not from every quote anew.
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one level down, one level up
 _MARK = "\ufdd0"  # a noncharacter: no text contains it
 _MARK_BYTES = _MARK.encode()
 
@@ -140,11 +143,5 @@ def depth_is_over(text: bytes, most: int) -> bool:
     """
     if text.count(b"{") + text.count(b"[") <= most:
         return False
-    brackets = _STRINGS.sub(b"", text).translate(None, _NOT_BRACKETS)
-    for _ in range(most):
-        # Each round takes the innermost pairs away; what is left after all rounds was deeper.
-        shorter = brackets.replace(b"{}", b"").replace(b"[]", b"")
-        if shorter == brackets:
-            return brackets.count(b"{") + brackets.count(b"[") > most
-        brackets = shorter
-    return bool(brackets)
+    steps = _STRINGS.sub(b"", text).translate(_STEPS, _NOT_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > most

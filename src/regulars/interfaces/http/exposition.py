@@ -38,7 +38,6 @@ def of_collector(counters: Counters) -> bytes:
     lines = [
         *_metric("collector_accepted_events_total", "counter", "Events this process acknowledged.", counters.accepted),
         *_metric("collector_rejected_events_total", "counter", "Events this process rejected.", counters.rejected),
-        *_metric("collector_gone_clients_total", "counter", "Requests whose client went away.", counters.gone),
         "# HELP regulars_collector_responses_total Responses by status.",
         "# TYPE regulars_collector_responses_total counter",
     ]
