@@ -88,8 +88,13 @@ class RollupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bounds for the embedded database; beyond ``memory_limit`` it spills to disk."""
+    """Which engine answers questions, with its own options, and bounds for the embedded database.
 
+    Beyond ``memory_limit`` the embedded database spills to disk.
+    """
+
+    name: str = "duckdb"
+    options: dict[str, str | int | float | bool] = {}
     memory_limit: str = "3GB"
     threads: int | None = None
 

@@ -6,33 +6,35 @@ With :mod:`regulars.opening` this is the composition root: nothing else beside t
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
+from regulars.application.mirror import mirror
 from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
-from regulars.application.tracking import Tracker
 from regulars.domain.dialect import DIALECTS
-from regulars.domain.schema import POPULATIONS
+from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError
+from regulars.infrastructure.engines.mirrored import MirroredEngine
 from regulars.infrastructure.holidays import fill_holidays
-from regulars.infrastructure.operational.memory import MemoryStore
 from regulars.questions import Questions, day_of
 from regulars.settings import SETTINGS_NAME, Settings
+from regulars.tracking import Tracking, tracker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from regulars.application.ports import OperationalStore, Page, Table
+    from regulars.application.ports import ServingEngine, Table
     from regulars.domain.definitions import Pending
     from regulars.domain.query import Population, Query
-    from regulars.domain.report import Erasure, ImportPreview, ImportReport, JournalAudit
+    from regulars.domain.report import Erasure, ImportPreview, ImportReport
     from regulars.domain.result import Result
     from regulars.domain.segments import Stay
     from regulars.domain.timeline import Timeline
@@ -45,7 +47,7 @@ MOST_EVENTS_SHOWN = 10_000
 AttributeValue = str | float | bool | date | None
 
 
-class Workspace(Questions):
+class Workspace(Tracking, Questions):
     """A product's events and the answers they give. Use it as a context manager, or call :meth:`close`."""
 
     def __init__(
@@ -57,6 +59,8 @@ class Workspace(Questions):
         lock: WorkspaceLock | None = None,
         read_only: bool = False,
         clock: Callable[[], datetime] | None = None,
+        max_events: int | None = None,
+        serving: ServingEngine | None = None,
     ) -> None:
         self._engine = engine
         self.settings = settings
@@ -65,103 +69,21 @@ class Workspace(Questions):
         self._lock = lock
         self._reads = StateReads()
         self._clock = clock or (lambda: datetime.now(UTC))
-        keep = timedelta(days=settings.journal.keep_days if folder else 0)
-        self._tracker = Tracker(engine, settings, self._load_entries, self.now, self._open_store, keep=keep)
+        self._max_events = max_events
+        self._tracker = tracker_of(engine, settings, folder, self.now, max_events=max_events)
         if not read_only:
             engine.create_schema()
             fill_holidays(engine, settings.holidays)
             if unfinished(engine):
                 self._finish_erasures()
             self.flush()
+        self._served = serving and MirroredEngine(engine, serving, partial(_copy, engine, serving))
 
     @property
     def engine(self) -> DuckDBEngine:
         """The database, with everything in it that was tracked so far."""
         self.flush()
         return self._engine
-
-    def track(
-        self,
-        user_id: str | int | None = None,
-        event_type: str | None = None,
-        *,
-        anonymous_id: str | int | None = None,
-        timestamp: datetime | str | float | None = None,
-        timezone: str | None = None,
-        event_name: str | None = None,
-        properties: Mapping[str, Any] | None = None,
-        session_id: str | None = None,
-        event_id: str | None = None,
-        **rest: Any,
-    ) -> str:
-        """Record one event, durably; every question asked afterwards counts it. Many threads may call this at once.
-
-        Args:
-            user_id: Who did it; or give ``anonymous_id``, or both.
-            event_type: What was done, such as ``page_view``.
-            anonymous_id: Who did it, before anybody knew.
-            timestamp: When; now by default. A time that names no zone is refused, unless ``timezone`` says which.
-            timezone: IANA name for a ``timestamp`` without a zone.
-            event_name: A free name beside the type.
-            properties: Whatever else is known about the event.
-            session_id: Session, as the product names it.
-            event_id: The event's own id; an event with an id that was there before is not counted again.
-            rest: The rest of the event's form: ``feature``, ``duration_seconds``, ``context``, ``sequence``,
-                ``device``, ``geo``, ``user`` (attributes), ``details``, ``previous_id``; short for device and geo:
-                ``device_type``, ``platform``, ``country``, ``region``, ``city``.
-
-        Returns:
-            The event's id.
-
-        Raises:
-            EventError: The event breaks a rule that an import would reject it by; nothing was kept.
-            JournalError: ``journal_full``, ``disk_full``, ``journal_failed``: the event could not be kept.
-
-        Example:
-            >>> ws = open()
-            >>> ws.track("ada", "like", timestamp="2026-01-05T09:00:00Z", event_id="first")
-            'first'
-            >>> ws.active_users(start="2026-01-05").rows[0]["active_users"]
-            1
-        """
-        self._refuse_read_only("track")
-        given = {
-            "user_id": user_id, "event_type": event_type, "anonymous_id": anonymous_id, "timestamp": timestamp,
-            "name": event_name, "properties": properties, "session_id": session_id, "event_id": event_id,
-        }  # fmt: skip
-        return self._tracker.track(given | rest, timezone)
-
-    def flush(self) -> None:
-        """Bring what was tracked into the database now. Every question does so by itself."""
-        if not self.read_only:
-            self._tracker.flush()
-
-    def journal_audit(self) -> JournalAudit:
-        """Where everything is that was ever tracked: loaded, repeated, in the dead letter, or still in the journal.
-
-        Example:
-            >>> ws = open()
-            >>> _ = ws.track("ada", "like")
-            >>> ws.journal_audit()
-            JournalAudit(accepted=1, loaded=0, duplicates=0, dead_letter=0, backlog=1)
-        """
-        return self._tracker.audit()
-
-    def _open_store(self, create: bool) -> OperationalStore | None:  # noqa: FBT001 -- a callback
-        if self.folder is None:
-            return MemoryStore()
-        # Only tracking needs it, and it brings sqlite3 along.
-        from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore  # noqa: PLC0415
-
-        if not create and not (self.folder / JOURNAL_NAME).exists():
-            return None
-        limits = self.settings.journal
-        return SqliteStore(self.folder, memory_mib=limits.memory_mib, disk_floor_mib=limits.disk_floor_mib)
-
-    def _load_entries(self, journal_id: str, page: Page, name: str, now: datetime) -> ImportReport:
-        from regulars.infrastructure.importers.journal import Entries  # noqa: PLC0415 -- as _new_loader
-
-        return self._new_loader().load(Entries(journal_id, page, name), now=now, kind="events")
 
     def load(
         self,
@@ -204,7 +126,7 @@ class Workspace(Questions):
                 source, now=now, format=format, kind=kind, timezone=timezone, mapping=mapping, progress=progress
             )
 
-        return load_and_refresh(self.engine, self.settings, facts, now)
+        return load_and_refresh(self.engine, self.settings, facts, now, most=self._max_events)
 
     def preview(
         self,
@@ -216,23 +138,20 @@ class Workspace(Questions):
         mapping: Mapping[str, str] | None = None,
     ) -> ImportPreview:
         """What :meth:`load` would do with a source: its columns, counts and rejected rows. Changes nothing."""
-        return self._loader().preview(
-            source, now=self.now(), format=format, kind=kind, timezone=timezone, mapping=mapping
-        )
+        loader = self._loader()
+        with self._engine.at_rest():
+            return loader.preview(source, now=self.now(), format=format, kind=kind, timezone=timezone, mapping=mapping)
 
     def _loader(self) -> Loader:
-        self.flush()
-        return self._new_loader()
-
-    def _new_loader(self) -> Loader:
         # Only loading needs it, and it brings numpy along.
         from regulars.infrastructure.loader import Loader  # noqa: PLC0415
 
-        return Loader(self._engine, self.settings)
+        return Loader(self.engine, self.settings)
 
     def query(self, query: Query) -> Result:
         """Answer one question; every other face comes through here."""
-        return analyze(self.engine, self.settings, query, self.now(), self._reads)
+        engine = self.engine
+        return analyze(self._served or engine, self.settings, query, self.now(), self._reads)
 
     def render_sql(self, query: Query, engine: str = "duckdb") -> str:
         """The SQL that answers a question, in the dialect of an engine: ``duckdb`` or ``clickhouse``."""
@@ -440,6 +359,8 @@ class Workspace(Questions):
             if not self.read_only:
                 self._tracker.close()
         finally:
+            if self._served is not None:
+                self._served.close()
             self._engine.close()
             if self._lock is not None:
                 self._lock.release()
@@ -449,6 +370,11 @@ class Workspace(Questions):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _copy(engine: DuckDBEngine, serving: ServingEngine, is_first: bool) -> None:  # noqa: FBT001 -- a callback
+    # The calendar stays as it is while a workspace is open.
+    mirror(engine, serving, TABLES if is_first else [table for table in TABLES if table is not DIM_DATES])
 
 
 def _attribute_text(value: AttributeValue) -> str | None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    import pyarrow as pa
+
     from regulars.domain.dialect import Dialect
     from regulars.domain.keys import Key
 
@@ -35,8 +37,8 @@ class Snapshot:
     version: int | None = None
 
 
-class Engine(Protocol):
-    """A database. It knows SQL and rows, and no metric.
+class Reader(Protocol):
+    """A database that answers SELECTs. It knows SQL and rows, and no metric.
 
     Driver errors leave it as :class:`regulars.errors.EngineError`, with the driver's error as their cause; its code is
     ``bad_value`` where the driver blames the rows, not the disk, the memory or itself.
@@ -51,6 +53,26 @@ class Engine(Protocol):
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """The last committed state, for several SELECTs whose rows belong together."""
+
+
+class ServingEngine(Reader, Protocol):
+    """A database that answers questions on a copy of the warehouse; other packages may bring one.
+
+    It is never asked while its tables are replaced.
+    """
+
+    def create_schema(self) -> None:
+        """Create the tables of :data:`regulars.domain.schema.TABLES` that are missing."""
+
+    def replace(self, table: str, rows: pa.Table) -> None:
+        """Put rows in the place of everything a table holds."""
+
+    def close(self) -> None:
+        """Give the database back."""
+
+
+class Engine(Reader, Protocol):
+    """A database that holds the warehouse."""
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a SELECT that sees what the open transaction has changed so far."""

@@ -45,7 +45,7 @@ class Tracker:
     """The way of single events into one workspace. All methods may be called by many threads.
 
     ``open_store`` gives the operational store, making it when told so, or None while there is none. ``keep`` is how
-    long the journal keeps what the warehouse has already.
+    long the journal keeps what the warehouse has already, ``most`` bounds the events of a workspace in memory.
     """
 
     def __init__(
@@ -57,9 +57,10 @@ class Tracker:
         open_store: Callable[[bool], OperationalStore | None],
         *,
         keep: timedelta,
+        most: int | None = None,
     ) -> None:
         self._engine, self._settings, self._load, self._clock = engine, settings, load, clock
-        self._open_store, self._keep = open_store, keep
+        self._open_store, self._keep, self._most = open_store, keep, most
         imports = settings.imports
         self._limits = Limits(settings.timezone, imports.name_characters, imports.string_bytes)
         self._opening, self._draining = threading.Lock(), threading.Lock()
@@ -98,7 +99,7 @@ class Tracker:
             # After an error only the warehouse knows how far it came, so it is asked before every step.
             while (after := drained(self._engine, journal.id)) < target:
                 page = journal.read(after, AT_ONCE)
-                drain(self._engine, self._settings, self._load, journal.id, page, now=self._clock())
+                self._bring_in(journal.id, page)
             self._drained = after
             self._prune(journal)
 
@@ -145,6 +146,27 @@ class Tracker:
             store.journal.start_after(self._drained)
         return store
 
+    def _bring_in(self, journal_id: str, page: Page) -> None:
+        """Load a stretch of the journal, with what follows from it and its end, in one transaction.
+
+        When the rows are at fault, each half is tried on its own, down to the entry that cannot be stored: that one
+        goes to the dead letter. Any other error leaves the journal where it was.
+        """
+        now = self._clock()
+
+        def facts() -> ImportReport:
+            report = self._load(journal_id, page, mark(journal_id), now)
+            _keep_place(self._engine, journal_id, page.through)
+            return _merged(self._engine, mark(journal_id), report)
+
+        try:
+            load_and_refresh(self._engine, self._settings, facts, now, most=self._most)
+        except RegularsError as exc:
+            if not (isinstance(exc, SourceError) or exc.code == "bad_value") or not page.entries:
+                raise
+            for part in _halves(page, exc):
+                self._bring_in(journal_id, part)
+
     def _prune(self, journal: Journal) -> None:
         now = self._clock()
         if self._keep and self._pruned_at is not None and now - self._pruned_at < _BETWEEN_PRUNES:
@@ -152,27 +174,6 @@ class Tracker:
         self._pruned_at = now
         before = self._drained + 1
         journal.prune(min(before, journal.received_since(now - self._keep)) if self._keep else before)
-
-
-def drain(engine: Engine, settings: Settings, load: LoadEntries, journal_id: str, page: Page, *, now: datetime) -> None:
-    """Load a stretch of the journal, with what follows from it and its end, in one transaction.
-
-    When the rows are at fault, each half is tried on its own, down to the entry that cannot be stored: that one goes to
-    the dead letter. Any other error leaves the journal where it was.
-    """
-
-    def facts() -> ImportReport:
-        report = load(journal_id, page, mark(journal_id), now)
-        _keep_place(engine, journal_id, page.through)
-        return report
-
-    try:
-        load_and_refresh(engine, settings, facts, now)
-    except RegularsError as exc:
-        if not (isinstance(exc, SourceError) or exc.code == "bad_value") or not page.entries:
-            raise
-        for part in _halves(page, exc):
-            drain(engine, settings, load, journal_id, part, now=now)
 
 
 def drained(engine: Engine, journal_id: str) -> int:
@@ -201,6 +202,22 @@ def _keep_place(engine: Engine, journal_id: str, offset: int) -> None:
     values = Values()
     name, place = values.add(mark(journal_id)), values.add(str(offset))
     execute(engine, f"INSERT INTO workspace_state SELECT {name}, {place}", values)
+
+
+def _merged(engine: Engine, name: str, report: ImportReport) -> ImportReport:
+    """Let the record of this load take up those of the same journal and day, which would soon be countless."""
+    day = f"(SELECT max(CAST(loaded_at AS DATE)) FROM loads WHERE load_id = {report.load_id})"
+    same = f"fingerprint = '{name}' AND CAST(loaded_at AS DATE) = {day}"
+    ((parts, read, loaded, duplicates, rejected),) = engine.fetch(
+        f"SELECT count(*), sum(rows_read), sum(rows_loaded), sum(duplicates), sum(rejected) FROM loads WHERE {same}"
+    )
+    if parts > 1:
+        engine.execute(f"DELETE FROM loads WHERE {same} AND load_id < {report.load_id}")
+        engine.execute(
+            f"UPDATE loads SET rows_read = {read}, rows_loaded = {loaded}, duplicates = {duplicates}, "
+            f"rejected = {rejected} WHERE load_id = {report.load_id}"
+        )
+    return report
 
 
 def _halves(page: Page, error: RegularsError) -> tuple[Page, ...]:

@@ -50,6 +50,7 @@ class Context:
     ``fresh_activities`` have stored arrivals built with today's definitions, ``dimensions`` are the names of the slices
     their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
     ``slice_values`` is the number of values of each event property among them that the question names.
+    ``dropped_through`` is the last day that a bounded workspace let go.
     """
 
     timezone: str
@@ -73,6 +74,7 @@ class Context:
     stale_sessions: bool = False
     first_instant: datetime | None = None
     last_instant: datetime | None = None
+    dropped_through: date | None = None
 
     @property
     def fresh_sessions(self) -> bool:

@@ -26,6 +26,7 @@ from regulars.infrastructure.importers.columns import (
 from regulars.infrastructure.importers.readers import open_source
 from regulars.infrastructure.importers.source import BROKEN, STAGED
 from regulars.infrastructure.loading import attributes, facts, users, validate
+from regulars.infrastructure.loading.dropped import dropped_rules
 from regulars.infrastructure.loading.duplicates import drop_duplicates
 from regulars.infrastructure.loading.erased import erased_rules
 from regulars.infrastructure.loading.fields import raw, select_fields
@@ -195,7 +196,7 @@ class Loader:
     def _rules(self, kind: Kind) -> tuple[Rule, ...]:
         if kind == "users":
             return users.rules(self._settings, *bounds(self._settings.timezone))
-        return validate.rules(self._settings)
+        return (*validate.rules(self._settings), *dropped_rules(self._engine, self._settings.timezone))
 
     def _name_fields(self, source: Source, columns: Columns) -> None:
         select = select_fields(source, columns, self._settings.imports)

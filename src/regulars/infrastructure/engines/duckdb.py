@@ -18,6 +18,7 @@ import duckdb
 from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import DUCKDB, Dialect
 from regulars.errors import EngineError, RegularsError
+from regulars.infrastructure.engines.gate import Gate
 from regulars.infrastructure.engines.upgrade import schema_changes
 from regulars.infrastructure.files import sync_folder
 
@@ -62,7 +63,7 @@ class DuckDBEngine:
         self._options = options
         self._write_lock = threading.RLock()
         self._commits = 0  # begun and ended ones: an odd number while one is under way
-        self._readers = _Readers()
+        self._readers = Gate()
         self._connect()
 
     def _connect(self) -> None:
@@ -131,6 +132,12 @@ class DuckDBEngine:
             finally:
                 self._commits += 1
 
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Nothing is committed meanwhile, so that several reads, or staged rows, belong together."""
+        with self._write_lock:
+            yield
+
     def rewrite(self) -> bool:
         """Write the file anew with the rows there are, so that nothing deleted can be read from it any more.
 
@@ -165,54 +172,6 @@ class DuckDBEngine:
         """Give the database back; its file can be opened by another process afterwards."""
         self._writer.close()
         self._connection.close()
-
-
-class _Readers:
-    """How many queries run; a rewrite waits until there is none, and lets none begin."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._here = threading.local()
-        self._count = 0
-        self._closed = False
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        if getattr(self._here, "reads", False):
-            # A query inside a snapshot must not wait for a rewrite that waits for the snapshot.
-            yield
-            return
-        with self._enter():
-            self._here.reads = True
-            try:
-                yield
-            finally:
-                self._here.reads = False
-
-    @contextmanager
-    def _enter(self) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._count += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._count -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def none(self) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._closed = True
-            self._changed.wait_for(lambda: self._count == 0)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._closed = False
-                self._changed.notify_all()
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Table:
