@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_SECONDS = 60
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
-_STEADY_SECONDS = 30
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TICK_SECONDS = 0.05
 _STORE_SECONDS = 60  # to bring into the database what the last requests brought
 
@@ -38,7 +37,6 @@ class Child:
     host: str
     port: int
     process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
     pause: float = _FIRST_PAUSE
     start_at: float = 0.0
 
@@ -53,7 +51,6 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603 -- our own module
             [*command, self.kind, str(folder), self.host, str(self.port)], stdin=subprocess.PIPE
         )
-        self.started_at = time.monotonic()
 
     def is_up(self) -> bool:
         """Whether it answers its health check, well or ill."""
@@ -144,8 +141,8 @@ class Supervisor:
     def _look_after(self, child: Child) -> None:
         now = time.monotonic()
         if child.process is not None and child.process.poll() is None:
-            if now - child.started_at > _STEADY_SECONDS:
-                child.pause = _FIRST_PAUSE
+            if child.pause > _FIRST_PAUSE and child.is_up():
+                child.pause = _FIRST_PAUSE  # what came up was no failed start, however it ends
             return
         if child.process is not None:
             code = child.process.returncode
