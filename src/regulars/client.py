@@ -148,7 +148,8 @@ class Client:
         self.close()
 
     def _begin(self) -> None:
-        """A queue and a thread of this process; a fork has neither of its parent."""
+        """A queue, a thread and a connection of this process; a fork shares none of its parent's."""
+        self._sender.close()
         self._process = os.getpid()
         self._changed = threading.Condition()
         self._waiting: deque[bytes] = deque()
