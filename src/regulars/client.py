@@ -13,7 +13,6 @@ import logging
 import os
 import random
 import threading
-import time
 import uuid
 import weakref
 from collections import deque

@@ -22,12 +22,13 @@ from regulars.interfaces.http.authority import secret_in
 from regulars.interfaces.http.exposition import CONTENT_TYPE, of_store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
     from regulars.application.ports import Table
     from regulars.domain.keys import Role
+    from regulars.domain.query import Query
     from regulars.interfaces.http.authority import Authority
     from regulars.interfaces.http.draining import Drain
     from regulars.workspace import Workspace
@@ -52,6 +53,7 @@ class SqlRequest(msgspec.Struct, forbid_unknown_fields=True):
     """One SELECT."""
 
     sql: str
+    limit: int = MOST_ROWS
 
 
 class ImportRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,35 +97,41 @@ def _names_this_machine(host: str) -> bool:
 
 def query(store: Store, body: bytes, request: Request) -> Response:
     """A query as JSON; the result as JSON, or as CSV or an Arrow stream where ``Accept`` says so."""
-    result = store.ws.query(query_from_json(body))
+    result = store.ws.query(_query(body))
     accept = request.headers.get("accept", "")
     if "text/csv" in accept:
         return Response(to_csv(table_of(result)), media_type="text/csv")
     if "application/vnd.apache.arrow.stream" in accept:
         return Response(_arrow_stream(result.to_arrow()), media_type="application/vnd.apache.arrow.stream")
-    return _json(result.to_json())
+    return _json(msgspec.json.encode(result.to_mapping() | {"people_columns": result.people_columns}))
 
 
 def users(store: Store, body: bytes, request: Request) -> Response:
     """The people behind a cell, as many as the cell says."""
     del request
     wanted = _decoded(body, UsersRequest)
-    result = store.ws.query(query_from_json(bytes(wanted.query)))
+    result = store.ws.query(_query(bytes(wanted.query)))
     row = wanted.row if isinstance(wanted.row, int) else _row_like(result.rows, wanted.row)
     people = result.users(row, wanted.column)
     return _json(msgspec.json.encode({"users": people}))
 
 
 def sql(store: Store, body: bytes, request: Request) -> Response:
-    """Rows of one SELECT, at most 10,000 of them."""
+    """Rows of one SELECT, 10,000 of them unless the body says otherwise, and the types that JSON does not show."""
     del request
+    wanted = _decoded(body, SqlRequest)
     try:
-        table: Table = store.ws.sql(_decoded(body, SqlRequest).sql)
+        table: Table = store.ws.sql(wanted.sql)
     except EngineError as exc:
         if type(exc.__cause__).__name__ in _WRONG_SQL:
             raise QueryError(exc.message, code="bad_sql") from exc
         raise
-    shown = {"columns": distinct(table.columns), "rows": table.rows[:MOST_ROWS], "more": len(table.rows) > MOST_ROWS}
+    shown = {
+        "columns": distinct(table.columns),
+        "types": [_type_of(column) for column in zip(*table.rows, strict=True)] or ["null"] * len(table.columns),
+        "rows": table.rows[: max(0, wanted.limit)],
+        "more": len(table.rows) > wanted.limit,
+    }
     return _json(msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode(shown))
 
 
@@ -193,7 +201,8 @@ def _endpoint(
                             "application/json")  # fmt: skip
         except RegularsError as exc:
             status = 400 if exc.exit_code == QueryError.exit_code or not isinstance(exc, EngineError) else 503
-            return _json(msgspec.json.encode({"error": {"code": exc.code, "message": exc.message}}), status=status)
+            told = {"kind": type(exc).__name__, "code": exc.code, "message": exc.message}
+            return _json(msgspec.json.encode({"error": told}), status=status)
         except Exception:  # noqa: BLE001 -- the outermost door: a question never takes the server down
             _LOG.exception("a question failed")
             return _json(b'{"error":{"code":"internal","message":"the server failed; its log says why"}}', status=503)
@@ -211,6 +220,18 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect:
         raise RefusedError(400, "body_incomplete", "the body broke off before its end") from None
     return body
+
+
+def _query(body: bytes) -> Query:
+    try:
+        return query_from_json(body)
+    except (UnicodeError, RecursionError) as exc:
+        raise QueryError(f"the query is not valid JSON: {exc}", code="bad_json") from exc
+
+
+def _type_of(column: Sequence[object]) -> str:
+    """``date``, ``datetime``, or another Python name of the first value that is there."""
+    return next((type(value).__name__ for value in column if value is not None), "null")
 
 
 def _decoded(body: bytes, kind: type[Any]) -> Any:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from regulars.domain.wire import Limits
 from regulars.errors import RegularsError
 from regulars.infrastructure.operational.sqlite import SqliteStore
+from regulars.infrastructure.server import TOKEN_NAME
 from regulars.interfaces.http.authority import Authority
 from regulars.interfaces.http.bodies import MIB, Bodies
 from regulars.interfaces.http.collector import PAGES, Collector
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.applications import Starlette
-
-TOKEN_NAME = "server.token"  # noqa: S105 -- the name of a file
 
 
 def now() -> datetime:
