@@ -17,7 +17,7 @@ import uuid
 import weakref
 from collections import deque
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from regulars.errors import EventError
@@ -140,7 +140,7 @@ class Client:
             self._tell(f"{left} events were not sent before the client was closed", dropped=left)
         return done
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -49,5 +49,5 @@ def _us(moment: datetime | None) -> int | None:
     return None if moment is None else microseconds(moment)
 
 
-def _key(id: str, role: Any, name: str, digest: bytes, hint: str, created: int, expires: int | None) -> Key:  # noqa: PLR0917
-    return Key(id, role, name, digest, hint, instant(created), None if expires is None else instant(expires))
+def _key(key_id: str, role: Any, name: str, digest: bytes, hint: str, created: int, expires: int | None) -> Key:  # noqa: PLR0917
+    return Key(key_id, role, name, digest, hint, instant(created), None if expires is None else instant(expires))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -16,11 +17,13 @@ from urllib.parse import parse_qs
 from regulars.application.ports import Envelope
 from regulars.errors import EventError, JournalError
 from regulars.interfaces.http.answers import Answer, RefusedError, json_answer
+from regulars.interfaces.http.appending import Appender
 from regulars.interfaces.http.authority import secret_in
 from regulars.interfaces.http.counters import Counters
 from regulars.interfaces.http.decoding import Batch, Rejection, read_batch
 from regulars.interfaces.http.events import Receipt, journal_body, request_key, sent_at
 from regulars.interfaces.http.forms import ROUTES, Route
+from regulars.interfaces.http.plain import plain_envelopes
 from regulars.interfaces.http.snippet import snippet_answer
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _LOG = logging.getLogger("regulars.collector")
-_THREAD_FROM = 100  # events; a larger batch is checked beside the event loop
+_LONG_BODY = 25_600
 _MOST_ID = 100
 _CORS = {
     b"access-control-allow-origin": b"*",
@@ -68,6 +71,7 @@ class Collector:
         now: Callable[[], datetime] = lambda: datetime.now(UTC).replace(tzinfo=None),
     ) -> None:
         self._journal, self._authority, self._limits = journal, authority, limits
+        self._appender = Appender(journal)
         self._bodies, self._rates, self._now = bodies, rates, now
         self.counters = Counters()
 
@@ -112,25 +116,40 @@ class Collector:
         if secret is not None:
             self._authority.check(secret, "write")
         body = await self._bodies.read(headers, receive)
-        received_at = self._now()
-        if len(body) > _THREAD_FROM * 256:
-            batch = await asyncio.to_thread(_read, body, route, headers)
+        receipt = Receipt(self._now())
+        plain = None
+        if route.is_own and b"idempotency-key" not in headers:
+            plain = plain_envelopes(body, receipt.received_at, self._limits, is_batch=bool(route.lists))
+        if plain is not None:
+            envelopes, found = plain
+            self._admit(secret or found, len(envelopes))
+            rejected: list[Rejection] = []
         else:
-            batch = _read(body, route, headers)
-        secret = secret or _secret_in_body(batch)
-        key = self._authority.check(secret, "write")
-        self._rates.take(key.id if key else "", len(batch.items) + len(batch.rejected))
-        retry_key = request_key(headers.get(b"idempotency-key"), key.id if key else "")
-        receipt = Receipt(received_at, None, retry_key)
-        if len(batch.items) > _THREAD_FROM:
-            envelopes, rejected = await asyncio.to_thread(self._check, batch, route, receipt)
-        else:
-            envelopes, rejected = self._check(batch, route, receipt)
+            # Beside the event loop where it takes long, so that others are not kept waiting.
+            is_long = len(body) > _LONG_BODY
+            work = (body, route, headers, secret, receipt)
+            envelopes, rejected = await asyncio.to_thread(self._judge, *work) if is_long else self._judge(*work)
         if envelopes:
-            await asyncio.wrap_future(self._journal.submit(envelopes))
+            await self._appender.append(envelopes)
         self.counters.accepted += len(envelopes)
         self.counters.rejected += len(rejected)
         return _told(route, len(envelopes), rejected, request_id)
+
+    def _judge(
+        self, body: bytes, route: Route, headers: dict[bytes, bytes], secret: str | None, receipt: Receipt
+    ) -> tuple[list[Envelope], list[Rejection]]:
+        """The long way: every event on its own, and why it is rejected."""
+        batch = _read(body, route, headers)
+        key_id = self._admit(secret or _secret_in_body(batch), len(batch.items) + len(batch.rejected))
+        retry_key = request_key(headers.get(b"idempotency-key"), key_id)
+        return self._check(batch, route, replace(receipt, request_key=retry_key))
+
+    def _admit(self, secret: str | None, events: int) -> str:
+        """Check the key and count against its rate; returns its id."""
+        key = self._authority.check(secret, "write")
+        key_id = key.id if key else ""
+        self._rates.take(key_id, events)
+        return key_id
 
     def _check(self, batch: Batch, route: Route, receipt: Receipt) -> tuple[list[Envelope], list[Rejection]]:
         envelopes: list[Envelope] = []

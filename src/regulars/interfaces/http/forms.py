@@ -20,11 +20,15 @@ Read = Callable[[Mapping[str, Any], "datetime"], tuple[dict[str, Any], object]]
 
 @dataclass(frozen=True)
 class Route:
-    """An address for events: how one is read (the event, and when it was sent), and under which keys lists stand."""
+    """An address for events: how one is read (the event, and when it was sent), and under which keys lists stand.
+
+    ``is_own``: events in our own form need no word from the address.
+    """
 
     read: Read
     lists: tuple[str, ...] = ()
     success: Mapping[str, Any] = field(default_factory=dict)
+    is_own: bool = False
 
 
 def _own_or_segment(kind: str | None) -> Read:
@@ -52,9 +56,9 @@ _SEGMENT_ADDRESSES = {
 }  # fmt: skip
 _POSTHOG_ADDRESSES = ("/batch", "/capture", "/e", "/i/v0/e")
 ROUTES: Mapping[str, Route] = {
-    "/v1/batch": Route(_own_or_segment(None), ("events", "batch"), {"success": True}),
+    "/v1/batch": Route(_own_or_segment(None), ("events", "batch"), {"success": True}, is_own=True),
     **{
-        address: Route(_own_or_segment(kind), success={"success": True})
+        address: Route(_own_or_segment(kind), success={"success": True}, is_own=kind == "track")
         for kind, addresses in _SEGMENT_ADDRESSES.items()
         for address in addresses
     },

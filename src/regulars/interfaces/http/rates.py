@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ class Rates:
 
     def __init__(self, events_per_second: int, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._seconds = events_per_second, seconds
+        self._changing = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key: str, events: int) -> None:
@@ -28,6 +30,10 @@ class Rates:
 
         Errors: :class:`RefusedError` 429 with the time after which it is worth trying again.
         """
+        with self._changing:
+            self._take(key, events)
+
+    def _take(self, key: str, events: int) -> None:
         now = self._seconds()
         left, seen = self._buckets.pop(key, (float(self._rate * _BURST_SECONDS), now))
         left = min(left + (now - seen) * self._rate, float(self._rate * _BURST_SECONDS))
