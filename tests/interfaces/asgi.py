@@ -71,7 +71,7 @@ class Bench:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         return asyncio.run(self._send(path, body, headers or {}, method, query, parts))
 
-    async def _send(
+    async def _send(  # noqa: PLR0917 -- the parts of a request
         self, path: str, body: bytes, headers: Mapping[str, str], method: str, query: str, parts: int
     ) -> Reply | None:
         size = max(1, -(-len(body) // parts))

@@ -15,11 +15,11 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 START_SECONDS = 45
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -37,12 +37,10 @@ class Server:
     def children(self) -> dict[str, int]:
         """The process ids of the collector and the store."""
         found = {}
-        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        with open(path, encoding="ascii") as file:
-            pids = file.read().split()
+        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii").split()
         for pid in pids:
-            with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 kind = words[3].decode() if len(words) > 3 else ""
                 if kind in {"collector", "store"}:
                     found[kind] = int(pid)
@@ -83,7 +81,7 @@ def serving(folder: Path, *options: str, command: str = "serve") -> Iterator[Ser
     ports = ["--port", "0", *(["--api-port", "0"] if command == "serve" else [])]
     errors = folder / "server.err"
     with errors.open("w") as err:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 -- our own program
             [sys.executable, "-m", "regulars", command, "-w", str(folder), *ports, *options],
             stdout=subprocess.PIPE, stderr=err, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
@@ -128,13 +126,13 @@ def _pass_on(process: subprocess.Popen[str], said: queue.Queue[str | None]) -> N
 def post(url: str, content: object, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
     """Send JSON (or bytes as they are); the status, and the decoded answer."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    status, body = _open(urllib.request.Request(url, data, dict(headers or {}), method="POST"))
+    status, body = _open(urllib.request.Request(url, data, dict(headers or {}), method="POST"))  # noqa: S310 -- our own server
     return status, json.loads(body) if body else None
 
 
 def get(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
     """Read an address."""
-    return _open(urllib.request.Request(url, headers=dict(headers or {})))
+    return _open(urllib.request.Request(url, headers=dict(headers or {})))  # noqa: S310 -- our own server
 
 
 def _open(request: urllib.request.Request) -> tuple[int, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
 import gzip
 import json
@@ -388,8 +389,6 @@ def test_a_key_may_do_what_its_role_says(bench: Bench) -> None:
 
 @pytest.mark.parametrize("way", ["bearer", "basic", "x-api-key", "query", "body", "writeKey", "token"])
 def test_a_key_is_found_wherever_clients_put_it(bench: Bench, way: str) -> None:
-    import base64
-
     _, secret = create(bench.store.keys, "write", "", NOW)
     basic = base64.b64encode(f"{secret}:".encode()).decode()
     headers = {"bearer": {"authorization": f"Bearer {secret}"}, "basic": {"authorization": f"Basic {basic}"},

@@ -35,27 +35,110 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def corpus() -> list[bytes]:
     values: list[object] = [
-        None, True, 0, -1, 2**53 + 1, 2**63, 2**64, 10**300, 1.5, -0.0, "", " ", "null", "undefined", "\x00", "\u202e",
-        "\u200b", "<script>alert(1)</script>", "' OR 1=1; DROP TABLE fact_user_actions; --", "$.a", "*", "../../etc/passwd",
-        "=1+1", "x" * 1000, "x" * 70_000, [], {}, [[]], {"a": None}, {"": 1}, {"__proto__": {}}, {"x" * 5000: 1}, [1] * 600,
-    ]  # fmt: skip
+        None,
+        True,
+        0,
+        -1,
+        2**53 + 1,
+        2**63,
+        2**64,
+        10**300,
+        1.5,
+        -0.0,
+        "",
+        " ",
+        "null",
+        "undefined",
+        "\x00",
+        "\u202e",
+        "\u200b",
+        "<script>alert(1)</script>",
+        "' OR 1=1; DROP TABLE fact_user_actions; --",
+        "$.a",
+        "*",
+        "../../etc/passwd",
+        "=1+1",
+        "x" * 1000,
+        "x" * 70_000,
+        [],
+        {},
+        [[]],
+        {"a": None},
+        {"": 1},
+        {"__proto__": {}},
+        {"x" * 5000: 1},
+        [1] * 600,
+    ]
     keys = (
-        "user_id", "anonymous_id", "event_type", "event_id", "timestamp", "sequence", "session_id", "name", "feature",
-        "device", "geo", "duration_seconds", "context", "details", "properties", "user", "sent_at", "type", "event",
-        "userId", "messageId", "originalTimestamp", "traits", "previousId", "distinct_id", "uuid", "offset", "batch",
-        "events", "api_key", "country", "previous_id",
-    )  # fmt: skip
+        "user_id",
+        "anonymous_id",
+        "event_type",
+        "event_id",
+        "timestamp",
+        "sequence",
+        "session_id",
+        "name",
+        "feature",
+        "device",
+        "geo",
+        "duration_seconds",
+        "context",
+        "details",
+        "properties",
+        "user",
+        "sent_at",
+        "type",
+        "event",
+        "userId",
+        "messageId",
+        "originalTimestamp",
+        "traits",
+        "previousId",
+        "distinct_id",
+        "uuid",
+        "offset",
+        "batch",
+        "events",
+        "api_key",
+        "country",
+        "previous_id",
+    )
     base = LIKE | {"userId": "ada", "event": "like", "distinct_id": "ada"}
     found = [json.dumps(base | {key: value}).encode() for key in keys for value in values]
     found += [json.dumps({"events": [value], "batch": [value]}).encode() for value in values]
     found += [json.dumps(value).encode() for value in values]
     found += [
-        b"", b"\x00", b"\xff\xfe\x00", b"{", b"[", b'"', b"{]", b"[}", b"nan", b"NaN", b"Infinity", b"-", b"1e400", b"{}{}",
-        b"[1,]", b"{'a':1}", b'{"user_id":"\\ud800","event_type":"x"}', b'{"user_id":"\xff","event_type":"x"}',
-        b"[" * 200_000, b'{"a":' * 100_000, b"\x1f\x8b", b"\x1f\x8b" + b"\x00" * 100, gzip.compress(b"[" * 1_000_000),
-        gzip.compress(gzip.compress(b"{}")), b"\xef\xbb\xbf{}", b"data=eyJhIjoxfQ==", b"--x\r\nContent-Disposition: form-data",
-        b'{"user_id":"a","user_id":"b","event_type":"x","event_type":"y"}', b"9" * 5000, b'{"timestamp":' + b"9" * 5000 + b"}",
-    ]  # fmt: skip
+        b"",
+        b"\x00",
+        b"\xff\xfe\x00",
+        b"{",
+        b"[",
+        b'"',
+        b"{]",
+        b"[}",
+        b"nan",
+        b"NaN",
+        b"Infinity",
+        b"-",
+        b"1e400",
+        b"{}{}",
+        b"[1,]",
+        b"{'a':1}",
+        b'{"user_id":"\\ud800","event_type":"x"}',
+        b'{"user_id":"\xff","event_type":"x"}',
+        b"[" * 200_000,
+        b'{"a":' * 100_000,
+        b"\x1f\x8b",
+        b"\x1f\x8b" + b"\x00" * 100,
+        gzip.compress(b"[" * 1_000_000),
+        gzip.compress(gzip.compress(b"{}")),
+        b"\xef\xbb\xbf{}",
+        b"data=eyJhIjoxfQ==",
+        b"--x\r\nContent-Disposition: form-data",
+        b'{"user_id":"a","user_id":"b","event_type":"x","event_type":"y"}',
+        b"9" * 5000,
+        b'{"timestamp":' + b"9" * 5000 + b"}",
+    ]
     return found
 
 
@@ -115,18 +198,26 @@ def test_no_input_makes_the_collector_fail(server: Server) -> None:
     assert "Traceback" not in server.errors.read_text()
     numbers = server.drained()
     assert numbers["audit_adds_up"] == 1
-    assert numbers["events_accepted"] == numbers["events_loaded"] + numbers["events_duplicates"] + numbers[
-        "events_dead_letter"
-    ]  # fmt: skip
+    assert (
+        numbers["events_accepted"]
+        == numbers["events_loaded"] + numbers["events_duplicates"] + numbers["events_dead_letter"]
+    )
 
 
 def test_no_input_makes_the_answering_side_fail(server: Server) -> None:
     requests = [
         _request(path, body)
-        for path, method, *_ in ADDRESSES if method == "POST"
-        for body in [*corpus()[::11], b'{"sql": "SELECT"}', b'{"sql": "DROP TABLE loads"}', b'{"metric": "nothing"}',
-                     b'{"query": {"metric": "active_users"}, "row": 99}', b'{"sql": "SELECT * FROM read_csv(1)"}']
-    ]  # fmt: skip
+        for path, method, *_ in ADDRESSES
+        if method == "POST"
+        for body in [
+            *corpus()[::11],
+            b'{"sql": "SELECT"}',
+            b'{"sql": "DROP TABLE loads"}',
+            b'{"metric": "nothing"}',
+            b'{"query": {"metric": "active_users"}, "row": 99}',
+            b'{"sql": "SELECT * FROM read_csv(1)"}',
+        ]
+    ]
     statuses: list[int] = []
     asyncio.run(_exchange(_address(server.answering), requests, statuses))
     assert set(statuses) <= {200, 400, 403, 413}
