@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import msgspec
 
@@ -47,20 +47,14 @@ class RemoteWorkspace(Workspace):
         self.folder = folder
         self.read_only = False
         self._clock = partial(datetime.now, UTC)
-        self._journal_of_folder = _JournalOfFolder(folder, settings, self.now)
+        self._engine = cast("DuckDBEngine", _NoEngine(self._refuse))
+        self._appending = _JournalOfFolder(folder, settings, self.now)
+        self._tracker = cast("Tracker", self._appending)
 
     @property
     def engine(self) -> DuckDBEngine:
         """There is none here."""
         self._refuse()
-
-    @property
-    def _engine(self) -> DuckDBEngine:
-        self._refuse()
-
-    @property
-    def _tracker(self) -> Tracker:  # type: ignore[override]
-        return self._journal_of_folder  # type: ignore[return-value]
 
     def _refuse(self) -> NoReturn:
         raise UnsupportedError(
@@ -132,7 +126,17 @@ class RemoteWorkspace(Workspace):
 
     def close(self) -> None:
         """Nothing is held, except the journal after tracking."""
-        self._journal_of_folder.close()
+        self._appending.close()
+
+
+class _NoEngine:
+    """Stands where the database would be, for everything that is not asked over HTTP."""
+
+    def __init__(self, refuse: Callable[[], NoReturn]) -> None:
+        self._refuse = refuse
+
+    def __getattr__(self, name: str) -> NoReturn:
+        self._refuse()
 
 
 class _JournalOfFolder:

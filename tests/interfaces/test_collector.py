@@ -22,6 +22,7 @@ from regulars.errors import RegularsError
 from regulars.infrastructure.operational.sqlite import SqliteStore
 from regulars.interfaces.http.answers import RefusedError
 from regulars.interfaces.http.bodies import Bodies
+from regulars.interfaces.http.collector import PAGES
 from regulars.interfaces.http.decoding import depth_is_over
 from regulars.interfaces.http.events import FUTURE, NETWORK, Receipt, journal_body, own_form
 from regulars.interfaces.http.forms import ROUTES
@@ -370,6 +371,16 @@ def test_addresses_and_methods_that_do_not_exist_are_told_apart(bench: Bench) ->
     assert bench.send("/health", method="HEAD").body == b""
 
 
+def test_the_collector_counts_what_it_answers(bench: Bench) -> None:
+    bench.send("/v1/batch", [LIKE, {"event_type": "x"}])
+    bench.send("/v1/track", {})
+    text = bench.send("/metrics", method="GET").body.decode()
+    assert "regulars_collector_accepted_events_total 1\n" in text
+    assert "regulars_collector_rejected_events_total 2\n" in text
+    assert 'regulars_collector_responses_total{status="200"} 1\n' in text
+    assert 'regulars_collector_responses_total{status="400"} 1\n' in text
+
+
 # --- keys -----------------------------------------------------------------------------------------------------
 
 
@@ -384,6 +395,11 @@ def test_a_key_may_do_what_its_role_says(bench: Bench) -> None:
             assert bench.send(path, {}, {"authorization": f"Bearer {secret}"}).status == expected[role], (path, role)
         assert bench.send(path, {}).status == 401, path
         assert bench.send(path, {}, {"authorization": "Bearer rg_write_wrong"}).status == 401, path
+    for path, (_, needed) in PAGES.items():
+        for role, secret in secrets.items():
+            status = bench.send(path, headers={"authorization": f"Bearer {secret}"}, method="GET").status
+            assert status == (200 if needed is None or role in {needed, "admin"} else 403), (path, role)
+        assert bench.send(path, method="GET").status == (401 if needed else 200), path
     assert len(bench.kept()) == 1
 
 

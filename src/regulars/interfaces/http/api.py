@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     Handle = Callable[["Store", bytes, Request], Response]
 
+_Kind = TypeVar("_Kind")
 _LOG = logging.getLogger("regulars.store")
 MOST_BODY = 64 * 1024
 MOST_ROWS = 10_000
@@ -234,7 +235,7 @@ def _type_of(column: Sequence[object]) -> str:
     return next((type(value).__name__ for value in column if value is not None), "null")
 
 
-def _decoded(body: bytes, kind: type[Any]) -> Any:
+def _decoded(body: bytes, kind: type[_Kind]) -> _Kind:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:

@@ -22,6 +22,7 @@ from regulars.interfaces.http.authority import secret_in
 from regulars.interfaces.http.counters import Counters
 from regulars.interfaces.http.decoding import Batch, Rejection, read_batch
 from regulars.interfaces.http.events import Receipt, journal_body, request_key, sent_at
+from regulars.interfaces.http.exposition import CONTENT_TYPE, of_collector
 from regulars.interfaces.http.forms import ROUTES, Route
 from regulars.interfaces.http.plain import plain_envelopes
 from regulars.interfaces.http.snippet import snippet_answer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from regulars.application.ports import Journal
+    from regulars.domain.keys import Role
     from regulars.domain.wire import Limits
     from regulars.interfaces.http.authority import Authority
     from regulars.interfaces.http.bodies import Bodies
@@ -101,7 +103,10 @@ class Collector:
         if path in PAGES:
             if method not in {"GET", "HEAD"}:
                 raise RefusedError(405, "wrong_method", f"{path} is read with GET")
-            return PAGES[path](self)
+            page, role = PAGES[path]
+            if role is not None:
+                self._authority.check(secret_in(headers), role)
+            return page(self)
         route = ROUTES.get(path)
         if route is None:
             raise RefusedError(404, "no_such_address", f"nothing is here; events go to POST {', '.join(OWN)}")
@@ -173,12 +178,21 @@ class Collector:
             return json_answer(503, {"status": "failing", "code": exc.code})
         return json_answer(200, {"status": "ok"})
 
+    def metrics(self) -> Answer:
+        """What this process answered, for Prometheus."""
+        return Answer(200, of_collector(self.counters), CONTENT_TYPE)
+
     def snippet(self) -> Answer:
         """The browser's side."""
         return snippet_answer()
 
 
-PAGES: dict[str, Callable[[Collector], Answer]] = {"/health": Collector.health, "/v1/regulars.js": Collector.snippet}
+# What is read instead of sent, and the role that it needs (None: everybody).
+PAGES: dict[str, tuple[Callable[[Collector], Answer], Role | None]] = {
+    "/health": (Collector.health, None),
+    "/metrics": (Collector.metrics, "read"),
+    "/v1/regulars.js": (Collector.snippet, None),
+}
 OWN = ("/v1/track", "/v1/batch", "/v1/identify", "/v1/alias")
 
 

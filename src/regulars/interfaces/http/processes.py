@@ -21,7 +21,7 @@ from regulars.infrastructure.operational.sqlite import SqliteStore
 from regulars.infrastructure.server import TOKEN_NAME
 from regulars.interfaces.http.authority import Authority
 from regulars.interfaces.http.bodies import MIB, Bodies
-from regulars.interfaces.http.collector import PAGES, Collector
+from regulars.interfaces.http.collector import Collector
 from regulars.interfaces.http.forms import ROUTES
 from regulars.interfaces.http.rates import Rates
 from regulars.interfaces.http.running import run, url_of
@@ -111,7 +111,7 @@ class _Both:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"].rstrip("/")
-        collects = path in ROUTES or (path in PAGES and path != "/health") or scope["method"] == "OPTIONS"
+        collects = path in ROUTES or path == "/v1/regulars.js" or scope["method"] == "OPTIONS"
         await (self._collector if collects else self._answers)(scope, receive, send)
 
 
