@@ -251,6 +251,10 @@ MEANINGS = {
     "engine.threads": "Threads of the database; left out: one per core",
     "journal.memory_mib": "MiB of tracked events that may wait to be written; more are refused as `journal_full`",
     "journal.disk_floor_mib": "MiB that stay free on the disk; below, tracked events are refused as `disk_full`",
+    "collector.body_mib": "MiB that the body of a request may have",
+    "collector.inflated_mib": "MiB that a gzipped body may unpack to",
+    "collector.body_seconds": "Seconds in which a body must arrive",
+    "collector.events_per_second": "Events that one key may send per second; twice as many may come at once",
     "journal.keep_days": "Days for which the journal keeps what the database has already",
 }
 EXAMPLE = """timezone = "Europe/Berlin"

@@ -110,9 +110,21 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
     return folder
 
 
+class ServedWorkspace(Workspace):
+    """The workspace of a server, which loads what is collected by itself.
+
+    A question does not wait for that: it sees everything but the last second or so.
+    """
+
+    @property
+    def engine(self) -> DuckDBEngine:
+        """The database as it is."""
+        return self._engine
+
+
 def open_for_server(folder: Path, address: str) -> Workspace:
     """Open a workspace for the process that answers at an address, which others find in the lock file."""
-    return _open_folder(folder, read_only=False, clock=None, engine=None, address=address)
+    return _open_folder(folder, read_only=False, clock=None, engine=None, kind=ServedWorkspace, address=address)
 
 
 def _open_folder(
@@ -121,6 +133,7 @@ def _open_folder(
     read_only: bool,
     clock: Callable[[], datetime] | None,
     engine: str | ServingEngine | None = EMBEDDED,
+    kind: type[Workspace] = Workspace,
     address: str | None = None,
 ) -> Workspace:
     settings = Settings.read(folder / SETTINGS_NAME)
@@ -135,9 +148,7 @@ def _open_folder(
             memory_limit=settings.engine.memory_limit,
             threads=settings.engine.threads,
         )
-        return Workspace(
-            warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving
-        )
+        return kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
     except BaseException:
         lock.release()
         raise

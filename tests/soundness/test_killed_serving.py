@@ -133,6 +133,28 @@ def test_no_acknowledged_event_is_lost_or_counted_twice_whatever_is_killed(tmp_p
         }
 
 
+def test_a_server_that_is_told_to_end_answers_what_has_begun(tmp_path: Path) -> None:
+    """SIGTERM under load, three times on one workspace: exit code 0, and everything acknowledged is in the database."""
+    folder = regulars.init(tmp_path / "shop")
+    acknowledged: set[str] = set()
+    for number in range(3):
+        stop = threading.Event()
+        with serving(folder, "--single-process") as server:
+            sender = Sender(server, number, stop)
+            sender.start()
+            time.sleep(0.7)
+            assert server.stop() == 0, server.errors.read_text()[-2000:]
+        stop.set()
+        sender.join(20)
+        assert not sender.is_alive()
+        acknowledged |= sender.acknowledged
+    with regulars.open(folder, read_only=True) as ws:
+        ids = [row[0] for row in ws.sql("SELECT event_id FROM fact_user_actions").rows]
+    assert len(ids) == len(set(ids))
+    assert acknowledged
+    assert acknowledged <= set(ids)
+
+
 def test_batches_sent_again_shuffled_and_cut_anew_give_the_same_numbers(tmp_path: Path) -> None:
     """As often as one likes, with another time of sending: the metrics are those of sending each event once."""
     chance = random.Random(3)

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from regulars.domain.query import query_from_json
 from regulars.errors import EngineError, QueryError, RegularsError
+from regulars.infrastructure.server import FRESH
 from regulars.interfaces.cli.writing import distinct, table_of, to_csv
 from regulars.interfaces.http.answers import RefusedError
 from regulars.interfaces.http.authority import secret_in
@@ -177,7 +178,11 @@ def api(store: Store) -> Starlette:
     """The ASGI application that answers."""
     return Starlette(
         routes=[
-            Route(path, _endpoint(partial(handle, store), partial(_allow, store, role, always)), methods=[method])
+            Route(
+                path,
+                _endpoint(partial(handle, store), partial(_allow, store, role, always), store.ws.flush),
+                methods=[method],
+            )
             for path, method, handle, role, always in ADDRESSES
         ]
     )
@@ -189,12 +194,14 @@ def _allow(store: Store, role: Role | None, always: bool, request: Request) -> N
 
 
 def _endpoint(
-    handle: Callable[[bytes, Request], Response], allow: Callable[[Request], None]
+    handle: Callable[[bytes, Request], Response], allow: Callable[[Request], None], flush: Callable[[], None]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
             allow(request)
             body = await _body(request)
+            if FRESH in request.headers:
+                await run_in_threadpool(flush)
             return await run_in_threadpool(handle, body, request)
         except RefusedError as exc:
             answer = exc.answer()
@@ -244,11 +251,12 @@ def _decoded(body: bytes, kind: type[_Kind]) -> _Kind:
 
 def _row_like(rows: list[dict[str, Any]], wanted: dict[str, Any]) -> dict[str, Any]:
     """The last row that reads as wanted, with dates as JSON has them."""
-    for row in reversed(rows):
-        plain: dict[str, Any] = msgspec.to_builtins(row)
-        if all(plain.get(name) == value for name, value in wanted.items()):
-            return row
-    raise QueryError("the result has no such row", code="no_such_row")
+    fitting = [
+        row for row in rows if all(msgspec.to_builtins(row.get(name)) == value for name, value in wanted.items())
+    ]
+    if not fitting:
+        raise QueryError("the result has no such row", code="no_such_row")
+    return fitting[-1]
 
 
 def _arrow_stream(table: Any) -> bytes:

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 0.25
 _MOST_FAILURES = 5
 _LONGEST_PAUSE = 10.0
+_NOTHING_SECONDS = 0.02
 _LOG = logging.getLogger("regulars.store")
 
 
 class Drain:
-    """Flushes a workspace every 250 ms. What fails is tried again; what goes on failing is given up to ``give_up``.
+    """Flushes a workspace every 250 ms, and less often while that takes long.
 
-    A process that starts anew opens the database anew, which is what a database needs that refuses every commit.
+    What fails is tried again; what goes on failing is given up to ``give_up``. A process that starts anew opens the
+    database anew, which is what a database needs that refuses every commit.
     """
 
     def __init__(self, ws: Workspace, give_up: Callable[[], None]) -> None:
@@ -50,6 +52,7 @@ class Drain:
     def _run(self) -> None:
         pause = PAUSE_SECONDS
         while not self._stop.wait(pause):
+            begun = time.monotonic()
             try:
                 self._ws.flush()
             except RegularsError as exc:
@@ -62,4 +65,15 @@ class Drain:
                     return
             else:
                 self.failures, self.last_error, self.last_success = 0, None, time.time()
-                pause = PAUSE_SECONDS
+                pause = pause_after(time.monotonic() - begun)
+
+
+def pause_after(seconds: float) -> float:
+    """How long to rest after a flush: as long as it took, so that half a core is left to the questions.
+
+    What follows from events is refreshed once a second at most; a flush that found nothing is followed soon.
+
+    >>> pause_after(0.001), pause_after(0.4), pause_after(3.0)
+    (0.25, 0.6, 3.0)
+    """
+    return PAUSE_SECONDS if seconds < _NOTHING_SECONDS else max(PAUSE_SECONDS, 1.0 - seconds, seconds)

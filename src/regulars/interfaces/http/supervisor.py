@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-START_SECONDS = 60
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TICK_SECONDS = 0.05
 _STORE_SECONDS = 60  # to bring into the database what the last requests brought
 
 
-@dataclass
+@dataclass(eq=False)
 class Child:
     """One process and its starts."""
 
@@ -51,6 +50,10 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603 -- our own module
             [*command, self.kind, str(folder), self.host, str(self.port)], stdin=subprocess.PIPE
         )
+
+    def has_ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self.process is not None and self.process.poll() is not None
 
     def is_up(self) -> bool:
         """Whether it answers its health check, well or ill."""
@@ -110,33 +113,23 @@ class Supervisor:
             lock.release()
 
     def _run(self, store: Child, collector: Child) -> int:
+        told = {collector: f"collecting at {collector.url}", store: f"answering at {store.url}"}
         try:
-            for child in (store, collector):
+            for child in told:
                 child.start(self._folder)
-            for child in (store, collector):
-                self._await_first_answer(child)
-            self._say(f"collecting at {collector.url}")
-            self._say(f"answering at {store.url}")
             while not self._stop.wait(_TICK_SECONDS):
-                for child in (store, collector):
-                    self._look_after(child)
+                for child in (collector, store):
+                    if child not in told:
+                        self._look_after(child)
+                    elif child.has_ended():
+                        # It has said why on standard error, and would say it again.
+                        raise WorkspaceError(f"the {child.kind} process did not start", code="not_started")
+                    elif child.is_up():
+                        self._say(told.pop(child))
         finally:
             # First nothing new comes in, then everything that came is brought into the database.
             codes = [collector.end(DRAIN_SECONDS + 5), store.end(_STORE_SECONDS)]
         return 0 if all(code in (0, None) for code in codes) else 3
-
-    def _await_first_answer(self, child: Child) -> None:
-        until = time.monotonic() + START_SECONDS
-        while not self._stop.wait(_TICK_SECONDS):
-            if child.process is not None and child.process.poll() is not None:
-                # It has said why on standard error.
-                raise WorkspaceError(f"the {child.kind} process did not start", code="not_started")
-            if child.is_up():
-                return
-            if time.monotonic() > until:
-                raise WorkspaceError(
-                    f"the {child.kind} process did not answer within {START_SECONDS} seconds", code="not_started"
-                )
 
     def _look_after(self, child: Child) -> None:
         now = time.monotonic()
