@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -106,6 +108,46 @@ def test_a_port_that_is_taken_is_an_error_before_anything_starts(server: Server,
     assert done.returncode == 3
     assert f"cannot use 127.0.0.1:{port}" in done.stderr
     assert get(f"{server.collecting}/health")[0] == 200
+
+
+def test_a_workspace_that_somebody_works_in_cannot_be_served(folder: Path) -> None:
+    with regulars.open(folder):
+        done = run("serve", "-w", str(folder), "--port", "0", "--api-port", "0")
+    assert done.returncode == 3
+    assert f"in use by process {os.getpid()}" in done.stderr
+
+
+def test_a_folder_that_is_no_workspace_cannot_be_served(tmp_path: Path) -> None:
+    for command in ("serve", "collect"):
+        done = run(command, "-w", str(tmp_path), "--port", "0")
+        assert done.returncode == 3
+        assert "regulars init" in done.stderr
+
+
+def test_limits_are_those_of_the_settings_and_a_slow_body_is_not_waited_for(folder: Path) -> None:
+    with (folder / "regulars.toml").open("a") as file:
+        file.write("[collector]\nbody_mib = 1\nbody_seconds = 1\nevents_per_second = 5\n")
+    with serving(folder, command="collect") as server:
+        host, port = server.collecting.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as slow:
+            slow.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            assert b" 408 " in slow.recv(4096)
+        assert post(f"{server.collecting}/v1/track", b" " * (1 << 20) + b"{}")[0] == 413
+        statuses = [post(f"{server.collecting}/v1/batch", [LIKE] * 10)[0] for _ in range(4)]
+        assert statuses[:2] == [200, 200]
+        assert 429 in statuses
+
+
+def test_a_large_body_that_asks_before_it_is_sent_is_taken(server: Server) -> None:
+    """Programs such as curl ask with Expect: 100-continue."""
+    host, port = server.collecting.removeprefix("http://").split(":")
+    body = json.dumps([LIKE | {"properties": {"text": "x" * 2000}}] * 1500).encode()
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        raw.sendall(f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n"
+                    "\r\n".encode())  # fmt: skip
+        assert raw.recv(4096).startswith(b"HTTP/1.1 100")
+        raw.sendall(body)
+        assert b" 200 " in raw.recv(4096)
 
 
 def test_without_keys_other_machines_are_not_let_in(folder: Path) -> None:
