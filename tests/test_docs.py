@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import pytest
 
 import regulars
 from regulars.domain.metrics import METRICS
+from regulars.domain.quality.catalogue import CHECKS
 from regulars.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def generator() -> ModuleType:
     """The script that writes the pages, as a module."""
+    sys.path.insert(0, str(DOCS))
     spec = importlib.util.spec_from_file_location("generate_docs", DOCS / "_generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -69,13 +72,22 @@ def test_every_setting_has_its_meaning_and_none_is_explained_twice() -> None:
     assert set(GENERATE.EXAMPLES) <= set(METRICS)
 
 
+def test_every_metric_has_an_example_that_can_be_counted_by_hand() -> None:
+    """On one log for all of them, with rows, and a cell that is taken apart into people and events."""
+    with GENERATE.workspace() as ws:
+        for name in METRICS:
+            _, result, told = GENERATE.answer(ws, name)
+            assert result.rows, name
+            assert told.startswith("For example") == any(column.counts_people for column in result.columns), name
+
+
 def test_the_example_of_settings_can_be_read() -> None:
     """Every section of it does something."""
     settings = Settings.from_toml(*blocks("settings.md", "toml"))
     plain = Settings()
     same = [
         name
-        for name in ("population", "rollups", "imports", "engine", "actions", "activity")
+        for name in ("population", "rollups", "imports", "engine", "actions", "activity", "checks", "ranges")
         if getattr(settings, name) == getattr(plain, name)
     ]
     assert same == []
@@ -85,14 +97,39 @@ def test_the_example_of_settings_can_be_read() -> None:
         assert ws.active_users(activity="big_purchase").rows[-1]["active_users"] == 1
 
 
+def test_the_settings_on_the_page_of_checks_do_what_it_says() -> None:
+    """An order without an amount fails the one check, a day without web orders the other."""
+    settings = Settings.from_toml(*blocks("data-quality.md", "toml"))
+    order = {"user_id": "a", "event_type": "purchase", "source": "web"}
+    with regulars.open(settings=settings) as ws:
+        ws.load([
+            {**order, "timestamp": "2026-03-02T08:15:00Z", "amount": 120, "rating": 6},
+            {**order, "timestamp": "2026-03-04T08:15:00Z"},
+        ])  # fmt: skip
+        names: dict[str, Any] = {"ws": ws}
+        exec(*blocks("data-quality.md", "python"), names)  # noqa: S102 -- our own page
+        report = names["report"]
+        found = {result.check: result.count for result in report.failed if result.severity != "info"}
+        assert found == {"out_of_range": 1, "orders_without_amount": 1, "web_orders_arrive": 1}
+
+
+def test_every_check_is_on_its_page() -> None:
+    """With its severity, its words, and what to do."""
+    page = (DOCS / "data-quality.md").read_text(encoding="utf-8")
+    for check in CHECKS.values():
+        assert f"`{check.name}` ({check.severity}): **{check.title}.** {check.words}" in page
+        assert check.fix[1:] in page
+
+
 def test_the_python_examples_of_metrics_run() -> None:
-    """On a workspace in which somebody uses a feature, pays, and comes again twice in another month."""
+    """On the log of the page, or where somebody uses a feature, pays, and comes again twice in another month."""
     event = {"user_id": "a", "event_type": "like", "timestamp": "2026-03-02T08:15:00Z", "feature": "editor"}
     paid = {**event, "event_type": "payment_success", "amount": 10}
-    with regulars.open() as ws:
+    with regulars.open() as ws, GENERATE.workspace() as small:
         ws.load([event, paid, *({**event, "timestamp": f"2026-04-0{day}T08:15:00Z"} for day in (3, 5))])
         for example in blocks("metrics.md", "python"):
-            assert eval(example, {"ws": ws}).rows  # noqa: S307 -- our own page
+            answers = [eval(example, {"ws": each}).rows for each in (ws, small)]  # noqa: S307 -- our own page
+            assert any(answers), example
 
 
 def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,3 +147,11 @@ def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert shown["2026-03-06", "DE"] == 2
             assert shown["2026-03-06", "FR"] == 1
         names["ws"].close()
+
+
+def test_the_embedding_page_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each printed line stands below its call as a comment."""
+    for example in blocks("embedding.md", "python"):
+        exec(example, {})  # noqa: S102 -- our own page
+        printed = [line.removeprefix("# ") for line in example.splitlines() if line.startswith("# ")]
+        assert capsys.readouterr().out.splitlines() == printed

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regulars.client import Client
+    from regulars.domain.inference.comparison import Comparison, compare
+    from regulars.domain.inference.moments import Moments, PairedMoments
     from regulars.domain.query import EventCondition, Filter, Query, Range
     from regulars.domain.result import Result
     from regulars.errors import RegularsError
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Client",
+    "Comparison",
     "EventCondition",
     "Filter",
+    "Moments",
+    "PairedMoments",
     "Query",
     "Range",
     "RegularsError",
@@ -32,6 +37,7 @@ __all__ = [
     "Settings",
     "Workspace",
     "__version__",
+    "compare",
     "init",
     "open",
 ]
@@ -40,14 +46,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Client": "regulars.client",
+    "Comparison": "regulars.domain.inference.comparison",
     "EventCondition": "regulars.domain.query",
     "Filter": "regulars.domain.query",
+    "Moments": "regulars.domain.inference.moments",
+    "PairedMoments": "regulars.domain.inference.moments",
     "Query": "regulars.domain.query",
     "Range": "regulars.domain.query",
     "RegularsError": "regulars.errors",
     "Result": "regulars.domain.result",
     "Settings": "regulars.settings",
     "Workspace": "regulars.workspace",
+    "compare": "regulars.domain.inference.comparison",
     "init": "regulars.opening",
     "open": "regulars.opening",
 }

@@ -178,6 +178,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         watermark=watermark,
         names=known,
         actions={name: settings.action(name) for name in types},
+        types=types,
         greatest_action_key=max(types.values(), default=0),
         activities=activity_rules(settings),
         core_features=settings.core_features,
@@ -200,6 +201,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         first_instant=first_instant,
         last_instant=last_instant,
         dropped_through=dropped_through(read),
+        has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
     )
 
 

@@ -66,7 +66,8 @@ def cell_in_words(
     told = [
         c.name for c in result.columns if c.type in ("date", "text") or (c.type == "integer" and c.unit != "people")
     ]
-    place = ", ".join(f"{name} {'other' if row[name] is None else row[name]}" for name in told)
+    unnamed = next((flag for flag in ("other", "end") if flag in row.get("flags", ())), "none")
+    place = ", ".join(f"{name} {unnamed if row[name] is None else row[name]}" for name in told)
     lines = [f"For example {column} = {len(people)}{f' ({place})' if place else ''}:"]
     for user_id in people[:_SHOWN]:
         own = [one for one in evidence if one.user_id == user_id]

@@ -79,7 +79,11 @@ class Statement:
 
     def _arrivals_are_exact(self) -> bool:
         """Whether the stored active days are those of this question."""
-        return self._rows_are_fresh() and not self.scope.by_event and not self.scope.event_conditions
+        return self._days_are_stored() and not self.scope.by_event
+
+    def _days_are_stored(self) -> bool:
+        """Whether people are active on the stored days, whatever else they are sliced by."""
+        return self._rows_are_fresh() and not self.scope.event_conditions
 
     @property
     def _reads_sessions(self) -> bool:
@@ -182,16 +186,26 @@ class Statement:
         named = {"user_days": rows.user_days(scope, first, last, registered=self.registered)}
         if scope.by_event:
             named["slices"] = slices.slices(scope, shape, frame, "user_days")
+            if self._days_stand_alone:
+                return named | {"chain": rows.chain_of_single_days(scope, frame)}
             named["sliced_days"] = rows.sliced_days(scope, registered=self.registered)
         named["chain"] = rows.chain_from_events(
             scope, frame, registered=self.registered, firsts=self.shape.needs_history
         )
         return named
 
+    @property
+    def _days_stand_alone(self) -> bool:
+        """Whether no measure asks what a person did on another day than the one it counts."""
+        own_bucket = ("period", "actions", "weight") if self.frame.buckets.days == 1 else ()
+        is_own = [m.rule in own_bucket or (m.rule == "rolling" and m.window == 1) for m in self.shape.measures]
+        return all(is_own) and not self.scope.per_person
+
     def ledger(self, source: Source) -> str:
         """People with a qualifying event in the range, by population."""
-        if source == "sessions":
-            source = "arrivals" if self._arrivals_are_exact() else "events"
+        if source in ("sessions", "events"):
+            # Which slices people are shown in does not matter here.
+            source = "arrivals" if self.scope.is_about_users and self._days_are_stored() else "events"
         stored = self.stored_slice() if source == "aggregates" else None
         return rows.ledger(self.scope, self.frame, self.values, source, stored or rows.StoredSlice())
 

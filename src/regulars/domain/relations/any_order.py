@@ -29,14 +29,20 @@ FAR = 2**62
 
 def sharing(steps: Sequence[Events], context: Context) -> list[list[int]]:
     """The numbers of the steps in groups, such that no event can take steps of two groups."""
+    groups = groups_of(steps, context)
+    for group in groups:
+        _check_group(group, steps)
+    return groups
+
+
+def groups_of(steps: Sequence[Events], context: Context) -> list[list[int]]:
+    """The same, however many steps share their events."""
     groups: list[list[int]] = []
     types = {number: types_of(step, context) for number, step in enumerate(steps, 1)}
     for number, mine in types.items():
         near = [group for group in groups if any(_meet(mine, types[other]) for other in group)]
         groups = [group for group in groups if group not in near]
         groups.append(sorted([number, *(other for group in near for other in group)]))
-    for group in groups:
-        _check_group(group, steps)
     return sorted(groups)
 
 

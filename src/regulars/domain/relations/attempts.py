@@ -9,7 +9,7 @@ from regulars.domain.activity import chosen_events
 from regulars.domain.calendar import epoch_day
 from regulars.domain.metrics.funnel_options import condition_of
 from regulars.domain.relations import cells, counts, moments, slices
-from regulars.domain.relations.any_order import AnyWays, sharing
+from regulars.domain.relations.any_order import AnyWays, groups_of, sharing
 from regulars.domain.relations.chains import Ways
 from regulars.domain.relations.occurrences import at_entry, occurrences
 from regulars.domain.relations.scope import listed
@@ -94,7 +94,19 @@ FROM {table} r {cells.segment_join(scope, "r")}"""
             return StrictWays(*given)
         if self.funnel.order == "any":
             return AnyWays(*given, sharing(self.funnel.steps, self.statement.context))
-        return Ways(*given)
+        return Ways(*given, has_ladders=self._has_ladders())
+
+    def _has_ladders(self) -> bool:
+        """Whether it has to be searched for which of several events at one instant takes which step.
+
+        Where no event has a sequence and each can take one step only, all of them take theirs, or, when ties do not
+        count, one of them does.
+        """
+        funnel, context = self.funnel, self.statement.context
+        if funnel.ties == "strict" or (funnel.ties == "sequence" and not context.has_sequences):
+            return False
+        is_plain = len(groups_of(funnel.steps, context)) == len(funnel.slots)
+        return context.has_sequences or not is_plain
 
     def _marks(self) -> str:
         statement = self.statement

@@ -27,23 +27,20 @@ class Ways:
     """The ways of one funnel.
 
     ``keys`` are the columns within which a way must stay, ``segments`` those that an attempt takes over from the event
-    that begins it; ``last`` is the last day on which one may begin (days since 1970).
+    that begins it; ``last`` is the last day on which one may begin (days since 1970). With ``has_ladders`` several
+    steps may be taken at one instant in a way that has to be searched for.
     """
 
     funnel: Funnel
     keys: Sequence[str]
     segments: Sequence[str]
     last: int
+    has_ladders: bool = True
 
     @property
     def slots(self) -> tuple[int, ...]:
         """The step of every slot."""
         return self.funnel.slots
-
-    @property
-    def climbs(self) -> bool:
-        """Whether one instant can take several steps."""
-        return self.funnel.ties != "strict"
 
     def relations(self) -> dict[str, str]:
         """``tried`` and what it is made of: every attempt, with how far it led.
@@ -51,13 +48,15 @@ class Ways:
         Columns: ``user_key``, ``day``, the segments, ``at``, ``depth`` (steps reached), and ``taken_1`` and so on (µs
         at which each step was reached).
         """
-        named = ladders(self.slots, self.funnel.ties, self.keys) if self.climbs else {}
+        named = ladders(self.slots, self.funnel.ties, self.keys) if self.has_ladders else {}
         for number, _ in enumerate(self.funnel.exclusions, 1):
             named[f"ends_{number}"] = f"SELECT DISTINCT {listed(self.keys)}at FROM marks WHERE x_{number} = 1"
         for slot in range(len(self.slots), 1, -1):
-            named[f"rows_{slot}"] = self._rows(slot)
+            if self.has_ladders:
+                named[f"rows_{slot}"] = self._rows(slot)
             named[f"chain_{slot}"] = self._chain(slot, f"{listed(self.keys, 'r')}r.at")
-        named["rows_1"] = self._entries()
+        if self.has_ladders:
+            named["rows_1"] = self._entries()
         own = listed(["user_key", "day", *self.segments, "at"], "r").removesuffix(", ")
         named["chain_1"] = self._chain(1, own)
         named["tried"] = self._tried()
@@ -65,22 +64,16 @@ class Ways:
 
     def _rows(self, slot: int) -> str:
         """Where a slot is filled: coming from an earlier instant, or on a ladder within one."""
-        taken = f"SELECT {listed(self.keys)}at, {slot - 1} AS seed, {slot} AS top FROM marks"
-        taken += f" WHERE step_{self.slots[slot - 1]} = 1"
-        if self.climbs:
-            on_ladders = f"SELECT {listed(self.keys)}at, seed, top FROM ladders WHERE seed < {slot} AND top >= {slot}"
-            taken = f"{taken}\n  UNION ALL {on_ladders}"
         return f"""
 SELECT {listed(self.keys)}at, seed, max(top) AS top
 FROM (
-  {taken}
+  SELECT {listed(self.keys)}at, {slot - 1} AS seed, {slot} AS top FROM marks WHERE step_{self.slots[slot - 1]} = 1
+  UNION ALL SELECT {listed(self.keys)}at, seed, top FROM ladders WHERE seed < {slot} AND top >= {slot}
 ) taken
 GROUP BY {listed(self.keys)}at, seed"""
 
     def _entries(self) -> str:
         own = listed(["user_key", "day", *self.segments, "at"], "s").removesuffix(", ")
-        if not self.climbs:
-            return f"SELECT {own}, 0 AS seed, 1 AS top FROM marks s WHERE s.step_1 = 1 AND s.day <= {self.last}"
         return f"""
 SELECT {own}, coalesce(-l.place, 0) AS seed, coalesce(l.top, 1) AS top
 FROM marks s LEFT JOIN (
@@ -103,18 +96,27 @@ WHERE s.step_1 = 1 AND s.day <= {self.last}"""
         later += [f"x_{n}" for after in range(slot + 1, total + 1) for n in self._ends_after(after)]
         columns = [own, *(f"w_{n}.at AS x_{n}" for n in ends)]
         joins = [f"ASOF LEFT JOIN ends_{n} w_{n} ON {same(self.keys, f'w_{n}', 'r')} AND r.at < w_{n}.at" for n in ends]
-        if slot > 1:
+        if slot > 1 and self.has_ladders:
             columns += [f"{_on_ladder(f'r.seed < {slot - 1}', name)} AS {lane}" for lane, name in _LANES]
         if slot < total:
-            lanes = " AND ".join(f"n.{lane} = r.to_{lane}" for lane, _ in _LANES)
-            joins.append(
-                f"ASOF LEFT JOIN chain_{slot + 1} n ON {same(self.keys, 'n', 'r')} AND {lanes} AND r.since < n.at"
-            )
+            joins.append(f"ASOF LEFT JOIN chain_{slot + 1} n ON {same(self.keys, 'n', 'r')} AND {self._follows()}")
             columns += [f"n.at AS t_{slot + 1}", *(f"n.{name}" for name in later)]
+        return "\n".join([f"SELECT {', '.join(columns)}", f"FROM ({self._standing(slot)}) r", *joins])
+
+    def _standing(self, slot: int) -> str:
+        """Where a slot is filled, and from which instant and in which lane the next one is looked up."""
+        if not self.has_ladders:
+            begun = f" AND day <= {self.last}" if slot == 1 else ""
+            return f"SELECT * FROM marks WHERE step_{self.slots[slot - 1]} = 1{begun}"
         to_lanes = ", ".join(f"{_on_ladder(f'r.top > {slot}', name)} AS to_{lane}" for lane, name in _LANES)
         since = f"CASE WHEN r.top > {slot} THEN r.at - 1 ELSE r.at END AS since"
-        body = "\n".join([f"FROM (SELECT r.*, {to_lanes}, {since} FROM rows_{slot} r) r", *joins])
-        return f"SELECT {', '.join(columns)}\n{body}"
+        return f"SELECT r.*, {to_lanes}, {since} FROM rows_{slot} r"
+
+    def _follows(self) -> str:
+        """The condition that a row (``n``) comes after another one (``r``)."""
+        if not self.has_ladders:
+            return "r.at <= n.at" if self.funnel.ties == "any" else "r.at < n.at"
+        return f"{' AND '.join(f'n.{lane} = r.to_{lane}' for lane, _ in _LANES)} AND r.since < n.at"
 
     def _tried(self) -> str:
         """An attempt ends with its window, or with the first event that is excluded where it stands."""

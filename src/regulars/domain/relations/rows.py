@@ -97,6 +97,22 @@ FROM user_days d JOIN slices k ON {matches}
 GROUP BY d.user_key, k.slice, d.day{extra}"""
 
 
+def chain_of_single_days(scope: Scope, frame: Frame) -> str:
+    """Active days per slice, counted: for measures that look at no day but their own, so that no gap is needed.
+
+    A person is met once on a day in a slice that is shown, and perhaps in several values of those beyond the limit.
+    """
+    matches = " AND ".join(f"d.{name} = k.{name}" for name in scope.segments)
+    beyond = f"k.slice > {scope.limit}"
+    return f"""
+SELECT k.slice, d.day, CAST(NULL AS BIGINT) AS gap,
+  sum(CASE WHEN {beyond} THEN 0 ELSE 1 END) + count(DISTINCT CASE WHEN {beyond} THEN d.user_key END) AS people,
+  sum(d.actions) AS actions, sum(d.weight) AS weight
+FROM user_days d JOIN slices k ON {matches}
+WHERE d.day >= {epoch_day(frame.scan_from)}
+GROUP BY k.slice, d.day"""
+
+
 def chain_from_arrivals(
     scope: Scope, frame: Frame, values: Values, *, registered: bool = False, firsts: bool = False
 ) -> str:

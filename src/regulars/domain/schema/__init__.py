@@ -45,6 +45,7 @@ from regulars.domain.schema.facts import (
     FACT_USER_ATTRIBUTES,
 )
 from regulars.domain.schema.records import (
+    CHECK_RESULTS,
     DEAD_LETTER,
     ERASURES,
     LOADS,
@@ -57,6 +58,7 @@ __all__ = [
     "AGG_RETENTION",
     "AGG_TIER_CHANGES",
     "ARRIVALS",
+    "CHECK_RESULTS",
     "DAILY_ACTIVITY",
     "DEAD_LETTER",
     "DERIVED_COLUMNS",
@@ -122,6 +124,7 @@ TABLES: tuple[Table, ...] = (
     LOADS,
     DEAD_LETTER,
     ERASURES,
+    CHECK_RESULTS,
     WORKSPACE_STATE,
 )
 
