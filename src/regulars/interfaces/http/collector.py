@@ -1,7 +1,7 @@
 """The collector: accepts events over HTTP and answers when they are durable. It knows no database.
 
 A plain ASGI application, because one layer less is one less that could forget a limit. The way of a request can be read
-off :meth:`Collector._collect`: key, body, events one by one, journal, answer.
+off :meth:`Collector._collect`: key, body, verdict on each event, journal, answer.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from regulars.application.ports import Envelope
-from regulars.errors import EventError, JournalError
+from regulars.errors import JournalError
 from regulars.interfaces.http.answers import Answer, RefusedError, json_answer
 from regulars.interfaces.http.appending import Appender
 from regulars.interfaces.http.authority import secret_in
 from regulars.interfaces.http.counters import Counters
-from regulars.interfaces.http.decoding import Batch, Rejection, read_batch
-from regulars.interfaces.http.events import Receipt, journal_body, request_key, sent_at
+from regulars.interfaces.http.events import Receipt
 from regulars.interfaces.http.exposition import CONTENT_TYPE, of_collector
 from regulars.interfaces.http.forms import ROUTES, Route
-from regulars.interfaces.http.plain import plain_envelopes
+from regulars.interfaces.http.judging import Submission, Verdict, judge, judge_plain
 from regulars.interfaces.http.snippet import snippet_answer
 
 if TYPE_CHECKING:
@@ -121,33 +119,17 @@ class Collector:
         if secret is not None:
             self._authority.check(secret, "write")
         body = await self._bodies.read(headers, receive)
-        receipt = Receipt(self._now())
-        plain = None
-        if route.is_own and b"idempotency-key" not in headers:
-            plain = plain_envelopes(body, receipt.received_at, self._limits, is_batch=bool(route.lists))
-        if plain is not None:
-            envelopes, found = plain
-            self._admit(secret or found, len(envelopes))
-            rejected: list[Rejection] = []
-        else:
+        submission = Submission(route, body, headers, Receipt(self._now()), secret)
+        verdict = judge_plain(submission, self._limits, self._admit)
+        if verdict is None:
+            work = partial(judge, submission, self._limits, self._admit)
             # Beside the event loop where it takes long, so that others are not kept waiting.
-            is_long = len(body) > _LONG_BODY
-            work = (body, route, headers, secret, receipt)
-            envelopes, rejected = await asyncio.to_thread(self._judge, *work) if is_long else self._judge(*work)
-        if envelopes:
-            await self._appender.append(envelopes)
-        self.counters.accepted += len(envelopes)
-        self.counters.rejected += len(rejected)
-        return _told(route, len(envelopes), rejected, request_id)
-
-    def _judge(
-        self, body: bytes, route: Route, headers: dict[bytes, bytes], secret: str | None, receipt: Receipt
-    ) -> tuple[list[Envelope], list[Rejection]]:
-        """The long way: every event on its own, and why it is rejected."""
-        batch = _read(body, route, headers)
-        key_id = self._admit(secret or _secret_in_body(batch), len(batch.items) + len(batch.rejected))
-        retry_key = request_key(headers.get(b"idempotency-key"), key_id)
-        return self._check(batch, route, replace(receipt, request_key=retry_key))
+            verdict = await asyncio.to_thread(work) if len(body) > _LONG_BODY else work()
+        if verdict.envelopes:
+            await self._appender.append(verdict.envelopes)
+        self.counters.accepted += len(verdict.envelopes)
+        self.counters.rejected += len(verdict.rejected)
+        return _told(route, verdict, request_id)
 
     def _admit(self, secret: str | None, events: int) -> str:
         """Check the key and count against its rate; returns its id."""
@@ -155,20 +137,6 @@ class Collector:
         key_id = key.id if key else ""
         self._rates.take(key_id, events)
         return key_id
-
-    def _check(self, batch: Batch, route: Route, receipt: Receipt) -> tuple[list[Envelope], list[Rejection]]:
-        envelopes: list[Envelope] = []
-        rejected = list(batch.rejected)
-        batch_sent_at = batch.envelope.get("sent_at") or batch.envelope.get("sentAt")
-        for item in batch.items:
-            try:
-                event, event_sent_at = route.read(item.value, receipt.received_at)
-                own = Receipt(receipt.received_at, sent_at(event_sent_at or batch_sent_at), receipt.request_key)
-                envelopes.append(Envelope(journal_body(event, own, self._limits, item.index), receipt.received_at))
-            except EventError as exc:
-                rejected.append(Rejection(item.index, exc.code, exc.message[:500]))
-        rejected.sort(key=lambda each: each.index)
-        return envelopes, rejected
 
     def health(self) -> Answer:
         """Whether events can be kept; no key is needed, and nothing about the data is told."""
@@ -196,18 +164,10 @@ PAGES: dict[str, tuple[Callable[[Collector], Answer], Role | None]] = {
 OWN = ("/v1/track", "/v1/batch", "/v1/identify", "/v1/alias")
 
 
-def _read(body: bytes, route: Route, headers: dict[bytes, bytes]) -> Batch:
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    return read_batch(body, route.lists, lines=kind in {b"application/x-ndjson", b"application/jsonl"})
-
-
-def _told(route: Route, accepted: int, rejected: list[Rejection], request_id: str) -> Answer:
-    content = {
-        **(route.success if accepted else {}),
-        "accepted": accepted,
-        "rejected": rejected,
-        "request_id": request_id,
-    }
+def _told(route: Route, verdict: Verdict, request_id: str) -> Answer:
+    accepted = len(verdict.envelopes)
+    success = route.success if accepted else {}
+    content = {**success, "accepted": accepted, "rejected": verdict.rejected, "request_id": request_id}
     return json_answer(200 if accepted else 400, content)
 
 
@@ -238,16 +198,6 @@ def _secret_in_query(scope: Scope) -> str | None:
         return None
     found = parse_qs(query[:4096].decode("ascii", "replace"))
     return next((found[name][0] for name in ("key", "api_key", "writeKey") if name in found), None)
-
-
-def _secret_in_body(batch: Batch) -> str | None:
-    around = batch.envelope or (batch.items[0].value if batch.items else {})
-    found = next((around[name] for name in ("api_key", "writeKey") if isinstance(around.get(name), str)), None)
-    if found is None and batch.items:
-        properties = batch.items[0].value.get("properties")
-        token = properties.get("token") if isinstance(properties, dict) else None
-        return token if isinstance(token, str) else None
-    return found
 
 
 async def _respond(send: Send, answer: Answer, request_id: str, *, empty: bool) -> None:

@@ -114,7 +114,7 @@ def _split(text: bytes, lists: Sequence[str], *, lines: bool) -> tuple[list[byte
     return [bytes(raw) for raw in raws], envelope
 
 
-_ENVELOPE = ("sent_at", "sentAt", "api_key", "writeKey", "context", "historical_migration")
+_ENVELOPE = ("sent_at", "sentAt", "api_key", "writeKey")
 
 
 def _value(raw: msgspec.Raw) -> Any:
