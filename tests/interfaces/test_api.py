@@ -11,7 +11,9 @@ import pytest
 
 import regulars
 from regulars.application.keys import create
+from regulars.errors import RegularsError
 from regulars.infrastructure.operational.sqlite import SqliteStore
+from regulars.infrastructure.server import TOKEN_NAME, ServerConnection
 from regulars.interfaces.http.api import ADDRESSES
 from regulars.remote import RemoteWorkspace
 from tests.interfaces.cli import call
@@ -99,6 +101,36 @@ def test_errors_of_the_server_are_the_errors_of_the_library(server: Server, fold
             with pytest.raises(kind) as caught:
                 wrong()
             assert caught.value.code == code
+
+
+def test_a_server_that_does_not_answer_is_named() -> None:
+    with pytest.raises(RegularsError, match=r"http://127\.0\.0\.1:9") as caught:
+        ServerConnection("http://127.0.0.1:9", "x").ask("/api/v1/sql", b"{}")
+    assert caught.value.code == "no_answer"
+
+
+def test_without_its_token_a_server_is_named_in_the_error(tmp_path: Path) -> None:
+    """Who may not read the folder is told where to ask."""
+    folder = regulars.init(tmp_path / "shop")
+    with serving(folder, "--single-process") as server:
+        (folder / TOKEN_NAME).unlink()
+        with pytest.raises(RegularsError, match="ask that server") as caught:
+            regulars.open(folder)
+        assert caught.value.code == "workspace_locked"
+        assert server.answering in str(caught.value)
+
+
+def test_an_answer_can_be_an_arrow_stream(server: Server) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    request = urllib.request.Request(  # noqa: S310 -- our own server
+        f"{server.answering}/api/v1/query",
+        json.dumps(QUESTION).encode(),
+        {"Accept": "application/vnd.apache.arrow.stream"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 -- our own server
+        table = pyarrow.ipc.open_stream(response.read()).read_all()
+    assert table.column_names == ["date", "country", "active_users", "flags"]
+    assert table.num_rows == 28
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,7 @@ def test_slow_clients_do_not_keep_others_waiting(server: Server) -> None:
             begun = time.perf_counter()
             assert post(f"{server.collecting}/v1/track", LIKE | {"event_id": f"s{number}"})[0] == 200
             slowest = max(slowest, time.perf_counter() - begun)
-        assert slowest < 2
+        assert slowest < 5  # the machine may be busy; a slow client alone would take 10 seconds
     assert get(f"{server.collecting}/health")[0] == 200
 
 
