@@ -321,9 +321,33 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         await asyncio.sleep(5)
         return {}
 
-    with pytest.raises(Exception, match="did not arrive") as caught:
-        asyncio.run(bodies.read({}, never))
-    assert caught.value.status == 408
+    async def many() -> list[object]:
+        slow = (bodies.read({}, never) for _ in range(3))
+        return await asyncio.gather(*slow, bodies.read({}, at_once), return_exceptions=True)
+
+    async def at_once() -> dict[str, object]:
+        return {"type": "http.request", "body": b"{}"}
+
+    *slow, quick = asyncio.run(many())
+    assert [error.status for error in slow] == [408] * 3
+    assert quick == b"{}"
+
+
+def test_a_task_that_somebody_else_ends_is_not_called_slow() -> None:
+    bodies = Bodies(seconds=5)
+
+    async def never() -> dict[str, object]:
+        await asyncio.sleep(5)
+        return {}
+
+    async def ended() -> None:
+        task = asyncio.create_task(bodies.read({}, never))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(ended())
 
 
 def test_bodies_that_are_being_read_share_one_bound(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from regulars.interfaces.http.answers import RefusedError
+from regulars.interfaces.http.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +30,8 @@ class Bodies:
         seconds: float = 15,
         most_bytes: int = 64 * MIB,
     ) -> None:
-        self.body_bytes, self.inflated_bytes, self.seconds = body_bytes, inflated_bytes, seconds
+        self.body_bytes, self.inflated_bytes = body_bytes, inflated_bytes
+        self._deadlines = Deadlines(seconds)
         self._most_bytes, self._reading = most_bytes, 0
 
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
@@ -47,11 +49,12 @@ class Bodies:
                 415, "unsupported_encoding", "a body is sent as it is or with Content-Encoding: gzip, nothing else"
             )
         try:
-            async with asyncio.timeout(self.seconds):
+            with self._deadlines.running():
                 body = await self._receive(receive)
         except TimeoutError:
+            limit = self._deadlines.seconds
             raise RefusedError(
-                408, "body_too_slow", f"the body did not arrive within {self.seconds:g} seconds; send it again"
+                408, "body_too_slow", f"the body did not arrive within {limit:g} seconds; send it again"
             ) from None
         if encoding == b"gzip" or body.startswith(_GZIP_MAGIC):
             # Some clients cannot name the encoding (sendBeacon); no JSON text begins like this.
