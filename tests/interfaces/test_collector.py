@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import gzip
 import json
@@ -26,6 +27,7 @@ from regulars.interfaces.http.collector import PAGES
 from regulars.interfaces.http.decoding import depth_is_over
 from regulars.interfaces.http.events import FUTURE, NETWORK, Receipt, journal_body, own_form
 from regulars.interfaces.http.forms import ROUTES
+from regulars.interfaces.http.judging import Submission, judge, judge_plain
 from regulars.interfaces.http.plain import plain_envelopes
 from tests.interfaces.asgi import NOW, Bench
 
@@ -34,6 +36,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIKE = {"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}
+
+
+TEXTS = st.sampled_from(
+    ["ada", "x", " x", "x ", "", "null", "NULL", "0", "\u00e9", "a\u00e9b", "a\x00b", "x" * 200, "x" * 201]
+)
+FLAT = st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers(), st.floats(), st.booleans(), st.none()), max_size=3)
+KEYS = st.sampled_from([
+    "user_id", "anonymous_id", "event_type", "event_id", "timestamp", "sequence", "duration_seconds", "properties",
+    "user", "details", "device", "geo", "previous_id", "sent_at", "type", "event", "userId", "messageId",
+    "originalTimestamp", "context", "traits", "distinct_id", "uuid", "offset", "$set", "$session_id",
+    "events", "batch", "api_key",
+])  # fmt: skip
 
 
 @pytest.fixture
@@ -59,6 +73,19 @@ def test_numbers_stay_exact(bench: Bench) -> None:
     bench.send("/v1/track", LIKE | {"properties": {"n": numbers}})
     assert bench.kept()[0]["properties"]["n"] == numbers
     assert bench.send("/v1/track", json.dumps(LIKE)[:-1].encode() + b',"properties":{"n":1e400}}').status == 400
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "[1, NaN]"])
+def test_a_number_that_is_none_takes_no_neighbour_with_it(bench: Bench, number: str) -> None:
+    """Python writes NaN into JSON without a word; in a text it is a word like any other."""
+    good = json.dumps(LIKE | {"properties": {"said": 'NaN, "Infinity"'}})
+    bad = good[:-2] + ', "n": ' + number + "}}"
+    reply = bench.send("/v1/batch", f'{{"events": [{good}, {bad}, {good}]}}'.encode())
+    assert reply.json["accepted"] == 2
+    assert [each["index"] for each in reply.json["rejected"]] == [1]
+    assert reply.json["rejected"][0]["code"] in {"bad_number", "bad_json"}
+    assert bench.kept()[1]["properties"] == {"said": 'NaN, "Infinity"'}
+    assert bench.send("/v1/track", bad.encode()).status == 400
 
 
 def test_keys_of_the_request_are_not_kept(bench: Bench) -> None:
@@ -146,6 +173,47 @@ def test_a_request_that_names_itself_counts_once(bench: Bench) -> None:
     assert len(set(ids)) == 2
 
 
+def test_an_id_that_programs_write_when_they_have_none_is_none(bench: Bench) -> None:
+    """Otherwise all events of a broken client would be one."""
+    for nothing in ("null", "undefined", "NaN", "None"):
+        for event in (LIKE | {"event_id": nothing}, LIKE | {"event_id": nothing, "details": []}):
+            bench.send("/v1/track", event)
+    bench.send("/v1/track", LIKE | {"event_id": 0})
+    ids = [event.get("event_id") for event in bench.kept()]
+    assert ids == [None] * 8 + ["0"]
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(TEXTS, st.integers(), st.floats(), st.booleans(), st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.one_of(TEXTS, KEYS), inner, max_size=4)),
+    max_leaves=12,
+)
+ANY_EVENTS = st.dictionaries(KEYS, JSON_VALUES, max_size=8)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(ROUTES)), st.lists(st.one_of(ANY_EVENTS, JSON_VALUES), min_size=1, max_size=4), st.data())
+def test_every_event_of_any_batch_is_accepted_or_rejected_once(path: str, events, data) -> None:
+    """Whatever it holds; and a body that is cut or has a byte changed is judged too, or refused as a whole."""
+    route = ROUTES[path]
+    body = json.dumps({route.lists[-1]: events} if route.lists else events).encode()
+
+    def judged(text: bytes):
+        submission = Submission(route, text, {}, Receipt(NOW), None)
+        return judge_plain(submission, Limits(), lambda *_: "") or judge(submission, Limits(), lambda *_: "")
+
+    verdict = judged(body)
+    places = [each.index for each in verdict.rejected]
+    assert len(verdict.envelopes) + len(places) == len(events)
+    assert places == sorted(set(places))
+    for envelope in verdict.envelopes:
+        assert json.loads(envelope.body)["event_type"]
+    at = data.draw(st.integers(0, len(body) - 1))
+    for broken in (body[:at], body[:at] + bytes([data.draw(st.integers(0, 255))]) + body[at + 1 :]):
+        with contextlib.suppress(RefusedError):
+            judged(broken)
+
+
 def test_a_request_has_an_id_that_the_client_may_choose(bench: Bench) -> None:
     assert bench.send("/v1/track", LIKE, {"x-request-id": "abc-1"}).headers["x-request-id"] == "abc-1"
     for bad in ("a b", "x" * 101, "<script>"):
@@ -163,10 +231,6 @@ def test_browsers_of_other_sites_may_send(bench: Bench) -> None:
     assert bench.send("/v1/regulars.js", method="GET").headers["content-type"].startswith("text/javascript")
 
 
-TEXTS = st.sampled_from(
-    ["ada", "x", " x", "x ", "", "null", "NULL", "0", "\u00e9", "a\u00e9b", "a\x00b", "x" * 200, "x" * 201]
-)
-FLAT = st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers(), st.floats(), st.booleans(), st.none()), max_size=3)
 PLAIN_EVENTS = st.fixed_dictionaries(
     {},
     optional={
@@ -229,6 +293,25 @@ def test_too_many_events_are_refused_as_a_whole(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"0," * 2_000_000 + b"0]", b'{"events":[' + b"{}," * 1_000_000 + b"{}]}",
+        b'{"events":[' + b'{"event_type":"x"},' * 200_000 + b"{}]}",
+        b"{" + b",".join(b'"%d":0' % n for n in range(400_000)) + b"}", b"\n" * 3_000_000 + b"{}" + b"\n{}" * 5000,
+    ],
+    ids=range(5),
+)  # fmt: skip
+def test_a_small_body_that_would_be_a_large_list_is_counted_first(bench: Bench, body: bytes) -> None:
+    kind = {"content-type": "application/x-ndjson"} if body.startswith(b"\n") else {}
+    tracemalloc.start()
+    reply = bench.send("/v1/batch", body, kind)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (reply.status, reply.json["error"]["code"]) == (413, "too_many_events")
+    assert peak < 6 * len(body)
+
+
+@pytest.mark.parametrize(
     ("bad", "code"),
     [
         ({"properties": {"a": "x" * 65_537}}, "value_too_long"),
@@ -241,6 +324,7 @@ def test_too_many_events_are_refused_as_a_whole(bench: Bench) -> None:
         ({"event_type": {"a": 1}}, "bad_record"),
         ({"properties": 5}, "bad_json"),
         ({"event_id": " "}, "bad_id"),
+        ({"event_id": True}, "bad_record"),
     ],
 )
 def test_an_event_over_a_limit_is_rejected_and_its_neighbours_are_not(bench: Bench, bad, code: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, compress, islice
+from operator import not_
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
 MOST_EVENTS = 2_000
 # Beyond it nothing is decoded at all; between the two, only the event that nests so deep is rejected.
 _HOPELESS_DEPTH = 200
+_MOST_QUOTES = 400_000
+_MOST_LINES = 2 * MOST_EVENTS  # some of them blank
 # A text that never ends reaches to the end, so that a hostile body is looked at once and not from every quote anew.
-_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one level down, one level up
-_MARK = "\ufdd0"  # a noncharacter: no text contains it
-_MARK_BYTES = _MARK.encode()
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+_STRINGS = re.compile(_STRING, re.DOTALL)
+_MANY_STRINGS = re.compile(rb'(?:[^"]*+' + _STRING + rb"){1,20000}+", re.DOTALL)
+_NOT_BRACKETS, _NOT_STRUCTURE = (bytes(set(range(256)) - set(kept)) for kept in (b"[]{}", b"[]{},"))
+_STEPS = bytes.maketrans(b"[{]},", b"\x01\x01\xff\xff\x00")  # one level down, one level up, stay
+_ENVELOPE = ("sent_at", "sentAt", "api_key", "writeKey")
+# Noncharacters, which no text contains, stand for what is no JSON until the event is found that it belongs to.
+_BAD_BYTE, _BAD_NUMBER = "\ufdd0".encode(), "\ufdd1".encode()
+_NO_NUMBERS = re.compile(_STRING + rb"|-?\b(?:NaN|Infinity)\b", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Batch:
 def _mark_bad_bytes(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    return _MARK, error.end
+    return _BAD_BYTE.decode(), error.end
 
 
 codecs.register_error("regulars-mark", _mark_bad_bytes)
@@ -68,24 +75,15 @@ def read_batch(body: bytes, lists: Sequence[str], *, lines: bool = False) -> Bat
 
     Errors: :class:`RefusedError` when nothing can be told apart any more.
     """
-    text = body.removeprefix(codecs.BOM_UTF8).strip()
-    if not text:
-        raise RefusedError(400, "empty_body", "the body is empty; send events as JSON")
-    try:
-        text.decode()
-    except UnicodeDecodeError as exc:
-        if _MARK_BYTES in text:
-            raise RefusedError(400, "bad_encoding", f"byte {exc.start} of the body is not UTF-8") from None
-        text = text.decode("utf-8", "regulars-mark").encode()
+    text = _as_text(body)
     if depth_is_over(text, _HOPELESS_DEPTH):
         raise RefusedError(400, "too_deep", f"JSON nests at most {MAX_DEPTH} levels deep")
-    raws, envelope = _split(text, lists, lines=lines)
+    _refuse_too_many(text, lists, lines=lines)
+    raws, envelope = _split_whatever(text, lists, lines=lines)
     if not raws:
         raise RefusedError(400, "no_events", "the body holds no events")
     if len(raws) > MOST_EVENTS:
-        raise RefusedError(
-            413, "too_many_events", f"a batch has at most {MOST_EVENTS} events, not {len(raws)}; send several"
-        )
+        raise _too_many()
     items: list[Item] = []
     rejected: list[Rejection] = []
     for index, raw in enumerate(raws):
@@ -95,6 +93,51 @@ def read_batch(body: bytes, lists: Sequence[str], *, lines: bool = False) -> Bat
         else:
             rejected.append(found)
     return Batch(items, rejected, envelope)
+
+
+def _as_text(body: bytes) -> bytes:
+    text = body.removeprefix(codecs.BOM_UTF8).strip()
+    if not text:
+        raise RefusedError(400, "empty_body", "the body is empty; send events as JSON")
+    try:
+        text.decode()
+    except UnicodeDecodeError as exc:
+        if _BAD_BYTE in text:
+            raise RefusedError(400, "bad_encoding", f"byte {exc.start} of the body is not UTF-8") from None
+        text = text.decode("utf-8", "regulars-mark").encode()
+    return text
+
+
+def _refuse_too_many(text: bytes, lists: Sequence[str], *, lines: bool) -> None:
+    """Count before anything is made of them: ten million zeros are a small body and a large list."""
+    if lines and text.count(b"\n") + text.count(b"\r") > _MOST_LINES:
+        raise _too_many()
+    if text.count(b",") <= MOST_EVENTS:
+        return
+    steps = _structure(text, _NOT_STRUCTURE)
+    split = {1, 2} if lists and not text.startswith(b"[") else {1}
+    commas = (depth for depth in compress(accumulate(steps), map(not_, steps)) if depth in split)
+    if next(islice(commas, MOST_EVENTS + len(_ENVELOPE), None), None) is not None:
+        raise _too_many()
+
+
+def _too_many() -> RefusedError:
+    return RefusedError(413, "too_many_events", f"a batch has at most {MOST_EVENTS} events; send several")
+
+
+def _split_whatever(text: bytes, lists: Sequence[str], *, lines: bool) -> tuple[list[bytes], dict[str, Any]]:
+    try:
+        return _split(text, lists, lines=lines)
+    except RefusedError:
+        # Libraries write NaN and Infinity, which are no JSON; only the events that hold them are to suffer.
+        if not (b"NaN" in text or b"Infinity" in text) or _BAD_NUMBER in text or text.count(b'"') > _MOST_QUOTES:
+            raise
+        return _split(_NO_NUMBERS.sub(_mark_number, text), lists, lines=lines)
+
+
+def _mark_number(found: re.Match[bytes]) -> bytes:
+    token = found[0]
+    return token if token.startswith(b'"') else b'"' + _BAD_NUMBER + b'"'
 
 
 def _split(text: bytes, lists: Sequence[str], *, lines: bool) -> tuple[list[bytes], dict[str, Any]]:
@@ -114,9 +157,6 @@ def _split(text: bytes, lists: Sequence[str], *, lines: bool) -> tuple[list[byte
     return [bytes(raw) for raw in raws], envelope
 
 
-_ENVELOPE = ("sent_at", "sentAt", "api_key", "writeKey")
-
-
 def _value(raw: msgspec.Raw) -> Any:
     return msgspec.json.decode(raw) if len(memoryview(raw)) <= MAX_EVENT_BYTES else None
 
@@ -124,8 +164,10 @@ def _value(raw: msgspec.Raw) -> Any:
 def _decode(index: int, raw: bytes) -> Item | Rejection:
     if len(raw) > MAX_EVENT_BYTES:
         return Rejection(index, "event_too_large", f"the event has {len(raw)} bytes, the most is {MAX_EVENT_BYTES}")
-    if _MARK_BYTES in raw:
+    if _BAD_BYTE in raw:
         return Rejection(index, "bad_encoding", "the event holds bytes that are not UTF-8")
+    if _BAD_NUMBER in raw:
+        return Rejection(index, "bad_number", "NaN and Infinity are no numbers in JSON; leave them out, or send null")
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
@@ -143,5 +185,15 @@ def depth_is_over(text: bytes, most: int) -> bool:
     """
     if text.count(b"{") + text.count(b"[") <= most:
         return False
-    steps = _STRINGS.sub(b"", text).translate(_STEPS, _NOT_BRACKETS)
-    return max(accumulate(memoryview(steps).cast("b")), default=0) > most
+    return max(accumulate(_structure(text, _NOT_BRACKETS)), default=0) > most
+
+
+def _structure(text: bytes, left_out: bytes) -> memoryview[int]:
+    """The text without its strings, as steps between levels; some strings at a time, for the sake of memory."""
+    steps = bytearray()
+    at = 0
+    while found := _MANY_STRINGS.match(text, at):
+        steps += _STRINGS.sub(b"", found[0]).translate(_STEPS, left_out)
+        at = found.end()
+    steps += text[at:].translate(_STEPS, left_out)
+    return memoryview(steps).cast("b")

@@ -21,6 +21,7 @@ NETWORK = timedelta(seconds=5)  # a difference that a slow line explains, withou
 FUTURE = timedelta(minutes=5)
 _KEYS = frozenset(KEYS)
 _AROUND = ("sent_at", "api_key", "writeKey")  # of the request, not of what was done
+_NO_IDS = ("null", "undefined", "none", "nan")
 _SCALARS = (
     "event_id", "user_id", "anonymous_id", "event_type", "name", "feature", "session_id", "context", "previous_id",
     "country", "region", "city", "device_type", "platform",
@@ -54,13 +55,13 @@ def request_key(header: bytes | None, key_id: str) -> str | None:
 def own_form(value: Mapping[str, Any]) -> dict[str, Any]:
     """An event in our own form as :func:`regulars.domain.wire.wire_event` takes it: unknown keys become properties.
 
-    Errors: :class:`EventError` for an id or name that is an object or a list.
+    Errors: :class:`EventError` for an id or name that is neither text nor a number.
 
     >>> own_form({"user_id": 7, "event_type": "like", "shade": "red"})
     {'user_id': 7, 'event_type': 'like', 'properties': {'shade': 'red'}}
     """
     for key in _SCALARS:
-        if isinstance(value.get(key), (dict, list)):
+        if isinstance(value.get(key), (dict, list, bool)):
             raise EventError(f"{key} must be text or a number, not {type(value[key]).__name__}", code="bad_record")
     if value.keys() <= _KEYS:
         return dict(value)
@@ -77,6 +78,8 @@ def journal_body(event: dict[str, Any], receipt: Receipt, limits: Limits, index:
 
     Errors: :class:`EventError` with the reason why it is rejected.
     """
+    if names_nothing(event.get("event_id")):
+        del event["event_id"]
     if receipt.request_key is not None and event.get("event_id") is None:
         event["event_id"] = f"{receipt.request_key}-{index}"
     if event.get("timestamp") is None:
@@ -84,6 +87,15 @@ def journal_body(event: dict[str, Any], receipt: Receipt, limits: Limits, index:
     else:
         _correct(event, receipt)
     return wire_event(event, limits, now=receipt.received_at, timezone="UTC")
+
+
+def names_nothing(event_id: object) -> bool:
+    """Whether an event's id is what programs write when they have none; all such events would be one.
+
+    >>> names_nothing("undefined"), names_nothing(0), names_nothing(None)
+    (True, False, False)
+    """
+    return isinstance(event_id, str) and event_id.lower() in _NO_IDS
 
 
 def _correct(event: dict[str, Any], receipt: Receipt) -> None:

@@ -15,7 +15,7 @@ from regulars.application.ports import Envelope
 from regulars.domain.events import JUNK_IDS
 from regulars.domain.wire import Limits, time_bounds
 from regulars.interfaces.http.decoding import MOST_EVENTS
-from regulars.interfaces.http.events import FUTURE, NETWORK
+from regulars.interfaces.http.events import FUTURE, NETWORK, names_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,8 @@ def plain_envelopes(
     body: bytes, received_at: datetime, limits: Limits, *, is_batch: bool
 ) -> tuple[list[Envelope], str | None] | None:
     """Envelopes of all events of a body, and the key in it; None where one of them needs the long way."""
+    if body.count(b"{") > 2 * MOST_EVENTS + 1:
+        return None  # more than an event and its properties for each: counted there before anything is made of it
     try:
         if is_batch:
             batch = _read_batch(body)
@@ -100,7 +102,7 @@ def _is_right(sent_at: datetime | None, received_at: datetime) -> bool:
 def _is_tidy(event: _Event, most: int) -> bool:
     """Whether trimming would change nothing, and the ids name somebody."""
     user, anonymous = event.user_id, event.anonymous_id
-    if (user is None and anonymous is None) or _is_junk(user) or _is_junk(anonymous):
+    if (user is None and anonymous is None) or _is_junk(user) or _is_junk(anonymous) or names_nothing(event.event_id):
         return False
     if len(event.event_type) > most or len(event.name or "") > most or len(event.feature or "") > most:
         return False
