@@ -70,10 +70,11 @@ def test_beside_a_server_a_workspace_answers_as_it_always_does(server: Server, f
         assert ws.sql(statement) == own.sql(statement)
 
 
-def test_beside_a_server_events_can_be_tracked_and_files_loaded(server: Server, folder: Path, tmp_path: Path) -> None:
+def test_beside_a_server_events_can_be_tracked_and_files_loaded(tmp_path: Path) -> None:
+    folder = regulars.init(tmp_path / "shop")
     file = tmp_path / "more.csv"
     file.write_text("user_id,event_type,timestamp\ncsv,like,2026-02-01T09:00:00Z\n,like,2026-02-01T09:00:00Z\n")
-    with regulars.open(folder) as ws:
+    with serving(folder, "--single-process"), regulars.open(folder) as ws:
         assert ws.track("tracked", "like", timestamp="2026-02-01T10:00:00Z", event_id="t1") == "t1"
         report = ws.load(file)
         assert (report.loaded, report.rejected, report.first_time) == (1, 1, dt.datetime(2026, 2, 1, 9))

@@ -32,7 +32,13 @@ def keys() -> None:
     """Make, list, replace and revoke the keys of programs.
 
     As long as there is no key at all, a server takes events and questions from this machine only.
-    """
+
+    \b
+    Examples:
+      regulars keys create write --name web -w shop
+      regulars keys list -w shop
+      regulars keys revoke 3f9a01bc -w shop
+    """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
 
 
 @keys.command()
@@ -47,7 +53,7 @@ def create(role: Role, name: str, workspace: Path | None) -> None:
     \b
     Example:
       regulars keys create write --name web -w shop
-    """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
+    """  # noqa: D301 -- same
     with _store(workspace) as store:
         key, secret = verbs.create(store, role, name, _now())
     _show_once(key, secret)
