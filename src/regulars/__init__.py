@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from regulars.client import Client
     from regulars.domain.inference.comparison import Comparison, compare
     from regulars.domain.inference.moments import Moments, PairedMoments
     from regulars.domain.query import EventCondition, Filter, Query, Range
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from regulars.workspace import Workspace
 
 __all__ = [
+    "Client",
     "Comparison",
     "EventCondition",
     "Filter",
@@ -43,6 +45,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Client": "regulars.client",
     "Comparison": "regulars.domain.inference.comparison",
     "EventCondition": "regulars.domain.query",
     "Filter": "regulars.domain.query",

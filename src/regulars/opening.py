@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regulars.errors import QueryError, WorkspaceError
+from regulars.errors import QueryError, WorkspaceError, WorkspaceLockedError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.engines.registry import EMBEDDED, checked, make_engine
 from regulars.infrastructure.lock import WorkspaceLock
+from regulars.infrastructure.server import ServerConnection
+from regulars.remote import RemoteWorkspace
 from regulars.settings import SETTINGS_NAME, Settings
 from regulars.workspace import Workspace
 
@@ -43,6 +45,10 @@ def open(
             that look at dropped days are flagged ``truncated``. The newest day always stays.
         engine: Which engine answers questions, instead of ``[engine] name`` in the settings: a name, or an engine.
 
+    Returns:
+        The workspace; beside a running ``regulars serve`` one that sends its questions there, tracks into the same
+        journal, and refuses what needs the database itself.
+
     Raises:
         WorkspaceError: The folder is no workspace.
         WorkspaceLockedError: Another process is writing to it; the message names it.
@@ -70,7 +76,13 @@ def open(
         raise WorkspaceError(
             f"no workspace in {str(folder)!r}; make one with: regulars init {folder}", folder=str(folder)
         )
-    return _open_folder(folder, read_only=read_only, clock=clock, engine=engine)
+    try:
+        return _open_folder(folder, read_only=read_only, clock=clock, engine=engine)
+    except WorkspaceLockedError as exc:
+        server = ServerConnection.of(folder, exc.fields.get("address"))
+        if server is None or clock is not None or engine is not None:
+            raise
+        return RemoteWorkspace(server, Settings.read(folder / SETTINGS_NAME), folder)
 
 
 def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday") -> Path:
@@ -98,17 +110,36 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
     return folder
 
 
+class ServedWorkspace(Workspace):
+    """The workspace of a server, which loads what is collected by itself.
+
+    A question does not wait for that: it sees everything but the last second or so.
+    """
+
+    @property
+    def engine(self) -> DuckDBEngine:
+        """The database as it is."""
+        return self._engine
+
+
+def open_for_server(folder: Path, address: str) -> Workspace:
+    """Open a workspace for the process that answers at an address, which others find in the lock file."""
+    return _open_folder(folder, read_only=False, clock=None, engine=None, kind=ServedWorkspace, address=address)
+
+
 def _open_folder(
     folder: Path,
     *,
     read_only: bool,
     clock: Callable[[], datetime] | None,
     engine: str | ServingEngine | None = EMBEDDED,
+    kind: type[Workspace] = Workspace,
+    address: str | None = None,
 ) -> Workspace:
     settings = Settings.read(folder / SETTINGS_NAME)
     database = folder / DATABASE_NAME
     read_only = read_only and database.exists()
-    lock = WorkspaceLock(folder, shared=read_only)
+    lock = WorkspaceLock(folder, shared=read_only, address=address)
     try:
         serving = _serving(engine, settings)
         warehouse = DuckDBEngine(
@@ -117,9 +148,7 @@ def _open_folder(
             memory_limit=settings.engine.memory_limit,
             threads=settings.engine.threads,
         )
-        return Workspace(
-            warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving
-        )
+        return kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
     except BaseException:
         lock.release()
         raise

@@ -127,6 +127,21 @@ class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise SettingsError(f"journal.{name} must be at least {least}, not {getattr(self, name)}")
 
 
+class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the collector takes in one request, and from one key."""
+
+    body_mib: int = 5
+    inflated_mib: int = 20
+    body_seconds: int = 15
+    events_per_second: int = 200_000
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which nothing could be collected."""
+        for name in self.__struct_fields__:
+            if getattr(self, name) < 1:
+                raise SettingsError(f"collector.{name} must be at least 1, not {getattr(self, name)}")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"imports": "import"}):
     """Everything a workspace can declare.
 
@@ -149,6 +164,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     imports: ImportSettings = ImportSettings()
     engine: EngineSettings = EngineSettings()
     journal: JournalSettings = JournalSettings()
+    collector: CollectorSettings = CollectorSettings()
     checks: dict[str, CheckSettings] = {}
     ranges: dict[str, ValueRange] = {}
 
@@ -291,9 +307,9 @@ def _explain(exc: Exception) -> str:
 def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
         "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings,
-        "import": ImportSettings, "engine": EngineSettings, "journal": JournalSettings, "activity": Activity,
-        "actions": ActionSettings, "cohorts": Cohort, "segments": Cohort, "checks": CheckSettings,
-        "ranges": ValueRange,
+        "import": ImportSettings, "engine": EngineSettings, "journal": JournalSettings,
+        "collector": CollectorSettings, "activity": Activity, "actions": ActionSettings, "cohorts": Cohort,
+        "segments": Cohort, "checks": CheckSettings, "ranges": ValueRange,
     }  # fmt: skip
     inner: dict[str, Any] = {"did": EventCondition, "where": Filter}
     kind = inner.get(place.rpartition(".")[2].partition("[")[0], kinds.get(place.partition("[")[0].partition(".")[0]))

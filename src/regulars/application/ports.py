@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from regulars.domain.dialect import Dialect
+    from regulars.domain.keys import Key
 
 
 @dataclass(frozen=True)
@@ -182,3 +183,13 @@ class OperationalStore(Protocol):
 
     def close(self) -> None:
         """Give everything back."""
+
+
+class KeyStore(Protocol):
+    """Where keys are kept."""
+
+    def all(self) -> Sequence[Key]:
+        """Every key that was ever made, also those that no longer work."""
+
+    def put(self, key: Key) -> None:
+        """Keep a key, in place of the one with its id."""

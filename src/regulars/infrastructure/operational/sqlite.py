@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from regulars.errors import JournalError
 from regulars.infrastructure.files import sync_folder
 from regulars.infrastructure.operational.journal import SqliteJournal
+from regulars.infrastructure.operational.keys import SqliteKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,7 @@ class SqliteStore:
         except BaseException:
             self._file.close()
             raise
+        self.keys = SqliteKeys(self._file)
 
     def close(self) -> None:
         """Make durable what waits, and give the files back."""

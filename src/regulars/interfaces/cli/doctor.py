@@ -74,7 +74,8 @@ def _workspace(folder: Path) -> Iterator[Finding]:
         with open_workspace(folder, read_only=True) as ws:
             settings = ws.settings
             yield Finding("settings", "ok", f"days in {settings.timezone}, weeks from {settings.week_start}")
-            yield Finding("lock", "ok", "nobody is writing")
+            server = getattr(ws, "server", None)
+            yield Finding("lock", "ok", f"held by the server at {server.address}" if server else "nobody is writing")
             yield from _contents(ws)
     except RegularsError as exc:
         names = {"bad_settings": "settings", "unknown_timezone": "settings", "workspace_locked": "lock"}

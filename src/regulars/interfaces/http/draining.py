@@ -1,0 +1,79 @@
+"""Bring what was collected into the database, again and again, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from regulars.errors import RegularsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from regulars.workspace import Workspace
+
+PAUSE_SECONDS = 0.25
+_MOST_FAILURES = 5
+_LONGEST_PAUSE = 10.0
+_NOTHING_SECONDS = 0.02
+_LOG = logging.getLogger("regulars.store")
+
+
+class Drain:
+    """Flushes a workspace every 250 ms, and less often while that takes long.
+
+    What fails is tried again; what goes on failing is given up to ``give_up``. A process that starts anew opens the
+    database anew, which is what a database needs that refuses every commit.
+    """
+
+    def __init__(self, ws: Workspace, give_up: Callable[[], None]) -> None:
+        self._ws, self._give_up = ws, give_up
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="regulars-drain")
+        self.failures = 0
+        self.last_error: str | None = None
+        self.last_success = time.time()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the flush that is under way."""
+        self._stop.set()
+        self._thread.join()
+
+    def lag_seconds(self) -> float:
+        """How old the oldest event may be that the database does not have yet: nothing is older than the last flush."""
+        return max(0.0, time.time() - self.last_success)
+
+    def _run(self) -> None:
+        pause = PAUSE_SECONDS
+        while not self._stop.wait(pause):
+            begun = time.monotonic()
+            try:
+                self._ws.flush()
+            except RegularsError as exc:
+                self.failures += 1
+                self.last_error = exc.message
+                pause = min(PAUSE_SECONDS * 2**self.failures, _LONGEST_PAUSE)
+                _LOG.error("cannot load what was collected (it stays in the journal): %s", exc.message)
+                if self.failures >= _MOST_FAILURES:
+                    self._give_up()
+                    return
+            else:
+                self.failures, self.last_error, self.last_success = 0, None, time.time()
+                pause = pause_after(time.monotonic() - begun)
+
+
+def pause_after(seconds: float) -> float:
+    """How long to rest after a flush: as long as it took, so that half a core is left to the questions.
+
+    What follows from events is refreshed once a second at most; a flush that found nothing is followed soon.
+
+    >>> pause_after(0.001), pause_after(0.4), pause_after(3.0)
+    (0.25, 0.6, 3.0)
+    """
+    return PAUSE_SECONDS if seconds < _NOTHING_SECONDS else max(PAUSE_SECONDS, 1.0 - seconds, seconds)

@@ -1,0 +1,153 @@
+"""The two processes of a server: the collector, which knows no database, and the store, which owns it.
+
+``python -m regulars.interfaces.http.processes collector|store FOLDER HOST PORT`` is what the supervisor starts.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import secrets
+import signal
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regulars.domain.wire import Limits
+from regulars.errors import RegularsError
+from regulars.infrastructure.operational.sqlite import SqliteStore
+from regulars.infrastructure.server import TOKEN_NAME
+from regulars.interfaces.http.authority import Authority
+from regulars.interfaces.http.bodies import MIB, Bodies
+from regulars.interfaces.http.collector import Collector
+from regulars.interfaces.http.forms import ROUTES
+from regulars.interfaces.http.rates import Rates
+from regulars.interfaces.http.running import run, url_of
+from regulars.settings import SETTINGS_NAME, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.applications import Starlette
+
+_OBJECTS = 50_000
+
+
+def now() -> datetime:
+    """The present instant, naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def make_collector(store: SqliteStore, settings: Settings) -> Collector:
+    """The collector over a workspace's journal and keys."""
+    imports, own = settings.imports, settings.collector
+    return Collector(
+        store.journal,
+        Authority(store.keys, now),
+        Limits(settings.timezone, imports.name_characters, imports.string_bytes),
+        bodies=Bodies(
+            body_bytes=own.body_mib * MIB,
+            inflated_bytes=own.inflated_mib * MIB,
+            seconds=own.body_seconds,
+            most_bytes=settings.journal.memory_mib * MIB,
+        ),
+        rates=Rates(own.events_per_second),
+    )
+
+
+@contextmanager
+def operational_store(folder: Path) -> Iterator[tuple[SqliteStore, Settings]]:
+    """The journal and keys of a workspace folder, beside whoever else has them open."""
+    settings = Settings.read(folder / SETTINGS_NAME)
+    limits = settings.journal
+    store = SqliteStore(folder, memory_mib=limits.memory_mib, disk_floor_mib=limits.disk_floor_mib)
+    try:
+        yield store, settings
+    finally:
+        store.close()
+
+
+def run_collector(
+    folder: Path, host: str, port: int, *, supervised: bool = False, ready: Callable[[], None] | None = None
+) -> None:
+    """Collect until told to stop."""
+    # Requests leave few cycles behind: looking for them rarely, and never among what was there before the first
+    # request, shortens the longest answers by half.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS, 20, 20)
+    with operational_store(folder) as (store, settings):
+        run(make_collector(store, settings), host, port, supervised=supervised, ready=ready)
+
+
+def run_store(folder: Path, host: str, port: int, *, supervised: bool = False) -> None:
+    """Load what is collected and answer questions until told to stop."""
+    with operational_store(folder) as (store, _), answering(folder, url_of(host, port), store) as app:
+        run(app, host, port, supervised=supervised)
+
+
+def run_single(folder: Path, host: str, port: int, *, ready: Callable[[], None] | None = None) -> None:
+    """Both in one process and at one address, for demos and tests."""
+    with operational_store(folder) as (store, settings), answering(folder, url_of(host, port), store) as app:
+        run(_Both(make_collector(store, settings), app), host, port, ready=ready)
+
+
+@contextmanager
+def answering(folder: Path, address: str, store: SqliteStore) -> Iterator[Starlette]:
+    """The application that answers, with the workspace open and its journal being drained."""
+    from regulars.interfaces.http.api import Store, api  # noqa: PLC0415 -- the collector needs none of these
+    from regulars.interfaces.http.draining import Drain  # noqa: PLC0415
+    from regulars.opening import open_for_server  # noqa: PLC0415
+
+    with open_for_server(folder, address) as ws, _token(folder) as token:
+        drain = Drain(ws, give_up=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        drain.start()
+        try:
+            yield api(Store(ws, Authority(store.keys, now), token, drain))
+        finally:
+            drain.stop()
+
+
+class _Both:
+    """Sends events to the collector and everything else to the store."""
+
+    def __init__(self, collector: Collector, answers: Any) -> None:
+        self._collector, self._answers = collector, answers
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope["path"].rstrip("/")
+        collects = path in ROUTES or path == "/v1/regulars.js" or scope["method"] == "OPTIONS"
+        await (self._collector if collects else self._answers)(scope, receive, send)
+
+
+@contextmanager
+def _token(folder: Path) -> Iterator[str]:
+    """A secret that opens this server to whoever may read the workspace's folder, as long as the server runs."""
+    path = folder / TOKEN_NAME
+    token = secrets.token_urlsafe(32)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(token)
+    try:
+        yield token
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the two as the supervisor's child."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    kind, folder, host, port = arguments
+    start = {"collector": run_collector, "store": run_store}[kind]
+    try:
+        start(Path(folder), host, int(port), supervised=True)
+    except RegularsError as exc:
+        print(f"error: {kind}: {exc.message}", file=sys.stderr)  # noqa: T201 -- the supervisor passes it on
+        return exc.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+/* Regulars: sends what happens on a page to your own server.
+ *   <script async src="https://collect.example.com/v1/regulars.js" data-key="rg_write_..."></script>
+ *   regulars.track("sign_up", {plan: "pro"}); regulars.identify("user-7", {plan: "pro"}); regulars.reset();
+ * data-url: another server than the script's; data-auto="off": no page_view by itself; data-cookies="off": remembers
+ * nobody beyond the page. Ids are made here, so that sending again counts nothing twice.
+ */
+(function (w, d) {
+  "use strict";
+  var script = d.currentScript || {}, data = script.dataset || {}, early = (w.regulars && w.regulars.q) || [];
+  var url = (data.url || (script.src || "").replace(/\/v1\/regulars\.js.*$/, "")) + "/v1/batch";
+  var key = data.key, keep = data.cookies !== "off", queue = [], timer, failures = 0, sending = false;
+  var MOST = 500, BATCH = 50, BEACON = 60000;
+
+  function id() {
+    if (w.crypto && crypto.randomUUID) return crypto.randomUUID();
+    var bytes = crypto.getRandomValues(new Uint8Array(16)), text = "";
+    for (var i = 0; i < 16; i++) text += (bytes[i] + 256).toString(16).slice(1);
+    return text;
+  }
+  function load(name) { try { return keep ? localStorage.getItem("regulars." + name) : null; } catch (e) { return null; } }
+  function store(name, value) {
+    try {
+      if (!keep) return;
+      if (value === null) localStorage.removeItem("regulars." + name); else localStorage.setItem("regulars." + name, value);
+    } catch (e) { /* private windows have no storage; the page goes on with what it has in memory */ }
+  }
+  var anonymous = load("anonymous") || id(), user = load("user");
+  store("anonymous", anonymous);
+
+  function body(events) {
+    var around = { sent_at: new Date().toISOString(), events: events };
+    if (key) around.api_key = key;
+    return JSON.stringify(around);
+  }
+  function later(ms) { if (!timer) timer = setTimeout(send, ms); }
+  function send() {
+    timer = 0;
+    if (sending || !queue.length) return;
+    var events = queue.slice(0, BATCH);
+    sending = true;
+    // text/plain needs no preflight request.
+    fetch(url, { method: "POST", body: body(events), headers: { "Content-Type": "text/plain" }, credentials: "omit" })
+      .then(function (answer) {
+        if (answer.status === 429 || answer.status === 408 || answer.status >= 500) throw answer.status;
+        queue.splice(0, events.length);
+        failures = 0;
+      })
+      .catch(function () { failures++; })
+      .then(function () {
+        sending = false;
+        if (queue.length) later(failures ? Math.min(30000, 500 * Math.pow(2, failures)) * (0.5 + Math.random() / 2) : 0);
+      });
+  }
+  function leave() {
+    // What is on its way may arrive twice; its id makes it count once.
+    while (queue.length) {
+      var count = Math.min(queue.length, BATCH);
+      while (count > 1 && body(queue.slice(0, count)).length > BEACON) count >>= 1;
+      if (!navigator.sendBeacon(url, body(queue.slice(0, count)))) return;
+      queue.splice(0, count);
+    }
+  }
+  function track(type, properties, more) {
+    var event = {
+      event_id: id(), event_type: type, anonymous_id: anonymous, timestamp: new Date().toISOString(),
+      context: location.pathname
+    };
+    if (user) event.user_id = user;
+    if (properties) event.properties = properties;
+    for (var name in more) event[name] = more[name];
+    if (queue.length < MOST) queue.push(event);
+    later(300);
+    return event.event_id;
+  }
+  function page(properties) {
+    var about = { title: d.title, referrer: d.referrer, search: location.search };
+    for (var name in properties) about[name] = properties[name];
+    return track("page_view", about);
+  }
+  var api = {
+    track: track,
+    page: page,
+    identify: function (who, attributes) {
+      store("user", (user = String(who)));
+      return track("identify", null, { user: attributes || {} });
+    },
+    reset: function () {
+      user = null;
+      anonymous = id();
+      store("user", null);
+      store("anonymous", anonymous);
+    },
+    flush: send
+  };
+  w.regulars = api;
+  early.forEach(function (call) { api[call[0]].apply(api, [].slice.call(call, 1)); });
+  if (data.auto !== "off") page();
+  d.addEventListener("visibilitychange", function () { if (d.visibilityState === "hidden") leave(); });
+  w.addEventListener("pagehide", leave);
+})(window, document);

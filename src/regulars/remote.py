@@ -1,0 +1,197 @@
+"""A workspace that a server holds: the same questions, sent to it.
+
+``regulars.open`` and the command line come here by themselves when the lock file names a server.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import msgspec
+
+from regulars.application.ports import Envelope, Table
+from regulars.domain.metrics.record import ResultColumn
+from regulars.domain.query import Query
+from regulars.domain.report import ImportReport, Reject
+from regulars.domain.result import Result
+from regulars.domain.wire import Limits, made_id, wire_event
+from regulars.errors import UnsupportedError
+from regulars.settings import check_timezone
+from regulars.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from regulars.application.tracking import Tracker
+    from regulars.domain.report import JournalAudit
+    from regulars.infrastructure.engines.duckdb import DuckDBEngine
+    from regulars.infrastructure.server import ServerConnection
+    from regulars.settings import Settings
+
+MOST_ROWS = 1_000_000
+_TYPES: Mapping[str, Callable[[str], object]] = {"date": date.fromisoformat, "datetime": datetime.fromisoformat}
+
+
+class RemoteWorkspace(Workspace):
+    """What can be done beside a running server: ask, list people, run SQL, track, and import files.
+
+    Everything else needs the database itself, and is refused with what to do.
+    """
+
+    def __init__(self, server: ServerConnection, settings: Settings, folder: Path) -> None:  # no database to open
+        self.server = server
+        self.settings = settings
+        self.folder = folder
+        self.read_only = False
+        self._clock = partial(datetime.now, UTC)
+        self._engine = cast("DuckDBEngine", _NoEngine(self._refuse))
+        self._appending = _JournalOfFolder(folder, settings, self.now)
+        self._tracker = cast("Tracker", self._appending)
+
+    @property
+    def engine(self) -> DuckDBEngine:
+        """There is none here."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise UnsupportedError(
+            f"this cannot be done beside the server at {self.server.address}, which holds the workspace; stop it first",
+            code="server_holds_workspace", address=self.server.address,
+        )  # fmt: skip
+
+    def query(self, query: Query) -> Result:
+        """Answer one question."""
+        told = msgspec.json.decode(self.server.ask("/api/v1/query", msgspec.json.encode(query)))
+        columns = tuple(ResultColumn(**column) for column in told["columns"])
+        return Result(
+            query=msgspec.convert(told["query"], Query),
+            columns=columns,
+            rows=[_row(row, columns) for row in told["rows"]],
+            averages=[_row(row, columns) for row in told.get("averages", [])],
+            definition=told["definition"],
+            sql=told["sql"],
+            watermark=told["watermark"] and date.fromisoformat(told["watermark"]),
+            complete_through=told["complete_through"] and date.fromisoformat(told["complete_through"]),
+            timezone=told["timezone"],
+            source=told["source"],
+            population=told["population"],
+            warnings=tuple(told["warnings"]),
+            additive=told["additive"],
+            people_columns=tuple(told["people_columns"]),
+            definitions=told["definitions"],
+            open_cell=partial(self._people, query),
+        )
+
+    def _people(self, query: Query, row: Mapping[str, Any], column: str | None) -> list[str]:
+        asked = {"query": query, "row": row, "column": column}
+        people: list[str] = msgspec.json.decode(self.server.ask("/api/v1/users", msgspec.json.encode(asked)))["users"]
+        return people
+
+    def render_sql(self, query: Query, engine: str = "duckdb") -> str:
+        """The SQL that answers a question; in the dialect of the server's engine only."""
+        return self.query(query).sql if engine == "duckdb" else self._refuse()
+
+    def sql(self, statement: str) -> Table:
+        """Rows of one SELECT on the star schema; anything else is refused."""
+        asked = msgspec.json.encode({"sql": statement, "limit": MOST_ROWS})
+        told = msgspec.json.decode(self.server.ask("/api/v1/sql", asked))
+        if told["more"]:
+            raise UnsupportedError(
+                f"beside a server, a SELECT returns at most {MOST_ROWS} rows; add a LIMIT, or stop the server first",
+                code="too_many_rows",
+            )
+        read = [_TYPES.get(kind) for kind in told["types"]]
+        return Table(tuple(told["columns"]), [_typed(row, read) for row in told["rows"]])
+
+    def load(
+        self,
+        source: object,
+        *,
+        kind: str = "auto",
+        format: str = "auto",
+        timezone: str | None = None,
+        mapping: Mapping[str, str] | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> ImportReport:
+        """Load a file through the server; frames and lists cannot be handed to another process."""
+        del progress
+        if not isinstance(source, str | Path):
+            self._refuse()
+        asked = {"path": str(Path(source).resolve()), "kind": kind, "format": format, "timezone": timezone,
+                 "mapping": mapping}  # fmt: skip
+        return _report(msgspec.json.decode(self.server.ask("/api/v1/import", msgspec.json.encode(asked))))
+
+    def close(self) -> None:
+        """Nothing is held, except the journal after tracking."""
+        self._appending.close()
+
+
+class _NoEngine:
+    """Stands where the database would be, for everything that is not asked over HTTP."""
+
+    def __init__(self, refuse: Callable[[], NoReturn]) -> None:
+        self._refuse = refuse
+
+    def __getattr__(self, name: str) -> NoReturn:
+        self._refuse()
+
+
+class _JournalOfFolder:
+    """Tracks beside the server: into its journal, which many processes may append to."""
+
+    def __init__(self, folder: Path, settings: Settings, now: Callable[[], datetime]) -> None:
+        self._folder, self._settings, self._now = folder, settings, now
+        self._store: Any = None
+
+    def track(self, fields: Mapping[str, Any], timezone: str | None = None) -> str:
+        """Check one event and keep it; returns its id."""
+        if timezone is not None:
+            check_timezone(timezone)
+        now, imports = self._now(), self._settings.imports
+        limits = Limits(self._settings.timezone, imports.name_characters, imports.string_bytes)
+        body = wire_event(fields, limits, now=now, timezone=timezone)
+        journal = self._opened().journal
+        (offset,) = journal.append([Envelope(body, now)])
+        given = fields.get("event_id")
+        return made_id(journal.id, offset) if given is None else str(given).strip()
+
+    def flush(self) -> None:
+        """The server does that, before every answer."""
+
+    def audit(self) -> JournalAudit:
+        """The server knows; its address /metrics tells."""
+        raise UnsupportedError("a running server tells this at its address /metrics", code="server_holds_workspace")
+
+    def close(self) -> None:
+        """Give the journal back."""
+        if self._store is not None:
+            self._store.close()
+
+    def _opened(self) -> Any:
+        if self._store is None:
+            from regulars.infrastructure.operational.sqlite import SqliteStore  # noqa: PLC0415 -- only tracking needs it
+
+            limits = self._settings.journal
+            self._store = SqliteStore(self._folder, memory_mib=limits.memory_mib, disk_floor_mib=limits.disk_floor_mib)
+        return self._store
+
+
+def _row(row: dict[str, Any], columns: tuple[ResultColumn, ...]) -> dict[str, Any]:
+    for column in columns:
+        if column.type == "date" and isinstance(row.get(column.name), str):
+            row[column.name] = date.fromisoformat(row[column.name])
+    return row
+
+
+def _report(told: dict[str, Any]) -> ImportReport:
+    for name in ("first_time", "last_time"):
+        told[name] = told[name] and datetime.fromisoformat(told[name])
+    told["rejects"] = tuple(Reject(*reject) for reject in told["rejects"])
+    return ImportReport(**told)
+
+
+def _typed(row: list[Any], read: list[Callable[[str], object] | None]) -> tuple[Any, ...]:
+    return tuple(how(value) if how and isinstance(value, str) else value for value, how in zip(row, read, strict=True))
