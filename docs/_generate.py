@@ -145,6 +145,7 @@ EXAMPLES = {
         'ws.time_to_convert("login -> quiz_attempt", within="1 day", bins=[60, 3600])',
         "time_to_convert -o 'steps=login -> quiz_attempt' -o 'within=1 day' -o bins=60,3600",
     ),
+    "nps": ('ws.nps(grain="month", by="plan")', "nps --grain month --by plan"),
     "conversion_rate": ('ws.conversion_rate(window=28, by="plan")', "conversion_rate --window 28 --by plan"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib.util
 import json
 import re
@@ -102,9 +103,22 @@ def test_the_python_examples_of_metrics_run() -> None:
     paid = {**event, "event_type": "payment_success", "amount": 10}
     with regulars.open() as ws, GENERATE.workspace() as small:
         ws.load([event, paid, *({**event, "timestamp": f"2026-04-0{day}T08:15:00Z"} for day in (3, 5))])
+        ws.record_nps_response("a", 9, timestamp="2026-04-05T09:00:00Z")
         for example in blocks("metrics.md", "python"):
             answers = [eval(example, {"ws": each}).rows for each in (ws, small)]  # noqa: S307 -- our own page
             assert any(answers), example
+
+
+@pytest.mark.parametrize("page", ["nps.md"])
+def test_the_examples_of_a_page_print_what_it_says(page: str) -> None:
+    """Block by block, as somebody who follows the page would run them."""
+    names: dict[str, Any] = {}
+    runner = doctest.DocTestRunner()
+    for number, block in enumerate(blocks(page, "python")):
+        test = doctest.DocTestParser().get_doctest(block, names, f"{page}:{number}", page, 0)
+        assert runner.run(test, clear_globs=False).failed == 0
+        names = test.globs
+    assert runner.tries > 0
 
 
 def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from regulars.domain.inference.comparison import Comparison, compare
+    from regulars.domain.inference.moments import Moments, PairedMoments
     from regulars.domain.query import EventCondition, Filter, Query, Range
     from regulars.domain.result import Result
     from regulars.errors import RegularsError
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
     from regulars.workspace import Workspace
 
 __all__ = [
+    "Comparison",
     "EventCondition",
     "Filter",
+    "Moments",
+    "PairedMoments",
     "Query",
     "Range",
     "RegularsError",
@@ -30,6 +35,7 @@ __all__ = [
     "Settings",
     "Workspace",
     "__version__",
+    "compare",
     "init",
     "open",
 ]
@@ -37,14 +43,18 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Comparison": "regulars.domain.inference.comparison",
     "EventCondition": "regulars.domain.query",
     "Filter": "regulars.domain.query",
+    "Moments": "regulars.domain.inference.moments",
+    "PairedMoments": "regulars.domain.inference.moments",
     "Query": "regulars.domain.query",
     "Range": "regulars.domain.query",
     "RegularsError": "regulars.errors",
     "Result": "regulars.domain.result",
     "Settings": "regulars.settings",
     "Workspace": "regulars.workspace",
+    "compare": "regulars.domain.inference.comparison",
     "init": "regulars.opening",
     "open": "regulars.opening",
 }

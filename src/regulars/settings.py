@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from regulars.domain.actions import Action, describe
+from regulars.domain.actions import MARKERS, Action, describe
 from regulars.domain.cohorts import Cohort
 from regulars.domain.dimensions import Dimensions, dimensions
 from regulars.domain.query import EventCondition, Filter
@@ -215,7 +215,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
         return {
             "schema": _hash(DERIVED_COLUMNS),
             "timezone": self.timezone,
-            "actions": _hash(self.actions),
+            "actions": _hash((self.actions, MARKERS)),
             "population": _hash(self.population),
             "sessions": _hash(self.sessions),
             "dimensions": json.dumps(slices.of_people),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
+from regulars.application.experiments import Experiments
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
 from regulars.application.mirror import mirror
 from regulars.application.query import analyze, read_context, render_query
@@ -20,7 +21,8 @@ from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
-from regulars.errors import QueryError, UnknownNameError, UnsupportedError
+from regulars.domain.surveys import response_event
+from regulars.errors import EventError, QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.engines.mirrored import MirroredEngine
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.questions import Questions, day_of
@@ -183,6 +185,55 @@ class Workspace(Tracking, Questions):
         """
         self._refuse_read_only("correct anything")
         link(self.engine, self.settings, anonymous_id, user_id, self.now())
+
+    def record_nps_response(
+        self,
+        user_id: str | int,
+        score: int,
+        *,
+        comment: str | None = None,
+        survey: str | None = None,
+        timestamp: datetime | str | None = None,
+    ) -> None:
+        """Record how likely somebody says they are to recommend the product: an event ``nps_response``.
+
+        Args:
+            user_id: Who answered.
+            score: A whole number from 0 to 10.
+            comment: What they wrote.
+            survey: Which survey it was, where there are several.
+            timestamp: When, with a time zone; now by default.
+
+        Raises:
+            QueryError: ``bad_score``.
+            EventError: The event cannot be stored: no id, or no time; the code says which.
+            SourceError: ``naive_time``: the time names no zone.
+
+        Example:
+            >>> ws = open()
+            >>> ws.record_nps_response("ada", 9, comment="quick", timestamp="2026-01-05T09:00:00Z")
+            >>> ws.nps(start="2026-01-05").rows[0]["nps"]
+            100.0
+        """
+        self._record(response_event(user_id, score, self._moment(timestamp), comment=comment, survey=survey))
+
+    @property
+    def experiments(self) -> Experiments:
+        """Experiments: written down, started and stopped; who gets which variant; what came of it."""
+        return Experiments(
+            self.engine, self.settings.timezone, self.now, self._record, self.metric, self._refuse_read_only
+        )
+
+    def _moment(self, given: datetime | str | None) -> str:
+        if given is None:
+            return f"{self.now().isoformat()}Z"
+        return given if isinstance(given, str) else given.isoformat()
+
+    def _record(self, event: Mapping[str, Any]) -> None:
+        """Load one event; where it cannot be stored, say why instead of setting it aside."""
+        report = self.load([dict(event)])
+        for reject in report.rejects:
+            raise EventError(f"the event was not stored: {reject.detail}", code=reject.reason)
 
     def set_attributes(self, user_id: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.

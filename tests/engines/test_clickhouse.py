@@ -173,6 +173,7 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"order": "any", "steps": "login -> course_enroll -> login, video_watch"},
     ),
     "funnel_trend": ({"grain": "week", "order": "strict", "ties": "sequence"},),
+    "nps": ({"calendar": "quarter", "by": "plan"}, {"repeats": "all", "survey": "spring", "by": "event.survey"}),
     "conversion_rate": ({"window": 7, "event": "course_enroll", "by": "device.platform", "limit": 1},),
     "time_to_convert": ({"bins": "60,600", "to_step": 2, "within": "1 day"},),
 }
@@ -196,7 +197,21 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with regulars.open(timezone="Europe/Berlin") as ws:
         ws.load(made.users)
         ws.load(made.events)
+        ws.load(list(answers_of(ws)))
         yield ws
+
+
+def answers_of(ws: Workspace) -> Iterator[dict[str, Any]]:
+    """Two answers of every third person, some of them none."""
+    people = ws.sql("SELECT user_id FROM dim_users ORDER BY user_key").rows
+    for number, (user_id,) in enumerate(people[::3]):
+        for day in (number % 28 + 1, number % 13 + 15):
+            yield {
+                "user_id": user_id, "event_type": "nps_response", "timestamp": f"2026-01-{day:02}T11:00:00Z",
+                "properties": {
+                    "score": (number * 7 + day) % 13 / (1 + (number == 5)), "survey": ("spring", "autumn")[day % 2],
+                },
+            }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", METRICS)

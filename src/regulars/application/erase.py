@@ -39,7 +39,6 @@ _SAID_ABOUT_OTHERS = (
     ("fact_user_actions", "action_metadata"),
     ("fact_user_attributes", "value"),
     ("fact_activity_details", "payload"),
-    ("fact_nps_responses", "comment"),
 )
 _DERIVED = tuple(table for table in TABLES if table.role == "derived" and "user_key" in table.column_names)
 _FACTS = tuple(table for table in TABLES if table.role == "fact" and "identity_key" in table.column_names)

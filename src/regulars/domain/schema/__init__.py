@@ -38,15 +38,14 @@ from regulars.domain.schema.dimensions import (
 )
 from regulars.domain.schema.facts import (
     FACT_ACTIVITY_DETAILS,
-    FACT_EXPOSURES,
     FACT_IDENTITY_LINKS,
-    FACT_NPS_RESPONSES,
     FACT_USER_ACTIONS,
     FACT_USER_ATTRIBUTES,
 )
 from regulars.domain.schema.records import (
     DEAD_LETTER,
     ERASURES,
+    EXPERIMENTS,
     LOADS,
     WORKSPACE_STATE,
 )
@@ -71,10 +70,9 @@ __all__ = [
     "DIM_USER_SEGMENTS",
     "ERASURES",
     "EVENT_DAYS",
+    "EXPERIMENTS",
     "FACT_ACTIVITY_DETAILS",
-    "FACT_EXPOSURES",
     "FACT_IDENTITY_LINKS",
-    "FACT_NPS_RESPONSES",
     "FACT_USER_ACTIONS",
     "FACT_USER_ATTRIBUTES",
     "FIRST_DATE",
@@ -109,8 +107,6 @@ TABLES: tuple[Table, ...] = (
     FACT_ACTIVITY_DETAILS,
     FACT_USER_ATTRIBUTES,
     FACT_IDENTITY_LINKS,
-    FACT_NPS_RESPONSES,
-    FACT_EXPOSURES,
     USER_SESSIONS,
     DAILY_ACTIVITY,
     ARRIVALS,
@@ -122,6 +118,7 @@ TABLES: tuple[Table, ...] = (
     LOADS,
     DEAD_LETTER,
     ERASURES,
+    EXPERIMENTS,
     WORKSPACE_STATE,
 )
 

@@ -47,6 +47,21 @@ ERASURES = Table(
     ),
 )
 
+EXPERIMENTS = Table(
+    "experiments",
+    "record",
+    "phase of an experiment",
+    (
+        Column("name", "text", "Which experiment", nullable=False),
+        Column("phase", "bigint", "From 1; what deals people anew begins another one", nullable=False),
+        Column("status", "text", "draft, running, stopped or archived", nullable=False),
+        Column("design", "json", "Variants with weights, seed, hash version, measure and so on", nullable=False),
+        Column("created_at", "timestamp", "When it was written down, in UTC", nullable=False),
+        Column("started_at", "timestamp", "From when people were assigned, in UTC"),
+        Column("stopped_at", "timestamp", "Until when, in UTC"),
+    ),
+)
+
 WORKSPACE_STATE = Table(
     "workspace_state",
     "record",

@@ -1,0 +1,299 @@
+"""Experiments: written down, started, stopped, archived; who gets which variant; what came of it.
+
+The life of an experiment is draft, running, stopped, archived. What decides who gets which variant cannot change within
+a phase: changing it opens a new one, and results are about the exposures of one phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from regulars.application.canonical import execute
+from regulars.domain.calendar import local_day
+from regulars.domain.dialect import render
+from regulars.domain.experiments import (
+    Design,
+    Experiment,
+    Phase,
+    Placement,
+    exposure_event,
+    make_design,
+    place,
+    refuse,
+)
+from regulars.domain.sql import Values
+from regulars.errors import QueryError, UnknownNameError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from regulars.application.ports import Engine
+    from regulars.domain.result import Result
+
+_COLUMNS = "phase, status, design, created_at, started_at, stopped_at"
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """The experiments of a workspace: ``ws.experiments``.
+
+    Attributes:
+        engine: Where they are written down.
+        timezone: In which days begin, for the range of results.
+        now: The present instant, naive UTC.
+        record: Loads one event.
+        ask: Answers a question about a metric by name.
+        may_write: Refuses, with the word for what was tried, where nothing may be changed.
+    """
+
+    engine: Engine
+    timezone: str
+    now: Callable[[], datetime]
+    record: Callable[[Mapping[str, Any]], None]
+    ask: Callable[..., Result]
+    may_write: Callable[[str], None]
+
+    def create(self, name: str, variants: object = ("CONTROL", "VARIANT_A"), **design: Any) -> Experiment:
+        """Write an experiment down, as a draft.
+
+        Args:
+            name: Letters, digits, ``_``, ``-`` and ``.``; events name the experiment like this.
+            variants: Their names, or names with weights: ``{"CONTROL": 9, "VARIANT_A": 1}``; the control first.
+            design: ``coverage`` (share of people that take part), ``seed``, ``namespace`` (name, start, end),
+                ``forced`` (variant by user id), ``hypothesis``, ``metric`` and ``guardrails`` (options of the metric
+                ``experiment``), ``planned_size`` (people in all).
+
+        Raises:
+            QueryError: ``experiment_exists``, ``bad_name``, ``bad_design``, ``bad_allocation``, ``bad_option``.
+
+        Example:
+            >>> import regulars
+            >>> ws = regulars.open()
+            >>> made = ws.experiments.create("checkout", metric={"event": "purchase", "within": "7 days"})
+            >>> made.status, list(made.design.variants)
+            ('draft', ['CONTROL', 'VARIANT_A'])
+        """
+        self.may_write("create an experiment")
+        made = make_design(name, {"variants": variants, **design})
+        if name in self._names():
+            raise QueryError(f"there is an experiment {name!r} already; choose another name", code="experiment_exists")
+        self._keep(name, Phase(1, "draft", made, self.now()))
+        return self.get(name)
+
+    def change(self, name: str, **design: Any) -> Experiment:
+        """Change the design. What deals people anew opens a new phase, if the experiment runs; the rest does not.
+
+        Raises:
+            QueryError: ``wrong_status``: it is stopped or archived; ``hash_version_is_fixed``; else as :meth:`create`.
+        """
+        self.may_write("change an experiment")
+        found = self.get(name)
+        refuse(found, "changed", ("draft", "running"))
+        made = self._redesigned(found, design)
+        phase = found.phase
+        if found.status == "draft" or made.deals_as(found.design):
+            self._keep(name, replace(phase, design=made))
+        else:
+            self._next_phase(found, made)
+        return self.get(name)
+
+    def start(self, name: str, **design: Any) -> Experiment:
+        """Begin to assign people. Starting one that was stopped opens a new phase, with changes if there are any.
+
+        Raises:
+            QueryError: ``wrong_status``: it runs, or is archived; else as :meth:`change`.
+        """
+        self.may_write("start an experiment")
+        found = self.get(name)
+        refuse(found, "started", ("draft", "stopped"))
+        made = self._redesigned(found, design)
+        if found.status == "draft":
+            self._keep(name, replace(found.phase, design=made, status="running", started_at=self.now()))
+        else:
+            self._next_phase(found, made)
+        return self.get(name)
+
+    def stop(self, name: str) -> Experiment:
+        """Assign nobody any more; exposures after this do not count.
+
+        Raises:
+            QueryError: ``wrong_status``: it does not run.
+        """
+        self.may_write("stop an experiment")
+        found = self.get(name)
+        refuse(found, "stopped", ("running",))
+        self._keep(name, replace(found.phase, status="stopped", stopped_at=self.now()))
+        return self.get(name)
+
+    def archive(self, name: str) -> Experiment:
+        """Put an experiment away; its results stay.
+
+        Raises:
+            QueryError: ``wrong_status``: it runs; stop it first.
+        """
+        self.may_write("archive an experiment")
+        found = self.get(name)
+        refuse(found, "archived", ("draft", "stopped"))
+        self._keep(name, replace(found.phase, status="archived"))
+        return self.get(name)
+
+    def all(self) -> list[Experiment]:
+        """Every experiment, by name."""
+        return [self.get(name) for name in self._names()]
+
+    def get(self, name: str) -> Experiment:
+        """One experiment with its phases.
+
+        Raises:
+            UnknownNameError: ``unknown_experiment``.
+        """
+        values = Values()
+        text = f"SELECT {_COLUMNS} FROM experiments x WHERE x.name = {values.add(name)} ORDER BY phase"
+        phases = [
+            Phase(number, status, msgspec.json.decode(design, type=Design), *times)
+            for number, status, design, *times in self._rows(text, values)
+        ]
+        if not phases:
+            hint = "" if self._names() else "there are none yet; make one with: regulars experiment create NAME"
+            raise UnknownNameError("experiment", name, self._names(), code="unknown_experiment", hint=hint)
+        return Experiment(name, tuple(phases))
+
+    def assign(self, name: str, user_id: str | int, *, log: bool = False) -> Placement:
+        """The variant of a person, the same every time, or None and why: ``not_running``, ``not_covered`` and so on.
+
+        Args:
+            name: The experiment.
+            user_id: Who.
+            log: Whether to record the exposure: only people who really saw something should be counted.
+
+        Example:
+            >>> import regulars
+            >>> ws = regulars.open()
+            >>> _ = ws.experiments.create("checkout-redesign")
+            >>> ws.experiments.assign("checkout-redesign", 3).reason
+            'not_running'
+            >>> _ = ws.experiments.start("checkout-redesign")
+            >>> ws.experiments.assign("checkout-redesign", 3)
+            Placement(variant='VARIANT_A', reason='assigned', bucket=0.6825)
+        """
+        found = place(self.get(name), user_id)
+        if log and found.variant is not None:
+            self.record_exposure(name, user_id, found.variant)
+        return found
+
+    def record_exposure(self, name: str, user_id: str | int, variant: str, *, timestamp: str | None = None) -> None:
+        """Record that somebody saw a variant: an event ``experiment_viewed``; now, unless a time with a zone is given.
+
+        Raises:
+            UnknownNameError: ``unknown_variant``.
+        """
+        variants = self.get(name).design.variants
+        if variant not in variants:
+            raise UnknownNameError("variant", variant, variants, code="unknown_variant")
+        self.record(exposure_event(name, user_id, variant, timestamp or self._moment()))
+
+    def record_conversion(
+        self, user_id: str | int, event: str, *, properties: Mapping[str, Any] | None = None, timestamp: str | None = None
+    ) -> None:
+        """Record that somebody did what an experiment measures: an event like any other, and counted as one.
+
+        Args:
+            user_id: Who.
+            event: The event type that the experiment's ``metric`` names.
+            properties: Such as ``{"amount": 20}``.
+            timestamp: When, with a time zone; now by default.
+        """
+        done = {"user_id": user_id, "event_type": event, "timestamp": timestamp or self._moment()}
+        self.record({**done, "properties": dict(properties or {})})
+
+    def results(self, name: str, *, phase: int | None = None, **question: Any) -> Result:
+        """What came of a phase: the metric ``experiment`` with the design's variants, plan and measure.
+
+        Args:
+            name: The experiment.
+            phase: Which phase; the present one by default.
+            question: Options of the metric that differ from the design's, and keywords of
+                :meth:`regulars.Workspace.question` such as ``by`` and ``where``.
+
+        Raises:
+            QueryError: ``not_started``; ``no_such_phase``.
+        """
+        chosen = self._phase(self.get(name), phase)
+        return self._asked(name, chosen, {**chosen.design.metric, **question})
+
+    def guardrails(self, name: str, *, phase: int | None = None) -> list[Result]:
+        """What came of each guardrail of a phase, in their order, as :meth:`results`."""
+        chosen = self._phase(self.get(name), phase)
+        return [self._asked(name, chosen, options) for options in chosen.design.guardrails]
+
+    def _asked(self, name: str, phase: Phase, options: Mapping[str, Any]) -> Result:
+        if phase.started_at is None:
+            raise QueryError(
+                f"experiment {name!r} has not been started, so there is nothing to see; run: "
+                f"regulars experiment start {name}",
+                code="not_started", name=name,
+            )  # fmt: skip
+        until = phase.stopped_at or self.now()
+        asked: dict[str, Any] = {
+            "experiment": name, "variants": phase.design.variants, "planned_size": phase.design.planned_size,
+            "start": local_day(phase.started_at, self.timezone), "since": f"{phase.started_at.isoformat()}Z",
+            "end": local_day(until, self.timezone),
+        }  # fmt: skip
+        asked |= {"until": f"{until.isoformat()}Z"} if phase.stopped_at is not None else {}
+        return self.ask("experiment", **asked | dict(options))
+
+    def _phase(self, found: Experiment, number: int | None) -> Phase:
+        if number is None:
+            return found.phase
+        for phase in found.phases:
+            if phase.number == number:
+                return phase
+        raise QueryError(
+            f"experiment {found.name!r} has phases 1 to {len(found.phases)}, not {number}", code="no_such_phase"
+        )
+
+    def _redesigned(self, found: Experiment, design: Mapping[str, Any]) -> Design:
+        if design.get("hash_version", found.design.hash_version) != found.design.hash_version:
+            raise QueryError(
+                f"hash_version of {found.name!r} is {found.design.hash_version} for ever: another one would deal "
+                "everybody anew; make another experiment",
+                code="hash_version_is_fixed",
+            )
+        return make_design(found.name, dict(design), found.design)
+
+    def _next_phase(self, found: Experiment, design: Design) -> None:
+        now, last = self.now(), found.phase
+        if last.status == "running":
+            self._keep(found.name, replace(last, status="stopped", stopped_at=now))
+        self._keep(found.name, Phase(last.number + 1, "running", design, now, started_at=now))
+
+    def _keep(self, name: str, phase: Phase) -> None:
+        """Write a phase down, in the place of what was known of it."""
+        values = Values()
+        known, number = values.add(name), values.add(phase.number)
+        with self.engine.transaction():
+            execute(self.engine, f"DELETE FROM experiments WHERE name = {known} AND phase = {number}", values)
+            times = [
+                "CAST(NULL AS TIMESTAMP)" if at is None else f"CAST({values.add(at.isoformat(sep=' '))} AS TIMESTAMP)"
+                for at in (phase.created_at, phase.started_at, phase.stopped_at)
+            ]
+            design = values.add(msgspec.json.encode(phase.design).decode())
+            execute(
+                self.engine,
+                f"""INSERT INTO experiments (name, {_COLUMNS})
+SELECT {known}, {number}, {values.add(phase.status)}, {design}, {", ".join(times)}""",
+                values,
+            )
+
+    def _names(self) -> list[str]:
+        return [name for (name,) in self._rows("SELECT DISTINCT name FROM experiments ORDER BY name", Values())]
+
+    def _rows(self, text: str, values: Values) -> list[tuple[Any, ...]]:
+        return self.engine.query(render(values.bind(text), self.engine.dialect)).rows
+
+    def _moment(self) -> str:
+        return f"{self.now().isoformat()}Z"
