@@ -190,6 +190,7 @@ def test_shares_are_those_of_the_weights_and_two_experiments_are_independent() -
         {"coverage": 0.0001},
         {"coverage": 1.1},
         {"coverage": math.nan},
+        {"forced": {7: "VARIANT_A"}},
         {"hash_version": 3},
         {"hash_version": 1, "weights": (0.0005, 0.9995)},
         {"namespace": Namespace("n", 0.5, 0.5)},

@@ -190,6 +190,24 @@ def test_a_result_is_plain_json() -> None:
     assert (plain["applies"], plain["significant"]) == ("always_valid", False)
 
 
+units = st.sampled_from([1e-8, 1.0, 1e8])
+values = st.one_of(st.just(0.0), st.floats(-5, 5).map(lambda value: round(value, 3)))
+users = st.tuples(units, st.lists(st.tuples(values, values), max_size=8)).map(
+    lambda drawn: PairedMoments.of_pairs((drawn[0] * one, drawn[0] * other) for one, other in drawn[1])
+)
+
+
+@given(users, users, st.sampled_from(["mean", "ratio", "cuped"]), st.sampled_from(["fieller", "log", "delta"]))
+def test_no_arms_make_a_number_that_is_none(control: Any, variant: Any, kind: str, interval: Any) -> None:
+    """Not NaN, not infinite, no exception, and words for all: whatever is missing has a reason."""
+    chosen = {"cuped": True} if kind == "cuped" else {"kind": kind}
+    found = compare(control, variant, interval=interval, prior=SCEPTICAL, **chosen)
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert conclude(found).words
+    for part in (found.difference, found.lift, found.always_valid, found.always_valid_lift, found.belief):
+        assert (part.low is None) is (part.reason is not None)
+
+
 def test_an_unknown_direction_and_a_plan_without_users_are_refused() -> None:
     """They say what is allowed."""
     with pytest.raises(QueryError, match="above 0"):

@@ -84,6 +84,17 @@ def test_welch_is_scipys_in_small_samples(case: dict[str, Any]) -> None:
     assert (found.low, found.high) == near(tuple(case["ci"]), "welch_small")
 
 
+@given(st.lists(st.integers(-9, 9), min_size=2, max_size=20), st.lists(st.integers(-9, 9), min_size=2, max_size=20))
+def test_welch_is_scipys_on_any_values(one: list[int], other: list[int]) -> None:
+    """From sums instead of values."""
+    assume(len(set(one)) > 1 < len(set(other)))
+    found = difference(estimate(Moments.of(one)), estimate(Moments.of(other)))
+    expected = stats.ttest_ind(other, one, equal_var=False)
+    bounds = expected.confidence_interval()
+    assert (found.p_value, found.degrees) == pytest.approx((expected.pvalue, expected.df))
+    assert (found.low, found.high) == pytest.approx((bounds.low, bounds.high))
+
+
 @cases("cuped")
 def test_the_difference_after_cuped_is_the_published_one(case: dict[str, Any]) -> None:
     """With its interval and p-value, and the one without."""
@@ -176,6 +187,7 @@ def test_the_unit_of_the_values_changes_neither_lift_nor_p_value(
     scaled = [Estimate(each.value * factor, each.variance * factor**2, each.n) for each in (control, variant)]
     plain, other = lift(control, variant, interval=interval), lift(*scaled, interval=interval)
     assert plain.reason == other.reason
+    assume(plain.reason is None)
     assert (plain.value, plain.low, plain.high) == pytest.approx(
         (other.value, other.low, other.high), rel=1e-6, abs=1e-9
     )
@@ -230,6 +242,18 @@ def test_a_logarithm_needs_positive_means() -> None:
     ):
         found = lift(control, variant, interval="log")
         assert found == Effect((variant.value - control.value) / 2, reason=Reason.NOT_POSITIVE)
+
+
+def test_a_logarithm_of_what_may_be_zero_is_not_taken() -> None:
+    """No bound beyond all numbers."""
+    found = lift(Estimate(2.0, 0.01, 90), Estimate(1e-9, 0.01, 90), interval="log")
+    assert found.reason is Reason.NOT_POSITIVE
+
+
+def test_a_lift_that_is_certain_by_delta_has_no_interval() -> None:
+    """Of a base that moves exactly as the difference does."""
+    control = Estimate(1.0, 0.01, 90, Base(1.0, 0.02, 0.02))
+    assert lift(control, Estimate(0.0, 0.01, 90), interval="delta") == Effect(-1.0, reason=Reason.NO_VARIANCE)
 
 
 def test_one_sided_questions_have_one_bound_and_half_the_p_value() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,13 @@ def test_sums_add_up_and_give_means_and_variances(one: list[Any], other: list[An
     assert both.n == len(values)
     assert both.mean == pytest.approx(values.mean(), rel=1e-9, abs=1e-9 * scale)
     assert both.variance == pytest.approx(values.var(ddof=1), rel=1e-6, abs=1e-9 * scale**2)
+
+
+def test_numbers_of_databases_and_frames_become_pythons_own() -> None:
+    """A square of a 64-bit sum does not overflow."""
+    found = Moments(np.int64(3), np.int64(9_000_000_000), Decimal("27e18"))
+    assert found == Moments(3, 9e9, 2.7e19)
+    assert [type(value) for value in vars(found).values()] == [int, float, float]
 
 
 @given(pairs, pairs)
@@ -147,6 +155,10 @@ WRONG = {
     "squares of nobody": lambda: Moments(0, 0, 1),
     "no number": lambda: Moments(2, math.nan, 5),
     "no end": lambda: Moments(2, 1, math.inf),
+    "no text": lambda: Moments(2, "many", 5),
+    "no sum of nobody": lambda: Moments(0, None, None),
+    "half a user": lambda: Moments(2.5, 1, 5),
+    "a negative square": lambda: Moments(2, 0, -1),
     "more than all": lambda: Moments.share(3, 2),
     "less than none": lambda: Moments.share(-1, 2),
     "products beyond the squares": lambda: PairedMoments(2, 2, 2, 2, 2, 9),

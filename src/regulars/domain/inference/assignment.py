@@ -120,7 +120,9 @@ def _check_names(allocation: Allocation) -> None:
         raise _bad("an experiment needs a key or a seed that is not empty")
     if len(set(allocation.variants)) < max(len(allocation.variants), 1):
         raise _bad(f"variants need different names, and at least one: {allocation.variants}")
-    for variant in allocation.forced.values():
+    for user_id, variant in allocation.forced.items():
+        if not isinstance(user_id, str):
+            raise _bad(f"forced variants are given by ids as text, not {user_id!r}")
         if variant not in allocation.variants:
             raise UnknownNameError("variant", variant, allocation.variants)
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Alternative = Literal["two-sided", "greater", "less"]
 LiftInterval = Literal["fieller", "log", "delta"]
 
+# A logarithm that may be off by a factor of e^100 comes from a mean that may as well be zero.
+WIDEST_LOG = 100.0
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -153,7 +156,7 @@ class _Pair:
         """The standard error of the lift by the delta method."""
         part = self.difference / self.base
         variance = self.variance - 2 * part * self.covariance + part**2 * self.base_variance
-        return math.sqrt(variance) / abs(self.base)
+        return math.sqrt(max(variance, 0.0)) / abs(self.base)
 
 
 _Bounds = tuple[float, float]
@@ -175,12 +178,16 @@ def _log(pair: _Pair, reach: float) -> _Bounds | Reason:
         return Reason.NOT_POSITIVE
     by_difference, by_base = 1 / now, 1 / now - 1 / pair.base
     own = by_difference**2 * pair.variance + by_base**2 * pair.base_variance
-    error = math.sqrt(own + 2 * by_difference * by_base * pair.covariance)
+    half = reach * math.sqrt(max(own + 2 * by_difference * by_base * pair.covariance, 0.0))
+    if half > WIDEST_LOG:
+        return Reason.NOT_POSITIVE
     middle = math.log(now / pair.base)
-    return math.expm1(middle - reach * error), math.expm1(middle + reach * error)
+    return math.expm1(middle - half), math.expm1(middle + half)
 
 
-def _delta(pair: _Pair, reach: float) -> _Bounds:
+def _delta(pair: _Pair, reach: float) -> _Bounds | Reason:
+    if not pair.error:
+        return Reason.NO_VARIANCE
     return pair.lift - reach * pair.error, pair.lift + reach * pair.error
 
 

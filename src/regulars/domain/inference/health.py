@@ -59,16 +59,17 @@ def sample_ratio(
     (True, '2.0e-05')
     """
     shares = _shares(observed, weights)
+    observed = tuple(map(int, observed))
     total = sum(observed)
     expected = tuple(total * share for share in shares)
     if any(count and not share for count, share in zip(observed, shares, strict=True)):
-        return SampleRatio(tuple(observed), expected, None, None, True, Reason.EMPTY_ARM_HAS_USERS)  # noqa: FBT003
+        return SampleRatio(observed, expected, None, None, True, Reason.EMPTY_ARM_HAS_USERS)  # noqa: FBT003
     planned = [(count, wanted) for count, wanted in zip(observed, expected, strict=True) if wanted]
     if len(planned) < 2 or min(wanted for _, wanted in planned) < SRM_SMALLEST:  # noqa: PLR2004 -- a split has two sides
-        return SampleRatio(tuple(observed), expected, None, None, None, Reason.TOO_FEW_EXPECTED)
+        return SampleRatio(observed, expected, None, None, None, Reason.TOO_FEW_EXPECTED)
     statistic = sum((count - wanted) ** 2 / wanted for count, wanted in planned)
     chance = upper_tail(statistic, len(planned) - 1)
-    return SampleRatio(tuple(observed), expected, statistic, chance, chance < alpha)
+    return SampleRatio(observed, expected, statistic, chance, chance < alpha)
 
 
 def _shares(observed: Sequence[int], weights: Sequence[float] | None) -> list[float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from regulars.domain.inference.choices import check_choice
 from regulars.domain.inference.normal import reach
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Kind = Literal["mean", "proportion", "ratio"]
 Interpolation = Literal["linear", "higher"]
 
-# A sum of squared deviations below this part of the sum of squares is what rounding makes of equal values.
+# A sum of squared deviations below this part of the sum of squares is what rounding makes of equal values. So
+# values that differ by less than a millionth of their size count as equal.
 ROUNDING = 1e-12
 
 
@@ -40,11 +41,13 @@ class Moments:
     sum_squares: float
 
     def __post_init__(self) -> None:
-        """Refuse sums that no users have.
+        """Turn numbers of any kind into Python's own, and refuse sums that no users have.
 
         Raises:
-            QueryError: They contradict each other (``bad_moments``).
+            QueryError: They are no numbers, or contradict each other (``bad_moments``).
         """
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, _number(name, value))
         _check(self.n, self.sum, self.sum_squares)
 
     @classmethod
@@ -128,9 +131,20 @@ class PairedMoments(Moments):
         return self.sum / self.other_sum if self.other_sum else None
 
 
+def _number(name: str, value: Any) -> float:
+    # Databases and frames give decimals and fixed-width integers, which overflow when they are squared.
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or (name == "n" and not number.is_integer()):
+        raise QueryError(f"{name} of an arm is a {'whole ' * (name == 'n')}number, not {value!r}", code="bad_moments")
+    return int(number) if name == "n" else number
+
+
 def _check(n: int, total: float, squares: float) -> None:
-    # The mean of squares is at least the square of the mean; a comparison with NaN is never true.
-    if not (n >= 0 and total * total <= squares * n * (1 + 1e-9) < float("inf")) or (not n and squares):
+    # The mean of squares is at least the square of the mean.
+    if n < 0 or squares < 0 or total * total > squares * n * (1 + 1e-9) or (not n and squares):
         raise QueryError(
             f"no {n} values have the sum {total} and the sum of squares {squares}; n counts all users, also those "
             "whose value is 0",

@@ -37,7 +37,7 @@ _WORDS = {
     Reason.NO_VARIANCE: "all users of an arm have the same value, so nothing is known about how much users differ",
     Reason.ZERO_DENOMINATOR: "the denominators of an arm add up to zero",
     Reason.CONTROL_NEAR_ZERO: "the control cannot be told from zero, and a change relative to zero means nothing",
-    Reason.NOT_POSITIVE: "a logarithm needs positive means in both arms",
+    Reason.NOT_POSITIVE: "a logarithm needs means clearly above zero in both arms",
     Reason.EMPTY_ARM_HAS_USERS: "an arm with weight zero has users",
     Reason.TOO_FEW_EXPECTED: "fewer users are expected in an arm than the test needs",
     Reason.NO_EFFECT_SIZE: "the effect to be found is zero",
