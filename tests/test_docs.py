@@ -136,3 +136,11 @@ def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert shown["2026-03-06", "DE"] == 2
             assert shown["2026-03-06", "FR"] == 1
         names["ws"].close()
+
+
+def test_the_embedding_page_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each printed line stands below its call as a comment."""
+    for example in blocks("embedding.md", "python"):
+        exec(example, {})  # noqa: S102 -- our own page
+        printed = [line.removeprefix("# ") for line in example.splitlines() if line.startswith("# ")]
+        assert capsys.readouterr().out.splitlines() == printed

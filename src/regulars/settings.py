@@ -19,6 +19,7 @@ from regulars.domain.actions import MARKERS, Action, describe
 from regulars.domain.cohorts import Cohort
 from regulars.domain.dimensions import Dimensions, dimensions
 from regulars.domain.query import EventCondition, Filter
+from regulars.domain.rules import SESSION_GAP_MINUTES
 from regulars.domain.schema import DERIVED_COLUMNS
 from regulars.domain.segments import CohortRules, check_rules, ordered_segments
 from regulars.errors import SettingsError, UnknownNameError, did_you_mean
@@ -60,7 +61,7 @@ class PopulationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class SessionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a new session begins. A gap of exactly ``gap_minutes`` continues the session."""
 
-    gap_minutes: int = 30
+    gap_minutes: int = SESSION_GAP_MINUTES
     source: Literal["derived", "client"] = "derived"
     passive_extends: bool = False
     split_at_midnight: bool = False

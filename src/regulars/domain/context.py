@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from regulars.domain.calendar import day_ends_at
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import PropertyNames
+from regulars.domain.rules import SESSION_GAP_MINUTES
 from regulars.domain.segments import CohortRules
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class ActivityRule:
 class SessionRule:
     """When a new session begins, as the settings say."""
 
-    gap_minutes: int = 30
+    gap_minutes: int = SESSION_GAP_MINUTES
     by_client: bool = False
     passive_extends: bool = False
     split_at_midnight: bool = False
