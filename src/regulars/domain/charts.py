@@ -92,11 +92,14 @@ def _slices(result: Result) -> Spec:
 
 
 def _dates(result: Result) -> Spec:
-    return {"field": "date", "type": "temporal", "title": None if result.query.bucket == "day" else result.query.bucket}
+    """The axis of time. Days are read and shown as UTC, so that the zone of whoever looks does not move them."""
+    title = None if result.query.bucket == "day" else result.query.bucket
+    days = {} if result.query.grain == "hour" else {"scale": {"type": "utc"}}
+    return {"field": "date", "type": "temporal", "title": title, **days}
 
 
 def _steps(result: Result) -> Spec:
-    return {**_dates(result), "type": "ordinal", "timeUnit": "yearmonthdate"}
+    return {**_dates(result), "type": "ordinal", "timeUnit": "utcyearmonthdate", "scale": {}}
 
 
 def _line(result: Result, drawn: ResultColumn) -> Spec:

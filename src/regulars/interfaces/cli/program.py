@@ -33,6 +33,7 @@ COMMANDS = {
     "users": (f"{_HERE}.users:users", "List the people behind a number."),
     "cohort": (f"{_HERE}.cohort:cohort", "List who belongs to a cohort or segment on a day."),
     "timeline": (f"{_HERE}.timeline:timeline", "Show one person: profile and newest events."),
+    "report": (f"{_HERE}.report:report", "Write a report to send: HTML, Markdown or PDF."),
     "metrics": (f"{_HERE}.catalogue:metrics", "List the metrics, or describe one."),
     "sql": (f"{_HERE}.sql:sql", "Run one SELECT on the tables."),
     "plan": (f"{_HERE}.refresh:plan", "Show what changed settings leave to recompute."),
