@@ -12,7 +12,7 @@ import pytest
 
 import regulars
 from regulars import UserAnalyticsMetricsService
-from regulars.errors import MissingExtraError, QueryError, UnknownNameError
+from regulars.errors import QueryError, UnknownNameError
 
 METHODS = (
     "track_event", "start_session", "end_session", "get_engagement_metrics", "get_conversion_metrics",
@@ -211,8 +211,3 @@ def test_a_reader_may_ask_but_not_write(tmp_path):
         for write in (lambda: service.track_event("ada", "like"), lambda: service.record_nps_response("ada", 9)):
             with pytest.raises(regulars.RegularsError, match="read-only"):
                 write()
-
-
-def test_the_error_of_a_missing_library_is_not_swallowed():
-    """Reports need theirs; the class is an error of ours."""
-    assert issubclass(MissingExtraError, regulars.RegularsError)

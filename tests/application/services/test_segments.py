@@ -115,7 +115,7 @@ def test_rules_of_ones_own_are_tried_first(house):
 @pytest.mark.parametrize(
     ("rules", "order", "code"),
     [
-        ({"vip": {"did": "purchase"}}, (), "bad_rule"),
+        ({"vip": {"did": "purchase", "at_least": 3, "at_most": 2}}, (), "bad_rule"),
         ({"vip": {"dod": "purchase"}}, (), "bad_rule"),
         ({"Very Important": {"did": "purchase", "at_least": 1}}, (), "bad_rule"),
         ({"vip": {"segment": "fan"}}, (), "unknown_segment"),

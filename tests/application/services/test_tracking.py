@@ -23,7 +23,7 @@ def test_an_event_is_found_again_with_all_that_was_said(house):
     )  # fmt: skip
     assert tracker.get_user_events(7) == tracker.get_user_events("7") == [expected]
     assert tracker.get_session_events("s1") == [expected]
-    assert expected.to_dict()["timestamp"] == "2026-03-02T08:00:00+00:00"
+    assert expected.to_dict()["timestamp"] == "2026-03-02T08:00:00Z"
 
 
 def test_events_are_filtered_by_type_session_and_time(house):

@@ -86,10 +86,10 @@ class RetentionAnalyzer:
             QueryError: ``bad_option``, ``bad_date``, also for a day that has not begun.
         """
         day = asked_day(self._workspace, date)
+        own = whole(question) if horizon is None else {"horizon": horizon, **whole(question)}
         result = self._workspace.metric(
-            "retention", start=day, end=day, as_of=asked_day(self._workspace, None), grain=grain, horizon=horizon,
-            activity=activity, **whole(question),
-        )  # fmt: skip
+            "retention", start=day, end=day, as_of=asked_day(self._workspace, None), grain=grain, activity=activity, **own
+        )
         began = result.rows[0]["date"] if result.rows else day
         size = result.rows[0]["cohort_size"] if result.rows else 0
         return CohortAnalysis(began, grain, size, tuple(_period(row) for row in result.rows))
@@ -98,5 +98,5 @@ class RetentionAnalyzer:
 def _period(row: Mapping[str, Any]) -> RetentionPeriod:
     return RetentionPeriod(
         row["period"], row["cohort_size"], row["retention_users"], row["retention"], row["low"], row["high"],
-        "incomplete" not in row["flags"],
+        "incomplete" not in row.get("flags", ()),  # averages are about complete periods only
     )  # fmt: skip
