@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import regulars
 from regulars.application.ports import Envelope
+from regulars.domain.report import JournalAudit
 from regulars.errors import EngineError, EventError, JournalError, SettingsError, UnsupportedError
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore
 from regulars.settings import ImportSettings, Settings
@@ -117,6 +118,12 @@ def test_what_stands_in_properties_stays_a_property_whatever_it_is_called():
         ws.track("ada", "like", properties={"user": "eve", "type": "x", "page": "p", "id": "i"})
         assert one(ws, "action_context, event_id <> 'i'") == (None, True)
         assert json.loads(one(ws, "action_metadata")[0]) == {"user": "eve", "type": "x", "page": "p", "id": "i"}
+
+
+def test_empty_objects_are_the_same_as_none():
+    with memory() as ws:
+        ws.track("ada", "like", properties={}, device={}, details=[], user={})
+        assert one(ws, "action_metadata, device_key") == (None, None)
 
 
 def test_identify_links_the_anonymous_past():
@@ -231,6 +238,7 @@ def test_a_day_in_the_calendar_of_the_workspace_is_asked_for():
 def test_in_a_folder_events_are_in_the_journal_before_they_are_in_the_database(tmp_path):
     folder = folder_of(tmp_path)
     with opened(folder) as ws:
+        assert ws.journal_audit() == JournalAudit(0, 0, 0, 0, 0)
         assert not (folder / JOURNAL_NAME).exists()
         ws.track("ada", "like", event_id="e")
         assert ws.journal_audit().backlog == 1
@@ -362,6 +370,15 @@ def test_erasing_somebody_takes_them_out_of_the_journal_too(tmp_path):
         assert spelled not in held
         assert journal.exists()
         assert ws.sql("SELECT user_id FROM dim_users").rows == [("bob",)]
+
+
+def test_erasing_needs_no_journal(tmp_path):
+    folder = folder_of(tmp_path)
+    with opened(folder) as ws:
+        ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
+        ws.erase("ada")
+        assert not (folder / JOURNAL_NAME).exists()
+        assert ws.sql("SELECT user_id FROM dim_users").rows == []
 
 
 def test_a_full_journal_says_so_and_what_was_kept_before_stays(tmp_path):
@@ -503,6 +520,31 @@ def test_any_other_failure_leaves_the_events_in_the_journal():
         ws._engine.execute = execute
         assert ids(ws) == ["e"]
         assert ws.journal_audit().adds_up
+
+
+def test_an_event_is_kept_even_if_the_backlog_cannot_be_brought_in(monkeypatch):
+    monkeypatch.setattr("regulars.application.tracking.MOST_BACKLOG", 3)
+    monkeypatch.setattr("regulars.infrastructure.operational.memory._MOST_BYTES", 400)
+    with memory() as ws:
+        execute = ws._engine.execute
+        failing_on(ws, "poison", "engine_failed")
+        assert [ws.track("poison", "like", event_id=f"e{n}") for n in range(5)] == [f"e{n}" for n in range(5)]
+        with pytest.raises(JournalError, match=r"call flush\(\)") as raised:
+            [ws.track("poison", "like", event_id=f"e{n}") for n in range(5, 9)]
+        assert raised.value.code == "journal_full"
+        kept = ws.journal_audit().accepted
+        ws._engine.execute = execute
+        assert ids(ws) == [f"e{n}" for n in range(kept)]
+        assert ws.track("ada", "like", event_id="after") == "after"
+
+
+def test_a_closed_workspace_takes_no_events():
+    ws = memory()
+    ws.track("ada", "like")
+    ws.close()
+    with pytest.raises(JournalError) as raised:
+        ws.track("ada", "like")
+    assert raised.value.code == "journal_closed"
 
 
 # --- many threads -----------------------------------------------------------------------------------------

@@ -183,6 +183,32 @@ def test_any_flipped_byte_of_the_file_is_refused_at_opening_or_reported_as_a_fau
     assert silent == 0
 
 
+def test_a_ruined_page_of_the_file_costs_its_own_entries_and_no_others(tmp_path):
+    expected = [f"{n}-" + "x" * 900 for n in range(40)]
+    first = reopened(tmp_path)
+    first.append(letters(*expected))
+    first.close()
+    whole = (tmp_path / JOURNAL_NAME).read_bytes()
+    saved = []
+    for page_number in range(4, len(whole) // 4096):
+        folder = tmp_path / f"page{page_number}"
+        folder.mkdir()
+        begin = page_number * 4096
+        (folder / JOURNAL_NAME).write_bytes(whole[:begin] + b"\xff" * 64 + whole[begin + 64 :])
+        journal = reopened(folder)
+        try:
+            page = journal.read(0, 100)
+        except JournalError:  # the page that leads to all others
+            continue
+        finally:
+            journal.close()
+        assert len(page.entries) + sum(fault.count for fault in page.faults) == 40
+        assert set(bodies(page)) <= set(expected)
+        saved.append(len(page.entries))
+    assert len(saved) > 5
+    assert sorted(saved)[len(saved) // 2] >= 35
+
+
 def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path):
     (tmp_path / JOURNAL_NAME).write_bytes(b"hello " * 1000)
     with pytest.raises(JournalError, match=r"is damaged .*move it .* away") as raised:
@@ -234,6 +260,112 @@ def test_a_failed_commit_tells_every_caller_and_the_next_one_succeeds(journal):
     journal._file._reader.rollback()
     sqlite3.connect(journal._file.path).execute("DROP TRIGGER refuse").connection.close()
     assert journal.append(letters("b")) == range(1, 2)
+
+
+def test_every_commit_is_written_through_to_the_disk_also_after_a_failure(journal):
+    def settings():
+        pragmas = ("journal_mode", "synchronous", "fullfsync", "secure_delete")
+        return [journal._file._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
+
+    through = ["wal", 2, 1, 1]  # 2 is FULL
+    assert settings() == through
+    journal._file._doubtful = True
+    journal.append(letters("a"))
+    assert settings() == through
+
+
+class Faulty:
+    """A connection on which one statement fails once, before or after SQLite has done it."""
+
+    def __init__(self, connection, statement, *, afterwards, error):
+        self.connection, self.statement = connection, statement
+        self.afterwards, self.error = afterwards, error
+
+    def execute(self, text, *values):
+        if text.startswith(self.statement):
+            if self.afterwards:
+                self.connection.execute(text, *values)
+            raise self.error
+        return self.connection.execute(text, *values)
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+
+def fault(message, code):
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize("afterwards", [False, True])
+@pytest.mark.parametrize("statement", ["BEGIN", "SELECT", "UPDATE", "COMMIT"])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (fault("disk I/O error", sqlite3.SQLITE_IOERR), "journal_failed"),
+        (fault("database or disk is full", sqlite3.SQLITE_FULL), "disk_full"),
+        (fault("database disk image is malformed", sqlite3.SQLITE_CORRUPT), "journal_damaged"),
+        (OSError(5, "Input/output error"), "journal_failed"),
+    ],
+    ids=["io", "full", "corrupt", "system"],
+)
+def test_whatever_fails_is_said_and_the_next_commit_begins_on_a_clean_log(journal, statement, afterwards, error, code):
+    journal.append(letters("a"))
+    file = journal._file
+    file._writer = Faulty(file._writer, statement, afterwards=afterwards, error=error)
+    with pytest.raises(JournalError) as raised:
+        journal.append(letters("b"))
+    assert code_of(raised) == code
+    offsets = journal.append(letters("c"))
+    page = journal.read(0, 10)
+    # What failed after it was durable may be there, whole; nothing else may.
+    assert (
+        bodies(page) in (["a", "c"], ["a", "b", "c"])
+        if statement == "COMMIT" and afterwards
+        else bodies(page) == ["a", "c"]
+    )
+    assert [entry.offset for entry in page.entries][-1] == offsets[0]
+    assert page.faults == ()
+
+
+def test_a_log_that_cannot_be_cleaned_keeps_the_journal_shut(journal):
+    journal.append(letters("a"))
+    file = journal._file
+    error = fault("disk I/O error", sqlite3.SQLITE_IOERR)
+    file._writer = Faulty(file._writer, "COMMIT", afterwards=False, error=error)
+    connect = file._connect_writer
+    file._connect_writer = lambda: Faulty(connect(), "PRAGMA wal_checkpoint", afterwards=False, error=error)
+    for _ in range(3):
+        with pytest.raises(JournalError):
+            journal.append(letters("b"))
+    file._connect_writer = connect
+    assert journal.append(letters("c")) == range(2, 3)
+    assert bodies(journal.read(0, 10)) == ["a", "c"]
+
+
+def test_a_failure_nobody_thought_of_reaches_every_caller_as_an_error_of_ours(journal):
+    journal._commits._commit = lambda _: 1 // 0
+    futures = [journal.submit(letters("a")) for _ in range(3)]
+    for future in futures:
+        with pytest.raises(JournalError, match="division"):
+            future.result(10)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path):
+    with pytest.raises(JournalError, match="could not open"):
+        reopened(tmp_path / "nowhere")
+
+
+def test_a_page_has_a_bound_in_bytes_and_the_next_one_goes_on(journal, monkeypatch):
+    monkeypatch.setattr("regulars.infrastructure.operational.journal._PAGE_BYTES", 10)
+    journal.append(letters(*["x" * 4] * 7))
+    after, sizes = 0, []
+    while (page := journal.read(after, 100)).through > after:
+        after = page.through
+        sizes.append(len(page.entries))
+        assert page.faults == ()
+    assert (sum(sizes), after, max(sizes)) == (7, 7, 3)
 
 
 def test_a_file_that_was_replaced_while_in_use_is_noticed(tmp_path, journal):

@@ -47,10 +47,10 @@ threading.Thread(target=ask).start()
 STORED = "SELECT event_id, json_extract_string(action_metadata, '/mark') AS mark FROM fact_user_actions"
 
 
-def live_and_die(folder, life, seconds):
+def live_and_die(folder, life, seconds, program=TRACKER):
     """Let a process track for a while after its first event, kill it, and return what it acknowledged."""
     child = subprocess.Popen(  # noqa: S603 -- our own program
-        [sys.executable, "-c", TRACKER, str(folder), str(life)],
+        [sys.executable, "-c", program, str(folder), str(life)],
         env=environment(), stdout=subprocess.PIPE, text=True, bufsize=1,
     )  # fmt: skip
     assert child.stdout is not None
@@ -174,3 +174,51 @@ def test_a_kill_during_a_commit_of_the_journal_leaves_whole_rows(tmp_path):
         assert ws.journal_audit().backlog == 0
     assert time.monotonic() - began < 60
     assert (folder / JOURNAL_NAME).exists()
+
+
+PRODUCER = """
+import itertools, sys
+from datetime import datetime
+from pathlib import Path
+from regulars.application.ports import Envelope
+from regulars.infrastructure.operational.sqlite import SqliteStore
+folder, life = Path(sys.argv[1]), sys.argv[2]
+journal = SqliteStore(folder).journal
+for n in itertools.count():
+    marks = [f"{life}-{n}-{each}" for each in range(3)]
+    event = '{"user_id": "u%d", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z", "mark": "%s"}'
+    offsets = journal.append([Envelope((event % (n % 7, mark)).encode(), datetime(2026, 1, 5)) for mark in marks])
+    for offset, mark in zip(offsets, marks):
+        sys.stdout.write(f"journal-{journal.id}-{offset} {mark}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_processes_append_and_are_killed_while_another_one_drains_and_asks(tmp_path):
+    folder = regulars.init(tmp_path / "shop")
+    told, errors = [], []
+
+    def produce(name):
+        try:
+            for life in range(4):
+                told.extend(live_and_die(folder, f"{name}-{life}", 0.3 + life / 10, PRODUCER))
+        except Exception as exc:  # noqa: BLE001 -- shown below
+            errors.append(exc)
+
+    producers = [threading.Thread(target=produce, args=[name]) for name in range(2)]
+    with regulars.open(folder) as ws:
+        for producer in producers:
+            producer.start()
+        counts = [0]
+        while any(producer.is_alive() for producer in producers):
+            counts.append(ws.sql("SELECT count(*) FROM fact_user_actions").rows[0][0])
+            ws.track("own", "like", properties={"mark": f"own-{len(counts)}"})
+        assert errors == []
+        assert len(told) > 20
+        assert counts == sorted(counts)
+        rows = ws.sql(STORED).rows
+        assert set(told) - set(rows) == set()
+        marks = [mark for _, mark in rows]
+        assert len(marks) == len(set(marks))
+        assert sum(mark.startswith("own-") for mark in marks) == len(counts) - 1
+        assert ws.journal_audit().adds_up

@@ -203,8 +203,8 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         stale_sessions=bool(stored) and stored.get("sessions") != wanted["sessions"],
         first_instant=first_instant,
         last_instant=last_instant,
-        has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
         dropped_through=dropped_through(read),
+        has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
     )
 
 

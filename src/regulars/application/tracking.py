@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 from regulars.application.canonical import execute
 from regulars.application.load import load_and_refresh
 from regulars.application.ports import Envelope, Fault, Page
+from regulars.domain.events import BLANKS
 from regulars.domain.report import JournalAudit
 from regulars.domain.sql import Values
 from regulars.domain.wire import Limits, made_id, wire_event
@@ -82,9 +84,11 @@ class Tracker:
         (offset,) = journal.append([Envelope(body, now)])
         self._waiting_bytes += len(body)
         if offset - self._drained >= MOST_BACKLOG or self._waiting_bytes >= MOST_BACKLOG_BYTES:
-            self.flush()
+            # This event is kept whatever happens now; who asks next is told what went wrong.
+            with suppress(RegularsError):
+                self.flush()
         given = fields.get("event_id")
-        return made_id(journal.id, offset) if given is None else str(given).strip()
+        return made_id(journal.id, offset) if given is None else str(given).strip(BLANKS)
 
     def flush(self) -> None:
         """Bring everything accepted so far into the warehouse."""

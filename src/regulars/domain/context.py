@@ -51,8 +51,8 @@ class Context:
     ``fresh_activities`` have stored arrivals built with today's definitions, ``dimensions`` are the names of the slices
     their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
     ``slice_values`` is the number of values of each event property among them that the question names.
-    Without ``has_sequences`` nothing but time is known about the order of events.
     ``dropped_through`` is the last day that a bounded workspace let go.
+    Without ``has_sequences`` nothing but time is known about the order of events.
     """
 
     timezone: str
@@ -76,8 +76,8 @@ class Context:
     stale_sessions: bool = False
     first_instant: datetime | None = None
     last_instant: datetime | None = None
-    has_sequences: bool = True
     dropped_through: date | None = None
+    has_sequences: bool = True
 
     @property
     def fresh_sessions(self) -> bool:

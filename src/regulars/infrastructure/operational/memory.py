@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import Envelope
 
+_MOST_BYTES = 64 << 20
+
 
 class MemoryStore:
     """A store that ends with its workspace."""
@@ -28,7 +30,7 @@ class MemoryStore:
 
 
 class MemoryJournal:
-    """See :class:`regulars.application.ports.Journal`. Whoever drains it prunes it, which bounds it."""
+    """See :class:`regulars.application.ports.Journal`. Whoever drains it prunes it; without that it fills up."""
 
     id = "memory"
 
@@ -36,6 +38,7 @@ class MemoryJournal:
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
         self._pruned = 0
+        self._bytes = 0
         self._closed = False
 
     def submit(self, envelopes: Sequence[Envelope]) -> Future[range]:
@@ -49,6 +52,13 @@ class MemoryJournal:
         with self._lock:
             if self._closed:
                 raise JournalError("the journal is closed; open the workspace again", code="journal_closed")
+            if self._bytes > _MOST_BYTES:
+                raise JournalError(
+                    f"{self._bytes} bytes of events wait for the database, the most is {_MOST_BYTES}; "
+                    "call flush(), which says why they cannot be brought in",
+                    code="journal_full", waiting=self._bytes, limit=_MOST_BYTES,
+                )  # fmt: skip
+            self._bytes += sum(len(envelope.body) for envelope in envelopes)
             first = self._pruned + len(self._entries) + 1
             entries = (Entry(n, each.body, each.received_at) for n, each in enumerate(envelopes, start=first))
             self._entries.extend(entries)
@@ -72,6 +82,7 @@ class MemoryJournal:
     def prune(self, before: int) -> None:
         """Remove the entries before an offset."""
         with self._lock:
+            self._bytes -= sum(len(entry.body) for entry in self._entries[: before - 1 - self._pruned])
             del self._entries[: before - 1 - self._pruned]
             self._pruned = before - 1
 

@@ -45,7 +45,11 @@ class SqliteStore:
 
     def __init__(self, folder: Path, *, memory_mib: int = 64, disk_floor_mib: int = 256) -> None:
         self._file = SqliteFile(folder / JOURNAL_NAME, disk_floor_mib * MIB)
-        self.journal = SqliteJournal(self._file, memory_mib * MIB)
+        try:
+            self.journal = SqliteJournal(self._file, memory_mib * MIB)
+        except BaseException:
+            self._file.close()
+            raise
 
     def close(self) -> None:
         """Make durable what waits, and give the files back."""
@@ -121,11 +125,13 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close both connections; the last one of all folds the log into the file."""
-        if self._process == os.getpid():
-            with self._writing, self._reading, self._errors("close"), self._turn():
-                self._reader.close()
-                self._writer.close()
-        self._turns.close()
+        try:
+            if self._process == os.getpid():
+                with self._writing, self._reading, self._errors("close"), self._turn():
+                    self._reader.close()
+                    self._writer.close()
+        finally:
+            self._turns.close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

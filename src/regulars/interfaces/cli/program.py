@@ -42,6 +42,8 @@ COMMANDS = {
     "erase": (f"{_HERE}.erase:erase", "Erase a person for good, with a certificate."),
     "doctor": (f"{_HERE}.doctor:doctor", "Check the workspace and say what is wrong."),
     "generate": ("regulars.synthetic.generate:generate_command", "Write made-up users and events to files."),
+    "prepare": ("regulars.synthetic.prepare:prepare_command", "Clean a folder's users and events; count each day."),
+    "features": ("regulars.synthetic.features:features_command", "Make features and churn labels for a model."),
 }
 FAILED = 3
 _HELP = """Exact engagement analytics on your own machine: who is active, who comes back.

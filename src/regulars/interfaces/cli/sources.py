@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # A folder's plain .json files are not taken: as a rule they describe the data instead of being data.
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 _PACKED = (".gz", ".gzip")
+# A folder of `regulars prepare` holds these, and beside them tables that were made of them.
+_PREPARED = ("users_clean", "events_clean")
 
 
 def find_sources(given: Sequence[str]) -> tuple[list[Path], list[SourceError]]:
@@ -36,6 +38,7 @@ def _expand(text: str) -> list[Path]:
     path = Path(text)
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if _is_data(file))
+        found = [file for file in found if _table(file) in _PREPARED] or found
         if not found:
             raise SourceError(
                 f"the folder {text!r} holds no data; files end in {', '.join(_DATA)}, also with .gz",
@@ -56,6 +59,10 @@ def _is_data(file: Path) -> bool:
         suffixes.pop()
     hidden = file.name.startswith((".", "_"))
     return file.is_file() and not hidden and bool(suffixes) and suffixes[-1] in _DATA
+
+
+def _table(file: Path) -> str:
+    return file.name.partition(".")[0].lower()
 
 
 def _users_first(files: Iterable[Path]) -> list[Path]:
