@@ -146,6 +146,10 @@ EXAMPLES = {
         "time_to_convert -o 'steps=login -> quiz_attempt' -o 'within=1 day' -o bins=60,3600",
     ),
     "nps": ('ws.nps(grain="month", by="plan")', "nps --grain month --by plan"),
+    "experiment": (
+        'ws.experiment("checkout", event="purchase", variants="CONTROL=1, VARIANT_A=1")',
+        "experiment -o experiment=checkout -o event=purchase -o measure=count",
+    ),
     "conversion_rate": ('ws.conversion_rate(window=28, by="plan")', "conversion_rate --window 28 --by plan"),
 }
 

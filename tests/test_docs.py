@@ -109,12 +109,12 @@ def test_the_python_examples_of_metrics_run() -> None:
             assert any(answers), example
 
 
-@pytest.mark.parametrize("page", ["nps.md"])
+@pytest.mark.parametrize("page", ["nps.md", "running-experiments.md"])
 def test_the_examples_of_a_page_print_what_it_says(page: str) -> None:
     """Block by block, as somebody who follows the page would run them."""
     names: dict[str, Any] = {}
     runner = doctest.DocTestRunner()
-    for number, block in enumerate(blocks(page, "python")):
+    for number, block in enumerate(blocks(page, "pycon")):
         test = doctest.DocTestParser().get_doctest(block, names, f"{page}:{number}", page, 0)
         assert runner.run(test, clear_globs=False).failed == 0
         names = test.globs

@@ -24,7 +24,7 @@ from tests.application.test_agreement import REFUSED_BY_DESIGN, workspace_of
 from tests.oracle import RefusedError
 from tests.oracle.experiment import experiment_rows
 from tests.oracle.questions import days, filters, names, ranges
-from tests.oracle.world import Event, World
+from tests.oracle.world import Event, Scalar, World
 from tests.strategies import ACTIONS, ANONYMOUS, COUNTRIES, DEVICES, FIRST_DAYS, KNOWN, clocks, perhaps, user
 from tests.strategies import settings as world_settings
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from regulars.workspace import Workspace
 
 VARIANTS = ("CONTROL", "b", "it's")
+PROPERTIES: tuple[dict[str, Scalar], ...] = ({}, {"score": 2}, {"score": "7.5"}, {"score": "x", "label": "paid"})
 PEOPLE = ("users", "converted", "immature")
 MEASURES: tuple[dict[str, Any], ...] = (
     {}, {"event": "any"}, {"event": "like", "cuped": 3}, {"measure": "count", "event": "any"},
@@ -64,11 +65,11 @@ def trial_worlds(draw: DrawFn) -> World:
             who, rng.choice(ACTIONS), rng.choice(instants), f"e{number * 7 % 64:02}", rng.choice((None, None, 0, 1)),
             country=rng.choice((*COUNTRIES[:2], None)), device_type=rng.choice((*DEVICES, None)),
             feature=rng.choice(("editor", "search", None)), duration_seconds=rng.choice((None, 0.0, 1.5, 60.0)),
-            properties=rng.choice(({}, {"score": 2}, {"score": "7.5"}, {"score": "x", "label": "paid"})), anonymous=who in ANONYMOUS,
+            properties=rng.choice(PROPERTIES), anonymous=who in ANONYMOUS,
         )  # fmt: skip
-        is_shown = rng.random() < 0.25  # noqa: PLR2004 -- a quarter
+        is_shown = rng.random() < 0.25
         events.append(exposed(made, rng, is_messy=is_messy, is_foreign=is_foreign) if is_shown else made)
-    known = {user_id: draw(user(user_id, [first])) for user_id in people if user_id in KNOWN and rng.random() < 0.5}  # noqa: PLR2004
+    known = {user_id: draw(user(user_id, [first])) for user_id in people if user_id in KNOWN and rng.random() < 0.5}
     return World(events, known, chosen, draw(clocks([event.at for event in events])))
 
 
@@ -76,10 +77,10 @@ def exposed(event: Event, rng: Random, *, is_messy: bool, is_foreign: bool) -> E
     """An event as an exposure; in a messy world sometimes to another variant, to none, or in another experiment."""
     variant: str | int | None = VARIANTS[sum(map(ord, event.user)) % 3]
     experiment = "e"
-    if is_messy and rng.random() < 0.3:  # noqa: PLR2004 -- often enough to matter
+    if is_messy and rng.random() < 0.3:
         variant, experiment = rng.choice((*VARIANTS, None, 7)), rng.choice(("e", "e", "other"))
     names = ("experiment_id", "variation_id") if is_foreign else ("experiment", "variant")
-    given = {names[0]: experiment, **({} if variant is None else {names[1]: variant})}
+    given: dict[str, Scalar] = {names[0]: experiment, **({} if variant is None else {names[1]: variant})}
     kind = "Experiment Viewed" if is_foreign else "experiment_viewed"
     return replace(event, type=kind, properties=event.properties | given)
 
@@ -121,7 +122,9 @@ def found_rows(ws: Workspace, query: Query) -> list[dict[str, Any]]:
     planned = plan(query, context)
     if planned.statement is None:
         return []
-    return finished_rows(planned, ws.engine.query(render(planned.statement, ws.engine.dialect)).rows, ws.settings.timezone)
+    return finished_rows(
+        planned, ws.engine.query(render(planned.statement, ws.engine.dialect)).rows, ws.settings.timezone
+    )
 
 
 @given(world=trial_worlds(), data=st.data())

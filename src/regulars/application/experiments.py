@@ -6,8 +6,8 @@ a phase: changing it opens a new one, and results are about the exposures of one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,15 +25,17 @@ from regulars.domain.experiments import (
     place,
     refuse,
 )
+from regulars.domain.metrics.experiment_options import read_instant
 from regulars.domain.sql import Values
 from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
     from regulars.application.ports import Engine
     from regulars.domain.result import Result
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- stored times are naive UTC
 _COLUMNS = "phase, status, design, created_at, started_at, stopped_at"
 
 
@@ -95,38 +97,46 @@ class Experiments:
         refuse(found, "changed", ("draft", "running"))
         made = self._redesigned(found, design)
         phase = found.phase
-        if found.status == "draft" or made.deals_as(found.design):
+        if found.status == "draft" or made.deals_as(phase.design):
             self._keep(name, replace(phase, design=made))
         else:
             self._next_phase(found, made)
         return self.get(name)
 
-    def start(self, name: str, **design: Any) -> Experiment:
+    def start(self, name: str, *, at: datetime | str | None = None, **design: Any) -> Experiment:
         """Begin to assign people. Starting one that was stopped opens a new phase, with changes if there are any.
 
+        Args:
+            name: The experiment.
+            at: When it began, with a time zone, if that was earlier: exposures from then on count.
+            design: What to change before.
+
         Raises:
-            QueryError: ``wrong_status``: it runs, or is archived; else as :meth:`change`.
+            QueryError: ``wrong_status``: it runs, or is archived; ``bad_time``: it lies ahead, or in the phase before;
+                else as :meth:`change`.
         """
         self.may_write("start an experiment")
         found = self.get(name)
         refuse(found, "started", ("draft", "stopped"))
         made = self._redesigned(found, design)
+        began = self._earlier(at, found.phase.stopped_at)
         if found.status == "draft":
-            self._keep(name, replace(found.phase, design=made, status="running", started_at=self.now()))
+            self._keep(name, replace(found.phase, design=made, status="running", started_at=began))
         else:
-            self._next_phase(found, made)
+            self._keep(name, Phase(found.phase.number + 1, "running", made, self.now(), began))
         return self.get(name)
 
-    def stop(self, name: str) -> Experiment:
-        """Assign nobody any more; exposures after this do not count.
+    def stop(self, name: str, *, at: datetime | str | None = None) -> Experiment:
+        """Assign nobody any more; exposures after this, or after the time ``at``, do not count.
 
         Raises:
-            QueryError: ``wrong_status``: it does not run.
+            QueryError: ``wrong_status``: it does not run; ``bad_time``: it lies ahead, or before the start.
         """
         self.may_write("stop an experiment")
         found = self.get(name)
         refuse(found, "stopped", ("running",))
-        self._keep(name, replace(found.phase, status="stopped", stopped_at=self.now()))
+        ended = self._earlier(at, found.phase.started_at)
+        self._keep(name, replace(found.phase, status="stopped", stopped_at=ended))
         return self.get(name)
 
     def archive(self, name: str) -> Experiment:
@@ -197,7 +207,12 @@ class Experiments:
         self.record(exposure_event(name, user_id, variant, timestamp or self._moment()))
 
     def record_conversion(
-        self, user_id: str | int, event: str, *, properties: Mapping[str, Any] | None = None, timestamp: str | None = None
+        self,
+        user_id: str | int,
+        event: str,
+        *,
+        properties: Mapping[str, Any] | None = None,
+        timestamp: str | None = None,
     ) -> None:
         """Record that somebody did what an experiment measures: an event like any other, and counted as one.
 
@@ -239,10 +254,11 @@ class Experiments:
             )  # fmt: skip
         until = phase.stopped_at or self.now()
         asked: dict[str, Any] = {
-            "experiment": name, "variants": phase.design.variants, "planned_size": phase.design.planned_size,
+            "experiment": name, "variants": phase.design.variants,
             "start": local_day(phase.started_at, self.timezone), "since": f"{phase.started_at.isoformat()}Z",
             "end": local_day(until, self.timezone),
         }  # fmt: skip
+        asked |= {"planned_size": phase.design.planned_size} if phase.design.planned_size is not None else {}
         asked |= {"until": f"{until.isoformat()}Z"} if phase.stopped_at is not None else {}
         return self.ask("experiment", **asked | dict(options))
 
@@ -267,9 +283,19 @@ class Experiments:
 
     def _next_phase(self, found: Experiment, design: Design) -> None:
         now, last = self.now(), found.phase
-        if last.status == "running":
-            self._keep(found.name, replace(last, status="stopped", stopped_at=now))
+        self._keep(found.name, replace(last, status="stopped", stopped_at=now))
         self._keep(found.name, Phase(last.number + 1, "running", design, now, started_at=now))
+
+    def _earlier(self, given: datetime | str | None, after: datetime | None) -> datetime:
+        """An instant that is no later than now, and not before another; now by default."""
+        now = self.now()
+        if given is None:
+            return now
+        at = _EPOCH + timedelta(microseconds=read_instant(given))
+        if at > now or (after is not None and at < after):
+            bounds = f"from {after} to {now}" if after else f"no later than {now}"
+            raise QueryError(f"{given} must be {bounds} UTC", code="bad_time")
+        return at
 
     def _keep(self, name: str, phase: Phase) -> None:
         """Write a phase down, in the place of what was known of it."""

@@ -50,8 +50,8 @@ class ExperimentQuestions(Asking):
 
         Args:
             experiment: Its name in the exposures.
-            measure: Of each person: ``proportion`` (did it), ``count`` (how often), ``sum`` (of ``property``), ``ratio``
-                (of two sums), ``retention`` (active on day ``day`` after the exposure) or ``active_days``.
+            measure: Of each person: ``proportion`` (did it), ``count`` (how often), ``sum`` (of ``property``),
+                ``ratio`` (of two sums), ``retention`` (active on day ``day`` after the exposure) or ``active_days``.
             event: Which events count; conversions, or core actions for ``retention`` and ``active_days``.
             property: The number of each event that is added up, for ``sum`` and ``ratio``.
             per_event: Which events are the denominator of a ratio.
@@ -86,8 +86,13 @@ class ExperimentQuestions(Asking):
             >>> import regulars
             >>> ws = regulars.open()
             >>> events = [
-            ...     {"user_id": n, "event_type": "experiment_viewed", "timestamp": "2026-01-05T09:00:00Z",
-            ...      "experiment": "checkout", "variant": "B" if n % 2 else "A"}
+            ...     {
+            ...         "user_id": n,
+            ...         "event_type": "experiment_viewed",
+            ...         "timestamp": "2026-01-05T09:00:00Z",
+            ...         "experiment": "checkout",
+            ...         "variant": "B" if n % 2 else "A",
+            ...     }
             ...     for n in range(400)
             ... ]
             >>> bought = [n for n in range(400) if n % 10 in (0, 1, 3, 5)]

@@ -80,7 +80,9 @@ SELECT slice, variant, count(*) AS users, count(CASE WHEN now <> 0 THEN 1 END) A
   sum(other) AS other_sum, sum(other * other) AS other_squares, sum(now * other) AS sum_products, max(cap) AS cap
 FROM valued GROUP BY slice, variant"""
     # Those who saw several variants stand in no slice, so that they are told of the whole only.
-    several = "SELECT count(*) AS several FROM judged WHERE saw_several = 1" if not scope.breakdown else "SELECT 0 AS several"
+    several = (
+        "SELECT count(*) AS several FROM judged WHERE saw_several = 1" if not scope.breakdown else "SELECT 0 AS several"
+    )
     columns = [f"coalesce(s.{name}, 0) AS {name}" for name in _BEHIND]
     columns += [f"coalesce(s.{name}, 0.0) AS {name}" for name in SUMS]
     return with_relations(
@@ -120,7 +122,10 @@ def _left_out(statement: Statement) -> str:
         parts.append(f"""SELECT 'unplanned_variant' AS reason, count(*) AS people FROM judged
 WHERE saw_several = 0 AND variant NOT IN ({planned})""")
     tests = [is_exposure(trial, values), f"{VARIANT} IS NULL", *scope.event_conditions, *scope.users_condition()]
-    tests += [f"{scope.day} >= {values.add(statement.frame.first)}", f"{scope.day} <= {values.add(statement.frame.last)}"]
+    tests += [
+        f"{scope.day} >= {values.add(statement.frame.first)}",
+        f"{scope.day} <= {values.add(statement.frame.last)}",
+    ]
     parts.append(f"SELECT 'no_variant' AS reason, count(*) AS people\n{rows.event_tables(*tests)}\n{where(tests)}")
     return with_relations(named, "\nUNION ALL\n".join(parts))
 
@@ -201,5 +206,5 @@ EXPERIMENT = Metric(
         left_out=_left_out,
         reasons=_REASONS,
     ),
-    chart="bars",
+    chart="effects",
 )

@@ -63,9 +63,7 @@ def arms_of(rows: Rows, trial: Trial) -> Arms:
 def _compared(control: PairedMoments, arm: PairedMoments, trial: Trial, *, is_over: bool) -> Comparison:
     both = control.n + arm.n
     planned = None if trial.size is None else max(both, 1) if is_over else max(trial.size, both + 1)
-    return compare(
-        control, arm, kind=trial.kind, better=trial.better, planned=planned, cuped=trial.before is not None
-    )
+    return compare(control, arm, kind=trial.kind, better=trial.better, planned=planned, cuped=trial.before is not None)
 
 
 def _moments(row: Row) -> PairedMoments:
@@ -110,9 +108,7 @@ def with_effects(arms: Arms, trial: Trial) -> Rows:
     return rows
 
 
-def _guarded(
-    control: PairedMoments, arm: PairedMoments, trial: Trial, percent: int, planned: int | None
-) -> str:
+def _guarded(control: PairedMoments, arm: PairedMoments, trial: Trial, percent: int, planned: int | None) -> str:
     """Whether a guardrail holds, in words."""
     found = guardrail(
         str(trial.measure), control, arm, tolerated=percent / 100, kind=trial.kind, better=trial.better, planned=planned

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from regulars.domain.metrics.options import (
     EVENTS_FORM,
@@ -42,17 +42,18 @@ MOST_VARIANTS = 27
 class Trial:
     """What is asked of one experiment.
 
-    ``planned`` are the variants with their weights, the control first; empty where nobody said. ``within`` is the
-    conversion window in seconds, ``day`` the day of retention, ``before`` how many days before the exposure CUPED
-    looks at, ``percentile`` where values are cut. ``since`` and ``until`` bound the exposures that count, in µs UTC.
+    ``number`` is the property that is added up, if events are not counted. ``planned`` are the variants with their
+    weights, the control first; empty where nobody said. ``within`` is the conversion window in seconds, ``day`` the day
+    of retention, ``before`` how many days before the exposure CUPED looks at, ``percentile`` where values are cut.
+    ``since`` and ``until`` bound the exposures that count, in µs UTC.
     """
 
     experiment: str
     measure: Measured
     event: Events
-    property: str | None
+    number: str | None
     per_event: Events | None
-    per_property: str | None
+    per_number: str | None
     within: int
     day: int
     before: int | None
@@ -83,6 +84,7 @@ def read_variants(given: object) -> dict[str, float]:
     >>> read_variants("CONTROL=0.9, VARIANT_A=0.1"), read_variants(["a", "b"])
     ({'CONTROL': 0.9, 'VARIANT_A': 0.1}, {'a': 1.0, 'b': 1.0})
     """
+    pairs: list[tuple[Any, Any]]
     if isinstance(given, str):
         parts = [text.rpartition("=") for text in given.split(",")]
         pairs = [(name.strip(), weight) if sign else (weight.strip(), "1") for name, sign, weight in parts]
@@ -145,10 +147,11 @@ OPTIONS = (
         "per_property", "The number of each of those that is added up (ratio); without it they are counted", None,
         read=read_name, form="a property", names_property=True,
     ),
-    Option("within", "How long after the first exposure events count", DEFAULT_WITHIN, read=read_seconds, form="a time"),
+    Option("within", "How long after the exposure events count", DEFAULT_WITHIN, read=read_seconds, form="a time"),
     Option("day", "How many days after the exposure people must be active (retention)", 7, largest=366),
-    Option("cuped", "Days before the exposure in which the same is measured, to compare like with like", None, largest=366),
-    Option("winsorize", "Percentile of all values but zeros at which values are cut", None, smallest=50, largest=100),
+    Option("cuped", "Days before the exposure in which the same is measured, to compare alike", None,
+           largest=366),
+    Option("winsorize", "Percentile of all values but zeros at which values are cut", None, largest=100),
     Option("variants", "The planned variants with their weights, the control first", None, read=read_variants,
            form=VARIANTS_FORM),
     Option("control", "The variant that the others are compared with", None, read=read_name, form="a variant"),
@@ -175,8 +178,8 @@ def trial_of(metric: Metric, query: Query) -> Trial:
     trial = Trial(
         experiment=str(found["experiment"]), measure=measure,
         event=cast("Events", found["event"] or ("core" if by_day else "conversion")),
-        property=cast("str | None", found["property"]),
-        per_event=cast("Events | None", found["per_event"]), per_property=cast("str | None", found["per_property"]),
+        number=cast("str | None", found["property"]),
+        per_event=cast("Events | None", found["per_event"]), per_number=cast("str | None", found["per_property"]),
         within=cast("int", found["within"]), day=cast("int", found["day"]), before=cast("int | None", found["cuped"]),
         percentile=cast("int | None", found["winsorize"]),
         planned=cast("dict[str, float]", found["variants"] or {}), control=cast("str | None", found["control"]),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from regulars.domain.sql import Values
     from regulars.domain.statement import Statement
 
-Chart = Literal["line", "curve", "bars", "funnel", "flows", "triangle", "matrix", "paths"]
+Chart = Literal["line", "curve", "bars", "funnel", "flows", "triangle", "matrix", "paths", "effects"]
 Row = dict[str, Any]
 Rows = list[Row]
 Rule = Literal[

@@ -122,9 +122,9 @@ def _deeds(statement: Statement, trial: Trial) -> str:
     """The events that are measured, of those who take part."""
     scope, values, frame = replace(statement.scope, breakdown=()), statement.values, statement.frame
     is_own = chosen_events(trial.event, statement.context, values)
-    amount = _amount(statement, trial.property)
+    amount = _amount(statement, trial.number)
     is_per = chosen_events(trial.per_event, statement.context, values) if trial.per_event is not None else "FALSE"
-    per = _amount(statement, trial.per_property)
+    per = _amount(statement, trial.per_number)
     first = epoch_day(frame.first) - (trial.before or 0) - 1
     day = day_number(scope.day)
     tests = [f"(({is_own}) OR ({is_per}))", f"{day} >= {first}", f"{scope.day} <= {values.add(frame.scan_to)}"]

@@ -29,6 +29,7 @@ COMMANDS = {
     "metric": (f"{_HERE}.metric:metric", "Answer a question: any metric, window, slice."),
     "explain": (f"{_HERE}.explain:explain", "Explain a number, down to people and events."),
     "funnel": (f"{_HERE}.funnel:funnel", "Show how many people get from step to step."),
+    "experiment": (f"{_HERE}.experiment:experiment", "Run experiments, and see what came of them."),
     "nps": (f"{_HERE}.nps:nps", "Show the net promoter score; record answers."),
     "users": (f"{_HERE}.users:users", "List the people behind a number."),
     "cohort": (f"{_HERE}.cohort:cohort", "List who belongs to a cohort or segment on a day."),
