@@ -68,7 +68,7 @@ class UserAnalyticsMetricsService:
         self.retention, self.segmentation = RetentionAnalyzer(ws), UserSegmentation(ws)
         self.nps, self.ab_tests, self.reports = NPSManager(ws), ABTestManager(ws), ReportGenerator(ws, _generate)
 
-    def track_event(
+    def track_event(  # noqa: PLR0917 -- programs call it by position
         self,
         user_id: UserId,
         event_type: str,
@@ -145,7 +145,7 @@ class UserAnalyticsMetricsService:
         return {name: self.segmentation.members(name, date) for name in self.segmentation.rules}
 
     def generate_report(self, name: str = "summary", format: str = "html", **options: Any) -> bytes:
-        """A report as one file, ``summary``, ``engagement``, ``conversion`` or ``retention``: :class:`ReportGenerator`."""
+        """A report as a file: ``summary``, ``engagement``, ``conversion``, ``retention``: :class:`ReportGenerator`."""
         return _generate(self.workspace, name, format, **options)
 
     def close(self) -> None:

@@ -65,7 +65,7 @@ SELECT e.event_id, u.user_id, a.action_type, e.action_timestamp, e.event_name, e
 WHERE {" AND ".join(tests)}
 ORDER BY e.action_timestamp DESC, e.sequence DESC NULLS FIRST, e.event_id DESC"""
     found = engine.query(render(values.bind(text if limit is None else f"{text} LIMIT {limit}"), engine.dialect)).rows
-    return [_event(*row) for row in reversed(found)]
+    return [_event(row) for row in reversed(found)]
 
 
 def read_sessions(engine: Engine, *, user_id: str | None = None, session_id: str | None = None) -> list[Sighting]:
@@ -111,8 +111,6 @@ def _bound(values: Values, given: Moment, sign: str, name: str) -> str:
     return f"e.action_timestamp {sign} CAST({values.add(moment.isoformat(sep=' '))} AS TIMESTAMP)"
 
 
-def _event(event_id: str, user_id: str, kind: str, at: datetime, *rest: Any) -> UserEvent:  # noqa: PLR0917 -- one row
-    name, session_id, properties = rest
-    return UserEvent(
-        event_id, user_id, kind, at.replace(tzinfo=UTC), name, session_id, json.loads(properties or "{}")
-    )
+def _event(row: tuple[Any, ...]) -> UserEvent:
+    event_id, user_id, kind, at, name, session_id, properties = row
+    return UserEvent(event_id, user_id, kind, at.replace(tzinfo=UTC), name, session_id, json.loads(properties or "{}"))

@@ -13,6 +13,8 @@ from regulars.errors import QueryError, UnknownNameError
 KEYS = ("dau", "wau", "mau", "dau_mau_ratio", "wau_mau_ratio", "new_users", "returning_users",
         "avg_session_duration", "sessions_per_user")  # fmt: skip
 
+KINDS = ("like", "view", "notification_sent", "purchase")
+
 
 def world(seed, people=25, days=45):
     """Events of some people in the days before 2 March 2026: (user, type, instant)."""
@@ -22,8 +24,8 @@ def world(seed, people=25, days=45):
             if draw.random() < 0.3:
                 start = datetime(2026, 3, 2, tzinfo=UTC) - timedelta(days=day, minutes=-draw.randrange(1380))
                 found += [
-                    (user + 1, draw.choice(["like", "view", "notification_sent", "purchase"]), start + timedelta(minutes=m))
-                    for m in range(0, draw.randrange(5, 40), draw.randrange(3, 9))
+                    (user + 1, draw.choice(KINDS), start + timedelta(minutes=minute))
+                    for minute in range(0, draw.randrange(5, 40), draw.randrange(3, 9))
                 ]
     return found
 

@@ -54,7 +54,8 @@ def test_the_shipped_rules_hold_at_their_bounds(house):
 
 
 @pytest.mark.parametrize(
-    ("days", "segment"), [(7, "new_user"), (8, "at_risk"), (30, "at_risk"), (31, "dormant"), (60, "dormant"), (61, "churned")]
+    ("days", "segment"),
+    [(7, "new_user"), (8, "at_risk"), (30, "at_risk"), (31, "dormant"), (60, "dormant"), (61, "churned")],
 )
 def test_time_alone_moves_people_on(house, days, segment):
     """Though nothing is tracked any more."""
@@ -106,7 +107,8 @@ def test_rules_of_ones_own_are_tried_first(house):
     assert segmentation.members("buyer") == ["ada"]
     assert house.service.get_segments()["buyer"] == ["ada"]
     assert house.ws.cohort("buyer") == ["ada"]
-    segmentation.set_rules({"power_user": {"did": "core", "measure": "days", "at_least": 1}}, order=["power_user", "new_user"])
+    once = {"did": "core", "measure": "days", "at_least": 1}
+    segmentation.set_rules({"power_user": once}, order=["power_user", "new_user"])
     assert segmentation.classify("ben") == UserSegment.POWER_USER
     segmentation.set_rules({})
     assert segmentation.classify("ada") == UserSegment.NEW_USER

@@ -52,7 +52,8 @@ class ABTestManager:
             name: Letters, digits, ``_``, ``-`` and ``.``.
             variants: Their names, or names with weights; the control first.
             metric: Options of :meth:`regulars.Workspace.experiment`, such as ``{"event": "purchase"}``. By default the
-                share of people with an event ``ab_conversion`` of this experiment, as :meth:`record_conversion` records it.
+                share of people with an event ``ab_conversion`` of this experiment, which :meth:`record_conversion`
+                records.
             start: Whether it runs at once, or stays a draft until ``ws.experiments.start(name)``.
             design: Other keywords of ``ws.experiments.create``: ``coverage``, ``planned_size``, ``hypothesis`` ...
 

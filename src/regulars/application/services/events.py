@@ -30,7 +30,7 @@ class EventTracker:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def track_event(
+    def track_event(  # noqa: PLR0917 -- programs call it by position
         self,
         user_id: UserId,
         event_type: str,

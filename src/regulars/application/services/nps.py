@@ -37,10 +37,18 @@ class NPSManager:
         survey: str | None = None,
         timestamp: datetime | str | None = None,
     ) -> None:
-        """Record how likely somebody says they are to recommend the product: :meth:`regulars.Workspace.record_nps_response`.
+        """Record how likely somebody says they are to recommend the product.
+
+        Args:
+            user_id: Who answered.
+            score: A whole number from 0 to 10.
+            comment: What they wrote.
+            survey: Which survey it was, where there are several.
+            timestamp: When, with a time zone; now by default.
 
         Raises:
-            QueryError: ``bad_score``: the score is not a whole number from 0 to 10.
+            QueryError: ``bad_score``.
+            EventError: As for :meth:`regulars.Workspace.record_nps_response`.
         """
         self._workspace.record_nps_response(user_id, score, comment=comment, survey=survey, timestamp=timestamp)
 
@@ -63,5 +71,7 @@ class NPSManager:
             "nps", start=first, end=last, as_of=asked_day(self._workspace, None), survey=survey, **whole(question)
         )
         row = result.averages[0] if result.averages else {}
-        counts = (row.get(name) or 0 for name in ("responses", "promoters", "passives", "detractors"))
-        return NPSMetrics(first, last, *counts, row.get("nps"), row.get("low"), row.get("high"))
+        return NPSMetrics(
+            first, last, row.get("responses") or 0, row.get("promoters") or 0, row.get("passives") or 0,
+            row.get("detractors") or 0, row.get("nps"), row.get("low"), row.get("high"),
+        )  # fmt: skip

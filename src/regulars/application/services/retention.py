@@ -87,8 +87,9 @@ class RetentionAnalyzer:
         """
         day = asked_day(self._workspace, date)
         own = whole(question) if horizon is None else {"horizon": horizon, **whole(question)}
+        today = asked_day(self._workspace, None)
         result = self._workspace.metric(
-            "retention", start=day, end=day, as_of=asked_day(self._workspace, None), grain=grain, activity=activity, **own
+            "retention", start=day, end=day, as_of=today, grain=grain, activity=activity, **own
         )
         began = result.rows[0]["date"] if result.rows else day
         size = result.rows[0]["cohort_size"] if result.rows else 0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from regulars.application.services.asking import UserId, Workspace
     from regulars.domain.calendar import Day
+    from regulars.domain.cohorts import Rule
 
 
 class UserSegmentation:
@@ -39,7 +40,7 @@ class UserSegmentation:
         self._workspace = workspace
 
     @property
-    def rules(self) -> dict[str, Cohort]:
+    def rules(self) -> dict[str, Rule]:
         """The segments with their rules, in the order in which they are tried."""
         return dict(self._workspace.settings.rules.segments)
 
@@ -84,7 +85,7 @@ class UserSegmentation:
 
     def set_rules(
         self, rules: Mapping[str, Cohort | Mapping[str, Any]], *, order: Sequence[str] = ()
-    ) -> dict[str, Cohort]:
+    ) -> dict[str, Rule]:
         """Declare segments, in the place of those of ``regulars.toml`` and for as long as the workspace is open.
 
         Args:
