@@ -74,7 +74,7 @@ class Asking(ABC):
             population: ``production``, ``test``, ``bot`` or ``all``.
             where: Conditions such as ``"plan = 'paid'"``; all of them must hold.
             limit: Number of slices.
-            as_of: Answer as if this were the last day with data.
+            as_of: Answer as if this were the last day with data; after it, up to today, days count as silent.
             actor: Who is counted: users, ``session`` (as the client names them), or a property such as ``account``.
             convention: Count as another tool does: ``posthog``, ``amplitude``, ``mixpanel``, ``statsig``.
             options: Options of the metric.

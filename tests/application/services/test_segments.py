@@ -6,6 +6,7 @@ import pytest
 
 from regulars.application import UserSegmentation
 from regulars.domain import UserSegment
+from regulars.domain.cohorts import Cohort
 from regulars.errors import QueryError, SettingsError, UnknownNameError
 
 TODAY = date(2026, 3, 2)
@@ -151,3 +152,14 @@ def test_names_that_do_not_exist_are_refused(memory):
 def test_an_empty_workspace_has_every_segment_empty(house):
     """No error, nobody."""
     assert house.service.get_segments() == {segment.value: [] for segment in UserSegment}
+
+
+def test_a_rule_may_be_a_record_and_need_not_hold_for_everybody(memory):
+    """Whom no rule fits has no segment."""
+    memory.did("ada", "03-02", event_type="purchase")
+    memory.did("ben", "03-02")
+    segmentation = UserSegmentation(memory.ws)
+    rules = segmentation.set_rules({"buyer": Cohort(did="purchase", at_least=1)}, order=["buyer"])
+    assert list(rules) == ["buyer"]
+    assert (segmentation.classify("ada"), segmentation.classify("ben")) == ("buyer", None)
+    assert segmentation.members("buyer") == ["ada"]

@@ -230,3 +230,41 @@ def test_somebody_unknown_has_no_profile(memory):
     with pytest.raises(QueryError, match="2026-03-03 has not begun") as found:
         people.list_active_users("2026-03-03")
     assert found.value.code == "bad_date"
+
+
+def test_a_limit_is_at_least_one(memory):
+    """Nothing can be asked for by leaving the call out."""
+    with pytest.raises(QueryError) as found:
+        EventTracker(memory.ws).get_user_events("ada", limit=0)
+    assert found.value.code == "bad_limit"
+
+
+def test_a_session_that_expired_may_end_at_a_time_that_is_given(memory):
+    """As when its end arrives late."""
+    sessions = SessionManager(memory.ws)
+    session_id = sessions.start_session("ada")
+    memory.later(hours=2)
+    assert sessions.end_session(session_id, timestamp="2026-03-02T12:10:00Z").status == "ended"
+    with pytest.raises(QueryError, match="ended already, at 2026-03-02 12:10:00 UTC"):
+        sessions.end_session(session_id)
+
+
+def test_a_session_of_somebody_unknown_ends_as_theirs(memory):
+    """Their anonymous id stays one, and nobody new appears."""
+    memory.ws.track(anonymous_id="x", event_type="view", session_id="s")
+    assert SessionManager(memory.ws).get_active_session("x").session_id == "s"
+    memory.later(minutes=1)
+    assert SessionManager(memory.ws).end_session("s").user_id == "x"
+    assert memory.ws.sql("SELECT kind, external_id FROM dim_identities").rows == [("anonymous", "x")]
+
+
+def test_a_session_goes_over_to_the_known_person(memory):
+    """When they say who they are in the middle of it."""
+    memory.ws.track(anonymous_id="x", event_type="view", session_id="s")
+    memory.later(minutes=1)
+    UserDirectory(memory.ws).identify("ada", anonymous_id="x")
+    memory.later(minutes=1)
+    memory.ws.track("ada", "like", session_id="s")
+    active = SessionManager(memory.ws).get_active_session("ada")
+    assert (active.session_id, active.actions, active.duration_seconds) == ("s", 2, 120.0)
+    assert SessionManager(memory.ws).end_session("s").user_id == "ada"
