@@ -58,7 +58,7 @@ class UserSegmentation:
             QueryError: ``unknown_user``; ``bad_date``, also for a day that has not begun.
         """
         person = self._workspace.timeline(id_text(user_id), limit=1).profile.user_id
-        asked = on_day(asked_day(self._workspace, date), by=SEGMENT, population="all", limit=len(self.rules))
+        asked = on_day(asked_day(self._workspace, date), by=SEGMENT, population="all")
         only = Filter(property="user.user_id", value=person)
         rows = self._workspace.metric("cohort_size", where=only, **asked).rows
         found = next((row[SEGMENT] for row in rows if row["cohort_size"]), None)
@@ -78,7 +78,8 @@ class UserSegmentation:
         """
         if segment not in self.rules:
             raise UnknownNameError("segment", str(segment), self.rules, code="unknown_segment")
-        asked = on_day(asked_day(self._workspace, date), by=SEGMENT, limit=len(self.rules), **question)
+        # People whom no rule fits make one slice more.
+        asked = on_day(asked_day(self._workspace, date), by=SEGMENT, limit=len(self.rules) + 1, **question)
         result = self._workspace.metric("cohort_size", **asked)
         mine = [row for row in result.rows if row[SEGMENT] == segment]
         return result.users(mine[0]) if mine else []
