@@ -16,6 +16,7 @@ import pytest
 
 import regulars
 from regulars.domain.metrics import METRICS
+from regulars.domain.quality.catalogue import CHECKS
 from regulars.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def test_the_example_of_settings_can_be_read() -> None:
     plain = Settings()
     same = [
         name
-        for name in ("population", "rollups", "imports", "engine", "actions", "activity")
+        for name in ("population", "rollups", "imports", "engine", "actions", "activity", "checks", "ranges")
         if getattr(settings, name) == getattr(plain, name)
     ]
     assert same == []
@@ -95,6 +96,30 @@ def test_the_example_of_settings_can_be_read() -> None:
         event = {"user_id": "a", "event_type": "purchase", "timestamp": "2026-03-02T08:15:00Z", "amount": 120}
         ws.load([event])
         assert ws.active_users(activity="big_purchase").rows[-1]["active_users"] == 1
+
+
+def test_the_settings_on_the_page_of_checks_do_what_it_says() -> None:
+    """An order without an amount fails the one check, a day without web orders the other."""
+    settings = Settings.from_toml(*blocks("data-quality.md", "toml"))
+    order = {"user_id": "a", "event_type": "purchase", "source": "web"}
+    with regulars.open(settings=settings) as ws:
+        ws.load([
+            {**order, "timestamp": "2026-03-02T08:15:00Z", "amount": 120, "rating": 6},
+            {**order, "timestamp": "2026-03-04T08:15:00Z"},
+        ])  # fmt: skip
+        names: dict[str, Any] = {"ws": ws}
+        exec(*blocks("data-quality.md", "python"), names)  # noqa: S102 -- our own page
+        report = names["report"]
+        found = {result.check: result.count for result in report.failed if result.severity != "info"}
+        assert found == {"out_of_range": 1, "orders_without_amount": 1, "web_orders_arrive": 1}
+
+
+def test_every_check_is_on_its_page() -> None:
+    """With its severity, its words, and what to do."""
+    page = (DOCS / "data-quality.md").read_text(encoding="utf-8")
+    for check in CHECKS.values():
+        assert f"`{check.name}` ({check.severity}): **{check.title}.** {check.words}" in page
+        assert check.fix[1:] in page
 
 
 def test_the_python_examples_of_metrics_run() -> None:

@@ -16,6 +16,7 @@ from regulars.application.erase import erase, finish, unfinished
 from regulars.application.experiments import Experiments
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
 from regulars.application.mirror import mirror
+from regulars.application.quality import keep, run_checks
 from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import ServingEngine, Table
     from regulars.domain.definitions import Pending
+    from regulars.domain.quality.report import Occasion, QualityReport
     from regulars.domain.query import Population, Query
     from regulars.domain.report import Erasure, ImportPreview, ImportReport
     from regulars.domain.result import Result
@@ -115,7 +117,8 @@ class Workspace(Tracking, Questions):
             SourceError: The source as a whole cannot be read; nothing was loaded.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> ws.load([{"user_id": 7, "event_type": "like", "timestamp": "2026-01-05T09:00:00+01:00"}]).loaded
             1
         """
@@ -165,7 +168,8 @@ class Workspace(Tracking, Questions):
         """Any metric of the catalogue by name; the keywords are those of :meth:`question`.
 
         Example:
-            >>> open().metric("stickiness", window=28, grain="week").rows
+            >>> import regulars
+            >>> regulars.open().metric("stickiness", window=28, grain="week").rows
             []
         """
         return self.query(self.question(name, **keywords))
@@ -175,6 +179,33 @@ class Workspace(Tracking, Questions):
         from regulars.domain.readonly import check_select  # noqa: PLC0415 -- only this call needs it
 
         return self.engine.query(check_select(statement))
+
+    def check(
+        self, only: str | Sequence[str] = (), *, occasion: Occasion = "check", store: bool = True
+    ) -> QualityReport:
+        """Check the data: rows, people, times, values, volume, sessions, and that stored rows add up.
+
+        Args:
+            only: Names of checks; all that settings leave on by default.
+            occasion: What the results are stored as: ``check``, or ``report`` before one is made.
+            store: Keep the counts in the table ``check_results``; a read-only workspace keeps nothing.
+
+        Returns:
+            One result per check: status, severity, count, sample rows, and what to do.
+
+        Raises:
+            UnknownNameError: ``unknown_check``.
+
+        Example:
+            >>> from regulars import open
+            >>> ws = open()
+            >>> _ = ws.load([{"user_id": "a", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z", "amount": -1}])
+            >>> ws.check().failed[0].check
+            'out_of_range'
+        """
+        names = (only,) if isinstance(only, str) else only
+        report = run_checks(self.engine, self.settings, self.now(), only=names, occasion=occasion)
+        return keep(self.engine, report) if store and not self.read_only else report
 
     def link(self, anonymous_id: str, user_id: str) -> None:
         """Say that an anonymous id is a known user: everything it did, and will do, becomes theirs.
@@ -209,7 +240,8 @@ class Workspace(Tracking, Questions):
             EventError: The event cannot be stored: no id, no time, or a time without a zone; the code says which.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> ws.record_nps_response("ada", 9, comment="quick", timestamp="2026-01-05T09:00:00Z")
             >>> ws.nps(start="2026-01-05").rows[0]["nps"]
             100.0
@@ -237,7 +269,8 @@ class Workspace(Tracking, Questions):
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.set_attributes("ada", {"plan": "paid"})
             >>> ws.active_users(by="plan", start="2026-01-05").rows[0]["plan"]
@@ -310,7 +343,8 @@ class Workspace(Tracking, Questions):
             QueryError: ``bad_date``: no data on that day yet.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.cohort("new_user", on="2026-01-05")
             ['ada']
@@ -348,7 +382,8 @@ class Workspace(Tracking, Questions):
             UnknownNameError: ``unknown_cohort``.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.freeze_cohort(users=["ada"], as_="beta_testers")
             1
@@ -367,7 +402,8 @@ class Workspace(Tracking, Questions):
         """Which cohorts and segments a person was in, from when to when, up to the last day with data.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.membership("ada")[0].name
             'new_user'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, note
+from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -127,6 +127,7 @@ def found_rows(ws: Workspace, query: Query) -> list[dict[str, Any]]:
     )
 
 
+@settings(max_examples=60)
 @given(world=trial_worlds(), data=st.data())
 def test_the_sums_of_each_variant_are_those_of_the_oracle(world: World, data: st.DataObject) -> None:
     """By any measure, slice and filter; with the people behind them and what does not count."""
@@ -177,6 +178,7 @@ def wanted(row: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(kept.items()))
 
 
+@settings(max_examples=40)
 @given(world=trial_worlds())
 def test_differences_are_those_of_a_test_on_single_values(world: World) -> None:
     """Welch's, where the experiment has the size that was planned."""

@@ -240,3 +240,22 @@ def test_a_person_who_is_erased_is_no_longer_forced_into_a_variant(ws: Workspace
     assert ws.experiments.get("e").design.forced == {"you": "CONTROL"}
     assert ws.experiments.get("f").design.forced == {}
     assert ws.sql("SELECT user_id FROM fact_exposures").rows == [("you",)]
+
+
+def test_exposures_are_audited_against_the_hash(ws: Workspace, clock: Clock) -> None:
+    """Of one phase, by the id that was sent, even if it belongs to somebody else by now."""
+    experiments = ws.experiments
+    experiments.create("e")
+    with pytest.raises(QueryError, match="has not been started"):
+        experiments.audit("e")
+    experiments.start("e")
+    for number in range(30):
+        experiments.assign("e", f"u{number}", log=True)
+    assert experiments.audit("e") == (30, ())
+    other = {"CONTROL": "VARIANT_A", "VARIANT_A": "CONTROL"}[experiments.assign("e", "u1").variant or ""]
+    experiments.record_exposure("e", "u1", other)
+    assert experiments.audit("e") == (30, ("u1",))
+    clock.later(hours=1)
+    experiments.change("e", seed="again")
+    assert experiments.audit("e") == (0, ())
+    assert experiments.audit("e", phase=1).mismatches == ("u1",)

@@ -163,9 +163,9 @@ def test_a_guardrail_is_about_what_may_be_lost(tolerated: int, word: str) -> Non
 
 
 def test_people_whose_window_is_not_over_are_flagged_or_left_out() -> None:
-    """The data end on the 10th; b was exposed on the 9th."""
+    """The data end with the 10th: three days after the first instant of the 8th are over an instant too late."""
     with workspace(
-        saw("a", "2026-01-01T10:00:00", "A"), saw("b", "2026-01-09T10:00:00", "A"), did("c", "2026-01-10T23:00:00"),
+        saw("a", "2026-01-07T23:59:59", "A"), saw("b", "2026-01-08T00:00:00", "A"), did("c", "2026-01-10T23:00:00"),
     ) as ws:  # fmt: skip
         (row,) = ws.experiment("e", within="3 days", **DAYS).rows
         assert (row["users"], row["immature"], row["flags"]) == (2, 1, ["incomplete"])
@@ -298,3 +298,13 @@ def test_a_difference_without_a_lift_is_shown_as_it_is() -> None:
             row = ws.experiment("e", measure="count", event="purchase", **DAYS).rows[1]
         assert (row["difference"], row["lift"]) == (0.5 - 0.05 * len(more), None)
         assert (row["low"] is None, word in row["reason"]) == (not more, True)
+
+
+def test_many_who_saw_several_variants_stand_beside_the_verdict() -> None:
+    """From one in a hundred on, and ten of them."""
+    rows = [saw(f"u{n}", "2026-01-01T10:00:00", "AB"[n % 2]) for n in range(200)]
+    rows += [saw(f"u{n}", "2026-01-02T10:00:00", "A") for n in range(1, 40, 2)]
+    rows += [did(f"u{n}", "2026-01-02T10:00:00", "purchase") for n in range(0, 200, 3)]
+    with workspace(*rows) as ws:
+        verdict = ws.experiment("e", event="purchase", **DAYS).rows[1]["verdict"]
+    assert "20 users (10.0 %) saw several variants and are left out." in verdict

@@ -147,3 +147,12 @@ def test_the_size_of_an_experiment_is_planned_with_bare_numbers():
     assert "11 days at 200 users a day" in done.out
     told = call("experiment", "power", "--baseline", "10", "--mde", "1", "--deviation", "5", "--format", "json").json
     assert (told["per_variant"], told["days"]) == (394, None)
+
+
+def test_an_audit_fails_where_something_else_decides(shop):
+    """One of four hundred saw both variants."""
+    done = call("experiment", "audit", "checkout", "-w", started(shop))
+    assert (done.code, done.out) == (1, "400 ids exposed, 1 to another variant than theirs: u7\n")
+    assert call("experiment", "audit", "checkout", "--format", "json", "-w", shop).json["mismatches"] == ["u7"]
+    assert call("experiment", "change", "checkout", "--seed", "again", "-q", "-w", shop).code == 0
+    assert call("experiment", "audit", "checkout", "-w", shop).code == 0

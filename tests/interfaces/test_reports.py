@@ -175,9 +175,9 @@ def test_a_page_can_be_read_without_seeing_it(pages: dict[str, str], name: str) 
 
 def test_every_text_has_enough_contrast_in_light_and_dark() -> None:
     """4.5 to 1, also on shaded cells."""
-    for colour in (INK, MUTED):
-        assert contrast(colour, PAPER) >= 4.5
-        assert contrast(DARK[colour], DARK[PAPER]) >= 4.5
+    for color in (INK, MUTED):
+        assert contrast(color, PAPER) >= 4.5
+        assert contrast(DARK[color], DARK[PAPER]) >= 4.5
     for level in range(SHADES + 1):
         assert contrast(*shade(level)) >= 4.495
 
@@ -319,11 +319,11 @@ def test_an_optional_library_that_is_missing_is_named(small: Workspace, monkeypa
 def test_what_cannot_be_asked_is_refused_with_what_can(small: Workspace) -> None:
     """A report, a format, a property, a condition, a range."""
     with pytest.raises(UnknownNameError, match="did you mean 'summary'"):
-        generate(small, "sumary")
+        generate(small, "sumry")
     with pytest.raises(UnknownNameError, match="allowed: html, md, pdf"):
         generate(small, "summary", "docx")
-    with pytest.raises(UnknownNameError, match="contry"):
-        generate(small, "summary", by="contry")
+    with pytest.raises(UnknownNameError, match="contri"):
+        generate(small, "summary", by="contri")
     with pytest.raises(UnknownNameError, match="plam"):
         generate(small, "summary", where="plam = 'paid'")
     with pytest.raises(QueryError, match="at most 366 days"):
@@ -367,8 +367,8 @@ def test_the_command_asks_with_conditions_and_prints_to_a_pipe(shop: Path) -> No
 def test_the_command_explains_what_is_wrong_in_one_line(shop: Path, tmp_path: Path) -> None:
     """Wrong usage is 2, no workspace is 3."""
     for arguments, code in (
-        (("sumary",), 2), (("summary", "--format", "docx"), 2), (("summary", "--step", "login"), 2),
-        (("summary", "--by", "contry"), 2), (("summary", "--start", "soon"), 2), (("conversion", "--step", "login"), 0),
+        (("sumry",), 2), (("summary", "--format", "docx"), 2), (("summary", "--step", "login"), 2),
+        (("summary", "--by", "contri"), 2), (("summary", "--start", "soon"), 2), (("conversion", "--step", "login"), 0),
     ):  # fmt: skip
         done = call("report", *arguments, "-w", shop, "--output", tmp_path / "x.html")
         assert done.code == code, done.err

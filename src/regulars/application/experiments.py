@@ -7,8 +7,8 @@ a phase: changing it opens a new one, and results are about the exposures of one
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,12 @@ from regulars.domain.experiments import (
     place,
     refuse,
 )
-from regulars.domain.metrics.experiment_options import read_instant
+from regulars.domain.inference.assignment import assign
+from regulars.domain.metrics.experiment import EXPERIMENT
+from regulars.domain.metrics.experiment_options import read_instant, trial_of
+from regulars.domain.query import Query
+from regulars.domain.relations.exposures import VARIANT, is_exposure
+from regulars.domain.relations.rows import event_tables
 from regulars.domain.sql import Values
 from regulars.errors import QueryError, UnknownNameError
 
@@ -37,6 +42,13 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- stored times are naive UTC
 _COLUMNS = "phase, status, design, created_at, started_at, stopped_at"
+
+
+class Audit(NamedTuple):
+    """How many ids were exposed in a phase, and which saw another variant than their hash gives."""
+
+    exposed: int
+    mismatches: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -237,30 +249,62 @@ class Experiments:
         Raises:
             QueryError: ``not_started``; ``no_such_phase``.
         """
-        chosen = self._phase(self.get(name), phase)
+        chosen = self._started(name, phase)
         return self._asked(name, chosen, {**chosen.design.metric, **question})
 
     def guardrails(self, name: str, *, phase: int | None = None) -> list[Result]:
         """What came of each guardrail of a phase, in their order, as :meth:`results`."""
-        chosen = self._phase(self.get(name), phase)
+        chosen = self._started(name, phase)
         return [self._asked(name, chosen, options) for options in chosen.design.guardrails]
 
     def _asked(self, name: str, phase: Phase, options: Mapping[str, Any]) -> Result:
-        if phase.started_at is None:
+        ended = phase.stopped_at or self.now()
+        days = {"start": self._day(phase.started_at or ended), "end": self._day(ended)}
+        plan = {"planned_size": phase.design.planned_size} if phase.design.planned_size is not None else {}
+        known = {"variants": phase.design.variants, **plan, **days, **_bounds(name, phase)}
+        return self.ask("experiment", **known | dict(options))
+
+    def _day(self, at: datetime) -> date:
+        return local_day(at, self.timezone)
+
+    def audit(self, name: str, *, phase: int | None = None) -> Audit:
+        """Whether people saw the variant that the hash gives them: exposures are computed anew and compared.
+
+        Where they differ, something else decides: an old design, another id, an SDK that hashes otherwise.
+
+        Example:
+            >>> import regulars
+            >>> ws = regulars.open()
+            >>> _ = ws.experiments.create("checkout-redesign")
+            >>> _ = ws.experiments.start("checkout-redesign")
+            >>> for user_id in ("3", "4"):
+            ...     ws.experiments.record_exposure("checkout-redesign", user_id, "VARIANT_A")
+            >>> ws.experiments.audit("checkout-redesign").exposed
+            2
+
+        Raises:
+            QueryError: ``not_started``; ``no_such_phase``.
+        """
+        chosen = self._started(name, phase)
+        values = Values()
+        trial = trial_of(EXPERIMENT, Query(metric="experiment", options=_bounds(name, chosen)))
+        text = f"""
+SELECT DISTINCT i.external_id, {VARIANT} AS variant
+{event_tables("e.action_metadata", who="identities")}
+WHERE {is_exposure(trial, values)} AND {VARIANT} IS NOT NULL ORDER BY i.external_id, variant"""
+        seen, allocation = self._rows(text, values), chosen.design.allocation()
+        wrong = tuple(dict.fromkeys(u for u, variant in seen if assign(allocation, u).variant != variant))
+        return Audit(len({user_id for user_id, _ in seen}), wrong)
+
+    def _started(self, name: str, number: int | None) -> Phase:
+        chosen = self._phase(self.get(name), number)
+        if chosen.started_at is None:
             raise QueryError(
                 f"experiment {name!r} has not been started, so there is nothing to see; run: "
                 f"regulars experiment start {name}",
                 code="not_started", name=name,
             )  # fmt: skip
-        until = phase.stopped_at or self.now()
-        asked: dict[str, Any] = {
-            "experiment": name, "variants": phase.design.variants,
-            "start": local_day(phase.started_at, self.timezone), "since": f"{phase.started_at.isoformat()}Z",
-            "end": local_day(until, self.timezone),
-        }  # fmt: skip
-        asked |= {"planned_size": phase.design.planned_size} if phase.design.planned_size is not None else {}
-        asked |= {"until": f"{until.isoformat()}Z"} if phase.stopped_at is not None else {}
-        return self.ask("experiment", **asked | dict(options))
+        return chosen
 
     def _phase(self, found: Experiment, number: int | None) -> Phase:
         if number is None:
@@ -323,3 +367,9 @@ SELECT {known}, {number}, {values.add(phase.status)}, {design}, {", ".join(times
 
     def _moment(self) -> str:
         return f"{self.now().isoformat()}Z"
+
+
+def _bounds(name: str, phase: Phase) -> dict[str, Any]:
+    """The exposures of a phase, as options of the metric ``experiment``."""
+    bounds = {"since": phase.started_at, "until": phase.stopped_at}
+    return {"experiment": name, **{key: f"{at.isoformat()}Z" for key, at in bounds.items() if at is not None}}

@@ -182,6 +182,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         watermark=watermark,
         names=known,
         actions={name: settings.action(name) for name in types},
+        types=types,
         greatest_action_key=max(types.values(), default=0),
         activities=activity_rules(settings),
         core_features=settings.core_features,

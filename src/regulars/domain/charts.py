@@ -83,7 +83,11 @@ def _axis(column: ResultColumn) -> Spec:
 
 def _tooltip(result: Result, dates: str = "temporal") -> list[Spec]:
     kinds = {"date": dates, "text": "nominal", "integer": "quantitative", "number": "quantitative"}
-    named = [{"field": each.name, "type": kinds[each.type]} for each in result.columns]
+    days = {"timeUnit": "utcyearmonthdate"} if dates == "temporal" else {}
+    named = [
+        {"field": each.name, "type": kinds[each.type], **(days if each.type == "date" else {})}
+        for each in result.columns
+    ]
     return [*named, {"field": "flags", "type": "nominal"}]
 
 

@@ -48,6 +48,7 @@ class Context:
     """The state of a workspace at one moment.
 
     ``watermark`` is the last day with data, ``first_day`` the first one; both are None while there are no events.
+    ``types`` are the keys of the event types ever seen, ``actions`` what is known about them.
     ``fresh_activities`` have stored arrivals built with today's definitions, ``dimensions`` are the names of the slices
     their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
     ``slice_values`` is the number of values of each event property among them that the question names.
@@ -62,6 +63,7 @@ class Context:
     watermark: date | None = None
     names: PropertyNames = field(default_factory=PropertyNames)
     actions: Mapping[str, Action] = field(default_factory=dict)
+    types: Mapping[str, int] = field(default_factory=dict)
     greatest_action_key: int = 0
     activities: Mapping[str, ActivityRule] = field(default_factory=dict)
     core_features: tuple[str, ...] = ()

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
+    from regulars.domain.quality.report import CheckResult
+
 Kind = Literal["events", "users"]
 
 
@@ -27,7 +29,7 @@ class ImportReport:
 
     ``conflicts`` are the duplicates whose user, type or time differs from the row that was first. ``future``
     counts the loaded rows later than now + 5 minutes. ``rejects`` holds the first rejected rows; all of them
-    are in the table ``dead_letter`` under ``load_id``.
+    are in the table ``dead_letter`` under ``load_id``. ``checks`` are the cheap data-quality checks of what it brought.
     """
 
     source: str
@@ -44,6 +46,7 @@ class ImportReport:
     future: int = 0
     seconds: float = 0.0
     rejects: tuple[Reject, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
 
     @property
     def adds_up(self) -> bool:

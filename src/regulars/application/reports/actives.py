@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from regulars.application.reports.comparison import compare, moved
 from regulars.application.reports.figures import DAY, MONTH, WEEK, actives_question, stickiness_question
 from regulars.application.reports.parts import Exhibit, Line, Section
-from regulars.application.reports.tables import by_date, every_week, quoted_days, slice_rows, two_dates
+from regulars.application.reports.tables import by_week, every_week, quoted_days, slice_rows, two_dates
 from regulars.application.reports.words import counted, day
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _new(scope: Scope, answers: Answers) -> str:
     result = answers["periods"]
     change = compare(scope, result, "new", 1)
     row = result.rows[change.row]
-    share = f", {row['new'] / row['active_users']:.1%} of all active" if row["active_users"] else ""
-    return moved("People active for the first time", change).removesuffix(".") + f"{share}."
+    share = f" That is {row['new'] / row['active_users']:.1%} of all active." if row["active_users"] else ""
+    return f"{moved('People active for the first time', change)}{share}"
 
 
 NEW = Section(
@@ -75,7 +75,7 @@ NEW = Section(
         "periods": scope.periods("new_vs_returning"),
     },
     _new,
-    lambda _, answers: by_date(
+    lambda _, answers: by_week(
         "weeks", answers["weeks"], {"new": "new", "returning": "returning", "active_users": "active"},
         "People active in each week: for the first time ever, and the others",
     ),
@@ -107,7 +107,7 @@ GROWTH = Section(
         "periods": scope.periods("lifecycle"),
     },
     _growth,
-    lambda _, answers: by_date(
+    lambda _, answers: by_week(
         "weeks", answers["weeks"],
         {"active_users": "active", "retained": "stayed", "new": "new", "resurrected": "came back",
          "churned": "fell silent", "quick_ratio": "quick ratio"},
@@ -118,7 +118,7 @@ GROWTH = Section(
 )  # fmt: skip
 
 
-def slices_of(property: str, *, is_chosen: bool) -> Section:
+def slices_of(property: str) -> Section:
     """Monthly active users by a property, now and 30 days before."""
     name = property.replace("_", " ").replace(".", " ")
 
@@ -135,7 +135,7 @@ def slices_of(property: str, *, is_chosen: bool) -> Section:
             "slices", answers["slices"], "active_users", MONTH, f"People active within 30 days, by {name}"
         ),
         Exhibit("slices", (Line("slices", "active_users"),), "people", f"Monthly active users by {name}"),
-        absent="" if is_chosen else f"No person or event has the property {property}.",
+        absent=f"No person or event has a value of {property}.",
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from regulars.application.reports.conversion import kinds_question, likely_steps
 from regulars.application.reports.parts import MARKS, Answered, Exhibit, KeyNumber, Report, Term
 from regulars.application.reports.words import DASH, counted, day, days, listed
-from regulars.errors import QueryError, UnknownNameError
+from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,7 +40,10 @@ def compose(declared: Declaration, scope: Scope, ask: Ask, *, product: str) -> R
     """
     if not scope.has_data:
         return _without(declared, scope, product)
-    first = ask(scope.periods("active_users", 1))  # refuses conditions that cannot be asked, before anything else is
+    # Conditions and breakdowns that cannot be asked at all are refused before anything else is asked.
+    first = ask(scope.periods("active_users", 1))
+    for name in scope.chosen.by:
+        ask(scope.periods("active_users", 1, breakdown=(name,)))
     scope = _with_steps(declared, scope, ask)
     once = _asked_once(ask)
     figures = [each for i, one in enumerate(declared.figures) if (each := _figure(f"{_FIGURES}.{i}", one, scope, once))]
@@ -107,17 +110,17 @@ def _section(section: Section, scope: Scope, ask: Ask) -> Answered:
         return Answered(section.key, section.heading, reason=reason)
     try:
         answers = {name: ask(query) for name, query in section.ask(scope).items()}
-    except UnknownNameError:
-        if not section.absent:
-            raise
-        return Answered(section.key, section.heading, reason=section.absent)
     except QueryError as exc:
-        return Answered(section.key, section.heading, reason=f"This cannot be asked here: {exc.message}.")
+        # What was chosen is known to exist; only what a section asks for by itself can be missing.
+        reason = section.absent if exc.code == "unknown_property" else f"This cannot be asked here: {exc.message}."
+        return Answered(section.key, section.heading, reason=reason)
     bare = [result for result in answers.values() if not result.rows]
     if bare:
         words = "; ".join(bare[0].warnings) or "nobody did this in these days"
         return Answered(section.key, section.heading, reason=f"Nothing to show: {words}.")
     table = section.table(scope, answers)
+    if section.absent and [row[0].text for row in table.rows] == ["(none)"]:
+        return Answered(section.key, section.heading, reason=section.absent)
     exhibit = section.exhibit if table.rows else Exhibit("none")
     # A remark about empty values is for tables that show some; the rest is told at the end of the report.
     is_full = all(cell.text != DASH for row in table.rows for cell in row)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from regulars.application.reports.comparison import compare, moved
 from regulars.application.reports.figures import MONTH
 from regulars.application.reports.parts import Cell, Exhibit, Head, Line, Section, Table
-from regulars.application.reports.tables import by_date, by_name, every_week, number_cell, row_name
+from regulars.application.reports.tables import by_name, by_week, every_week, number_cell, slice_name
 from regulars.application.reports.words import DASH, counted, day, days, duration, number
 from regulars.domain.metrics.options import SECONDS, read_seconds
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 _STAGES = (("onboarding",), ("access",), ("consumption",), ("social", "creation", "participation"))
 _ENDS_A_VISIT = ("logout", "sign_out")
-_MOST_SLICES = 5
+_MOST_SLICES = 8
 
 
 def kinds_question(scope: Scope) -> Query:
     """Which actions people of the period do, whether they make them active or not."""
-    return scope.query("actions", scope.first, activity="any", every=scope.days, anchor=scope.first,
+    return scope.query("actions", scope.first, scope.settled, activity="any", every=scope.days, anchor=scope.first,
                        breakdown=("event.action",), limit=1000)  # fmt: skip
 
 
@@ -88,11 +88,11 @@ def _reached(scope: Scope, answers: Answers) -> str:
     if not rows or not rows[0]["users"]:
         return f"Nobody took the first step in {when}."
     worst = max(range(len(rows) - 1), key=lambda index: (rows[index]["dropped"], -index))
+    lost = f"most were lost between {rows[worst]['name']} and {rows[worst + 1]['name']} ({rows[worst]['dropped']:,})"
     return (
         f"Of {counted(rows[0]['users'], 'person', 'people')} who began in {when}, {rows[-1]['users']:,} "
         f"({number(rows[-1]['conversion_from_first'], 'ratio')}) reached {rows[-1]['name']} within "
-        f"{scope.chosen.within}; most were lost between {rows[worst]['name']} and {rows[worst + 1]['name']} "
-        f"({rows[worst]['dropped']:,})."
+        f"{scope.chosen.within}; {lost if rows[worst]['dropped'] else 'nobody was lost on the way'}."
     )
 
 
@@ -131,7 +131,7 @@ TREND = Section(
     "Does conversion improve?",
     lambda scope: {"trend": _asked(scope, "funnel_trend", scope.weeks_first, scope.shown_last, grain="week")},
     _trend,
-    lambda _, answers: by_date(
+    lambda _, answers: by_week(
         "trend", answers["trend"],
         {"entered": "began", "converted": "converted", "conversion": "conversion", "low": "95% from", "high": "to"},
         "By the week in which people began: those who reached the last step",
@@ -220,7 +220,7 @@ REVENUE = Section(
         "weeks": scope.query("revenue", scope.weeks_first, grain="week"), "periods": scope.periods("revenue"),
     },
     _paid,
-    lambda _, answers: by_date(
+    lambda _, answers: by_week(
         "weeks", answers["weeks"],
         {"revenue": "revenue", "payments": "payments", "paying_users": "payers",
          "revenue_per_active_user": "per active", "revenue_per_paying_user": "per payer",
@@ -232,7 +232,7 @@ REVENUE = Section(
 )  # fmt: skip
 
 
-def funnel_of(property: str, *, is_chosen: bool) -> Section:
+def funnel_of(property: str) -> Section:
     """The funnel by a property of the entry."""
     name = property.replace("_", " ").replace(".", " ")
 
@@ -240,8 +240,6 @@ def funnel_of(property: str, *, is_chosen: bool) -> Section:
         result = answers["slices"]
         ends = [row for row in last_steps(result) if row["conversion_from_first"] is not None]
         named = [row for row in ends if "other" not in row["flags"]]
-        if not named:
-            return "Nobody took the first step."
         best = max(named, key=lambda row: row["conversion_from_first"])
         return f"{best[property]} converts best: {best['conversion_from_first']:.1%} of those who began."
 
@@ -253,7 +251,7 @@ def funnel_of(property: str, *, is_chosen: bool) -> Section:
         lambda _, answers: _by_slice(answers["slices"], property, name),
         Exhibit("none"),
         refuse=no_steps,
-        absent="" if is_chosen else f"No person or event has the property {property}.",
+        absent=f"No person or event has a value of {property}.",
     )
 
 
@@ -270,9 +268,8 @@ def _by_slice(result: Result, property: str, name: str) -> Table:
     lines = []
     for index in ends:
         row = result.rows[index]
-        label = row_name(result, {property: None}, property) if "other" in row["flags"] else str(row[property])
         begun = number_cell("slices", result, starts[row[property]], "users")
         shares = [number_cell("slices", result, index, c) for c in ("users", "conversion_from_first", "low", "high")]
-        lines.append((Cell(label), begun, *shares))
+        lines.append((Cell(slice_name(result, row)), begun, *shares))
     heads = (Head(name, is_number=False), *map(Head, ("began", "converted", "conversion", "95% from", "to")))
     return Table(heads, tuple(lines), f"People who began and who reached the last step, by {name} at the entry")

@@ -11,7 +11,6 @@ from regulars.application.reports.conversion import (
     REVENUE,
     SPEED,
     TREND,
-    entries,
     funnel_of,
     payments_question,
 )
@@ -48,10 +47,9 @@ if TYPE_CHECKING:
 _USUAL = ("country", "plan")
 
 
-def _sliced(scope: Scope, section: Callable[..., Section]) -> tuple[Section, ...]:
+def _sliced(scope: Scope, section: Callable[[str], Section]) -> tuple[Section, ...]:
     """One section per property: those that were chosen, else those that most products have."""
-    chosen = scope.chosen.by
-    return tuple(section(name, is_chosen=bool(chosen)) for name in chosen or _USUAL)
+    return tuple(section(name) for name in scope.chosen.by or _USUAL)
 
 
 _AT_RISK = Figure(
@@ -121,6 +119,3 @@ def declaration(name: str) -> Declaration:
     if name not in DECLARATIONS:
         raise UnknownNameError("report", name, DECLARATIONS, code="unknown_report")
     return DECLARATIONS[name]
-
-
-__all__ = ["DECLARATIONS", "declaration", "entries"]

@@ -61,8 +61,6 @@ def average(column: str, unit: str, note: str) -> Callable[[Scope, Result], Quot
     """Quote a number that sums an answer up."""
 
     def quote(_: Scope, result: Result) -> Quote:
-        if not result.averages or result.averages[0][column] is None:
-            return Quote(Cell(number(None, unit)), note="not defined yet")
         return Quote(number_cell("", result, 0, column, part="averages", unit=unit), note=note)
 
     return quote

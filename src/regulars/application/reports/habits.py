@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from regulars.application.reports.comparison import compare, moved
 from regulars.application.reports.figures import MONTH
 from regulars.application.reports.parts import Exhibit, Line, Section
-from regulars.application.reports.tables import by_date, by_name, matrix
+from regulars.application.reports.tables import by_name, by_week, matrix
 from regulars.application.reports.words import counted, day, number
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ RISK = Section(
 def _power(_: Scope, answers: Answers) -> str:
     rows = answers["curve"].rows
     active = sum(row["users"] for row in rows)
+    if not active:
+        return "Nobody was active within the last 30 days."
     often = sum(row["users"] for row in rows if row["active_days"] >= _POWER_DAYS)
     once = rows[0]["users"]
     return (
@@ -169,7 +171,7 @@ SESSIONS = Section(
         "weeks": scope.query("sessions", scope.weeks_first, grain="week"), "periods": scope.periods("sessions"),
     },
     _sessions,
-    lambda _, answers: by_date(
+    lambda _, answers: by_week(
         "weeks", answers["weeks"],
         {"sessions": "sessions", "users": "people", "sessions_per_user": "per person", "duration_median": "median",
          "duration_p90": "90% within", "actions_per_session": "actions each", "bounce_share": "bounces"},
@@ -193,7 +195,7 @@ DEPTH = Section(
     "How much do they do?",
     lambda scope: {"weeks": scope.query("depth", scope.weeks_first, grain="week"), "periods": scope.periods("depth")},
     _depth,
-    lambda _, answers: by_date(
+    lambda _, answers: by_week(
         "weeks", answers["weeks"],
         {"users": "people", "actions_per_user": "actions", "seconds_per_user": "time", "action_types_per_user": "kinds",
          "features_per_user": "features", "creation_share": "creation"},

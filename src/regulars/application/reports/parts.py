@@ -39,7 +39,7 @@ class Origin:
 class Cell:
     """A cell of a table: its text, and for a number its exact value and where it comes from.
 
-    A number without an origin follows from others beside it. ``shade`` (0 to 1) colours the cell.
+    A number without an origin follows from others beside it. ``shade`` (0 to 1) colors the cell.
     """
 
     text: str
@@ -77,7 +77,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """Which chart a section has. ``none``: its table is coloured, and is the chart."""
+    """Which chart a section has. ``none``: its table is colored, and is the chart."""
 
     form: Form
     lines: tuple[Line, ...] = ()

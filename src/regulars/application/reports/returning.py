@@ -87,7 +87,7 @@ def _first_weeks(_: Scope, result: Result) -> str:
     )
 
 
-def retention_of(property: str, *, is_chosen: bool) -> Section:
+def retention_of(property: str) -> Section:
     """Retention by a property of the start."""
     name = property.replace("_", " ").replace(".", " ")
 
@@ -102,7 +102,7 @@ def retention_of(property: str, *, is_chosen: bool) -> Section:
     return Section(
         f"by_{property}",
         f"Who comes back, by {name}?",
-        lambda scope: {"slices": weekly_retention(scope, breakdown=(property,), limit=6)},
+        lambda scope: {"slices": weekly_retention(scope, breakdown=(property,), limit=8)},
         finding,
         lambda _, answers: averages_by_slice(
             "slices",
@@ -112,14 +112,12 @@ def retention_of(property: str, *, is_chosen: bool) -> Section:
             f"Share active in the weeks after the first, by {name}; cohorts whose week is over, pooled",
         ),
         Exhibit("none"),
-        absent="" if is_chosen else f"No person or event has the property {property}.",
+        absent=f"No person or event has a value of {property}.",
     )
 
 
 def _interval(_: Scope, answers: Answers) -> str:
-    found = answers["interval"].averages[0] if answers["interval"].averages else None
-    if found is None or found["median_days"] is None:
-        return "Nobody was active on two days, so there is no interval."
+    found = answers["interval"].averages[0]
     return (
         f"Half of the people come again within {in_days(found['median_days'])}, four in five within "
         f"{in_days(found['days_of_four_in_five'])}: the {found['suggested_grain']} is the natural rhythm."
@@ -143,10 +141,7 @@ INTERVAL = Section(
 
 def _stays(_: Scope, answers: Answers) -> str:
     result = answers["survival"]
-    found = result.averages[0] if result.averages else None
-    if found is None or not result.rows:
-        return "Nobody can be followed for long enough yet."
-    last = result.rows[-1]
+    found, last = result.averages[0], result.rows[-1]
     if found["median_days"] is not None:
         return f"Half of the people have left {in_days(found['median_days'])} after their first active day."
     stay = number(last["survival"], "ratio")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.reports.words import day, days
+from regulars.domain.calendar import Buckets
 from regulars.domain.query import Query, Range
 from regulars.errors import QueryError
 
@@ -82,11 +83,6 @@ class Scope:
         return (self.settled - self.first).days + 1
 
     @property
-    def before_first(self) -> date:
-        """The first day of the period of equal length before."""
-        return self.first - timedelta(days=self.days)
-
-    @property
     def context_first(self) -> date:
         """Where charts by day begin: with the period, or earlier for a short one, but not before the data."""
         early = min(self.first, self.last - timedelta(days=_CONTEXT_DAYS - 1))
@@ -96,7 +92,7 @@ class Scope:
     def weeks_first(self) -> date:
         """Where charts by week begin: on the start of a week."""
         early = max(min(self.first, self.last - timedelta(days=7 * _CONTEXT_WEEKS - 1)), self.coverage.first_day)
-        return early - timedelta(days=(early.weekday() - self.coverage.week_start) % 7)
+        return Buckets("week", self.coverage.week_start).start(early)
 
     @property
     def label(self) -> str:

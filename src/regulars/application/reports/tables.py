@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 OTHER = "other (all the rest)"
 _WEEK, _PALEST = 7, 0.1
+_SIX_DAYS = timedelta(days=6)
 
 
 def marks(row: Mapping[str, Any]) -> str:
@@ -38,13 +39,16 @@ def unit_of(result: Result, column: str) -> str:
     return next((each.unit for each in result.columns if each.name == column), "")
 
 
-def by_date(name: str, result: Result, columns: Mapping[str, str], caption: str) -> Table:
-    """Dates down, ``columns`` (with their heads) across."""
+def by_week(name: str, result: Result, columns: Mapping[str, str], caption: str) -> Table:
+    """Weeks down, ``columns`` (with their heads) across."""
     lines = [
-        (Cell(bucket_name(result, row), marks=marks(row)), *(number_cell(name, result, index, c) for c in columns))
+        (
+            Cell(days(row["date"], row["date"] + _SIX_DAYS), marks=marks(row)),
+            *(number_cell(name, result, index, c) for c in columns),
+        )
         for index, row in enumerate(result.rows)
     ]
-    return Table((Head(_bucket_head(result), is_number=False), *map(Head, columns.values())), tuple(lines), caption)
+    return Table((Head("week", is_number=False), *map(Head, columns.values())), tuple(lines), caption)
 
 
 def every_week(answers: Answers, columns: Sequence[tuple[str, str, str]], caption: str) -> Table:
@@ -108,7 +112,7 @@ def averages_by_slice(name: str, result: Result, across: str, column: str, capti
     places = sorted({row[across] for row in result.averages})
     lines = []
     for label, cells in found.items():
-        shown = [_average_cell(name, result, cells.get(place), column) for place in places]
+        shown = [_average_cell(name, result, cells[place], column) for place in places]
         size = number_cell(name, result, next(iter(cells.values())), "cohort_size", part="averages", unit="people")
         lines.append((Cell(label), size, *shown))
     heads = (Head(" / ".join(by), is_number=False), Head("people"), *(Head(str(place)) for place in places))
@@ -136,7 +140,7 @@ def triangle(name: str, result: Result, column: str, caption: str) -> Table:
     for index, row in enumerate(result.rows):
         found.setdefault(row["date"], {})[row["period"]] = index
     heads = (Head("cohort", is_number=False), Head("people"), *(Head(str(period)) for period in periods))
-    lines: list[tuple[Cell, ...]] = [_average_line(name, result, column, periods)] if result.averages else []
+    lines: list[tuple[Cell, ...]] = [_average_line(name, result, column, periods)]
     for cohort, cells in found.items():
         shown = [_shaded(name, result, cells[p], column) if p in cells else Cell("") for p in periods]
         size = number_cell(name, result, next(iter(cells.values())), "cohort_size")
@@ -182,29 +186,12 @@ def quoted_days(result: Result, back: int) -> tuple[date, date]:
     return last, last - timedelta(days=back)
 
 
-def bucket_name(result: Result, row: Mapping[str, Any]) -> str:
-    """The days of a row's bucket."""
-    first: date = row["date"]
-    if result.query.grain == "week":
-        return days(first, first + timedelta(days=7 * result.query.range.every - 1))
-    if result.query.range.every > 1:
-        return days(first, first + timedelta(days=result.query.range.every - 1), year=True)
-    return day(first, year=True)
-
-
 def row_name(result: Result, row: Mapping[str, Any], key: str) -> str:
-    """What a row is about; missing is the rest."""
-    value = row[key]
-    column = next((each for each in result.columns if each.name == key), None)
-    if value is None:
-        return OTHER
-    if column is not None and column.type in ("integer", "number"):
-        return f"{value:g}"
-    return _words(str(value)) if column is not None and column.unit in ("tier", "level") else str(value)
-
-
-def _bucket_head(result: Result) -> str:
-    return result.query.grain if result.query.range.every == 1 else "days"
+    """What a row is about."""
+    column = next(each for each in result.columns if each.name == key)
+    if column.type in ("integer", "number"):
+        return f"{row[key]:g}"
+    return _words(row[key]) if column.unit in ("tier", "level") else str(row[key])
 
 
 def _marked(cell: Cell, row: Mapping[str, Any]) -> Cell:
@@ -229,10 +216,8 @@ def _shaded(name: str, result: Result, index: int, column: str) -> Cell:
 
 def _average_line(name: str, result: Result, column: str, periods: Sequence[int]) -> tuple[Cell, ...]:
     known = {row["period"]: index for index, row in enumerate(result.averages)}
-    cells = [_average_cell(name, result, known.get(period), column) for period in periods]
-    size = (
-        number_cell(name, result, known[0], "cohort_size", part="averages", unit="people") if 0 in known else Cell(DASH)
-    )
+    cells = [_average_cell(name, result, known[period], column) for period in periods]
+    size = number_cell(name, result, known[periods[0]], "cohort_size", part="averages", unit="people")
     return (Cell("all, over"), size, *cells)
 
 
@@ -249,9 +234,7 @@ def _spread(lines: Sequence[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
     return tuple(tuple(shaded(cell) for cell in line) for line in lines)
 
 
-def _average_cell(name: str, result: Result, index: int | None, column: str) -> Cell:
-    if index is None:
-        return Cell(DASH)
+def _average_cell(name: str, result: Result, index: int, column: str) -> Cell:
     cell = number_cell(name, result, index, column, part="averages", unit=unit_of(result, column))
     return replace(cell, text=_short(cell.value, cell.text, result, column), shade=cell.value)
 

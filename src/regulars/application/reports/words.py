@@ -33,7 +33,7 @@ def duration(seconds: float) -> str:
     """Seconds in the two greatest units that matter.
 
     >>> duration(48), duration(152.9), duration(7320), duration(200000)
-    ('48 s', '2 min 33 s', '2 h 2 min', '2 d 8 h')
+    ('48 s', '2 min 33 s', '2 h 2 min', '2 d 7 h')
     """
     whole = round(seconds)
     for size, name, smaller, lesser in (

@@ -101,7 +101,8 @@ def with_effects(arms: Arms, trial: Trial) -> Rows:
             rows.append(plain | {"verdict": None, "reason": _reason_of(arm, trial, has_control=arms.has_control)})
         else:
             several = several_variants(int(row["several"]), arms.users)
-            words = conclude(found, split=split, several=several, adjusted_p=p_value).words
+            said = conclude(found, split=split, several=several, adjusted_p=p_value)
+            words = " ".join((said.words, *said.notes))
             if trial.tolerated is not None and not (split and split.mismatch):
                 words = _guarded(arms.moments[0], arm, trial, trial.tolerated, found.planned)
             rows.append(plain | _effects(found) | {"p_adjusted": p_value, "verdict": words})

@@ -43,6 +43,7 @@ from regulars.domain.schema.facts import (
     FACT_USER_ATTRIBUTES,
 )
 from regulars.domain.schema.records import (
+    CHECK_RESULTS,
     DEAD_LETTER,
     ERASURES,
     EXPERIMENTS,
@@ -56,6 +57,7 @@ __all__ = [
     "AGG_RETENTION",
     "AGG_TIER_CHANGES",
     "ARRIVALS",
+    "CHECK_RESULTS",
     "DAILY_ACTIVITY",
     "DEAD_LETTER",
     "DERIVED_COLUMNS",
@@ -119,6 +121,7 @@ TABLES: tuple[Table, ...] = (
     DEAD_LETTER,
     ERASURES,
     EXPERIMENTS,
+    CHECK_RESULTS,
     WORKSPACE_STATE,
 )
 

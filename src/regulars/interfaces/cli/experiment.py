@@ -37,6 +37,7 @@ Examples:
   regulars experiment results checkout --by plan
   regulars experiment power --baseline 0.10 --mde 0.02
 """
+_SHOWN = 10
 _SLICES = ("by", "where", "population", "limit")
 
 
@@ -224,6 +225,29 @@ def results(name: str, **given: Any) -> None:
 
 
 question_options(results, _SLICES)
+
+
+@experiment.command()
+@click.argument("name", type=WORDS)
+@click.option("--phase", type=int, metavar="NUMBER", help="Which phase.  [default: the present one]")
+@report_option
+@workspace_option
+@click.pass_context
+def audit(ctx: click.Context, /, name: str, phase: int | None, form: str, workspace: Path | None) -> None:
+    """Check that people saw the variant that the hash gives them; exit code 1 where they did not."""
+    with open_workspace(workspace, read_only=True) as ws:
+        found = ws.experiments.audit(name, phase=phase)
+    if form == "json":
+        import msgspec  # noqa: PLC0415 -- only this form needs it
+
+        click.echo(msgspec.json.encode(found._asdict()))
+    else:
+        wrong = len(found.mismatches)
+        shown = ", ".join(found.mismatches[:_SHOWN]) + (" ..." if wrong > _SHOWN else "")
+        click.echo(f"{count(found.exposed, 'id')} exposed, {wrong:,} to another variant than theirs"
+                   + (f": {shown}" if wrong else ""))  # fmt: skip
+    if found.mismatches:
+        ctx.exit(1)
 
 
 @experiment.command()

@@ -37,6 +37,7 @@ COMMANDS = {
     "report": (f"{_HERE}.report:report", "Write a report to send: HTML, Markdown or PDF."),
     "metrics": (f"{_HERE}.catalogue:metrics", "List the metrics, or describe one."),
     "sql": (f"{_HERE}.sql:sql", "Run one SELECT on the tables."),
+    "check": (f"{_HERE}.check:check", "Check the data, here or in files: what is wrong, and what to do."),
     "plan": (f"{_HERE}.refresh:plan", "Show what changed settings leave to recompute."),
     "refresh": (f"{_HERE}.refresh:refresh", "Recompute what changed settings ask for."),
     "rebuild": (f"{_HERE}.rebuild:rebuild", "Compute everything derived from the events anew."),

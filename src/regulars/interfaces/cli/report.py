@@ -16,7 +16,7 @@ from regulars.interfaces.cli.writing import emit
 _NAMES = ("summary", "engagement", "conversion", "retention")
 _FORMATS = ("html", "md", "pdf")
 _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".pdf": "pdf"}
-_ASKED = ("by", "where", "start", "end", "population", "as_of")
+_ASKED = ("by", "where", "population", "as_of")
 _STDOUT = "-"
 _HELP = """Write a report to send to people: one file with numbers, charts and how to read them.
 
@@ -52,6 +52,8 @@ Examples:
     metavar="FILE",
     help="Where to write; - is stdout.  [default: NAME-END.FORMAT in this folder]",
 )
+@click.option("--start", type=WORDS, metavar="DAY", help="First day of the period.  [default: 30 days]")
+@click.option("--end", type=WORDS, metavar="DAY", help="Last day.  [default: last day that is over]")
 @click.option("--title", type=WORDS, help="Name of the product.  [default: that of the workspace's folder]")
 @click.option(
     "--step",

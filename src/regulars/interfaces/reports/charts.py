@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Spec = dict[str, Any]
 WIDTH, HEIGHT = 640, 190
-_BAR_STEP, _MOST_LABELS = 26, 9
+_BAR_STEP, _MOST_LABELS, _NAME_HIGH = 26, 9, 14
 _SERIES = [ACCENT, SECOND, THIRD, WARM, PALE]
 _UTC = {"scale": {"type": "utc"}, "type": "temporal"}  # days are dates: no time zone of the machine may move them
 _OVER = {"filter": "!datum.is_incomplete && !datum.is_warming"}
@@ -33,7 +33,7 @@ _FADED = {"condition": {"test": "datum.is_incomplete || datum.is_warming", "valu
 
 
 def svg_of(section: Answered, font: str) -> str:
-    """The chart of a section as SVG text, in the colours of the light palette; empty where there is none.
+    """The chart of a section as SVG text, in the colors of the light palette; empty where there is none.
 
     Raises:
         MissingExtraError: vl-convert-python is not installed.
@@ -49,7 +49,7 @@ def svg_of(section: Answered, font: str) -> str:
     drawn: str = vl_convert.vegalite_to_svg(
         {**all_showable(spec), "autosize": _FIT, "config": _config(font)}, allowed_base_urls=[]
     )
-    return _recoloured(_plain(drawn))
+    return _recolored(_plain(drawn))
 
 
 def _config(font: str) -> Spec:
@@ -80,7 +80,7 @@ def _plain(svg: str) -> str:
     return re.sub(r"^<svg ", '<svg role="presentation" ', svg)
 
 
-def _recoloured(svg: str) -> str:
+def _recolored(svg: str) -> str:
     for theirs, ours in OF_CHARTS.items():
         svg = svg.replace(theirs, ours)
     return svg
@@ -114,9 +114,7 @@ def _lines(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
         ]
     y = {**_quantity(first, exhibit.lines[0], exhibit.label), "field": "value"}
     x = {"field": "date", **_UTC, "title": None, "axis": {"format": "%-d %b", "values": _labelled(first)}}
-    colour = {"field": "line", "type": "nominal", "legend": None, "sort": None}
-    ends = [{"window": [{"op": "last_value", "field": "date", "as": "end"}], "groupby": ["line"],
-             "frame": [None, None]}, {"filter": "datum.date == datum.end"}]  # fmt: skip
+    color = {"field": "line", "type": "nominal", "legend": None, "sort": None}
     layers: list[Spec] = [
         {"transform": [_OVER], "mark": "line"},
         {"transform": [{"filter": "datum.is_warming"}],
@@ -124,14 +122,24 @@ def _lines(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
         {"transform": [{"filter": "datum.is_incomplete"}], "mark": {"type": "point", "filled": False, "size": 36}},
     ]  # fmt: skip
     if len(exhibit.lines) > 1:
-        layers.append({
-            "transform": ends, "mark": {"type": "text", "align": "left", "dx": 6, "fontWeight": 600},
-            "encoding": {"text": {"field": "line"}},
-        })  # fmt: skip
+        name = {"type": "text", "align": "left", "dx": 6, "fontWeight": 600}
+        beside = {"y": {**y, "field": "beside"}, "text": {"field": "line"}}
+        layers.append({"data": {"values": _ends(values)}, "mark": name, "encoding": beside})
     return {
         "data": {"values": values}, "width": WIDTH, "height": HEIGHT,
-        "encoding": {"x": x, "y": y, "color": colour}, "layer": layers,
+        "encoding": {"x": x, "y": y, "color": color}, "layer": layers,
     }  # fmt: skip
+
+
+def _ends(values: list[Spec]) -> list[Spec]:
+    """The last point of each line, with a place beside it for its name, where names do not cover each other."""
+    last = {each["line"]: each for each in values if each["value"] is not None}
+    line_high = _NAME_HIGH / HEIGHT * max((each["value"] for each in values if each["value"] is not None), default=1)
+    found: list[Spec] = []
+    for each in sorted(last.values(), key=lambda one: (one["value"], -list(last).index(one["line"]))):
+        lowest = found[-1]["beside"] + line_high if found else each["value"]
+        found.append({**each, "beside": max(each["value"], lowest)})
+    return found
 
 
 def _labelled(result: Result) -> list[float]:
@@ -158,13 +166,13 @@ def _stack(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
     labels = [line.label for line in exhibit.lines]
     legend: Spec = {"legend": None} if len(labels) == 1 else {}
     title = exhibit.label if len(labels) == 1 else ""  # a legend says what is drawn
-    colour = {"field": "line", "type": "nominal", "sort": labels, "scale": {"domain": labels, "range": [ACCENT, PALE]}}
+    color = {"field": "line", "type": "nominal", "sort": labels, "scale": {"domain": labels, "range": [ACCENT, PALE]}}
     return {
         "data": {"values": values}, "width": WIDTH, "height": HEIGHT, "mark": "bar",
         "encoding": {
             "x": _weeks(),
             "y": {**_quantity(result, exhibit.lines[0], title), "field": "value"},
-            "color": {**colour, **legend}, "order": {"field": "order"}, "opacity": _FADED,
+            "color": {**color, **legend}, "order": {"field": "order"}, "opacity": _FADED,
         },
     }  # fmt: skip
 
@@ -202,10 +210,9 @@ def _columns(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
         {**_row(result, row), "name": bin_name(row) if key == "lower_seconds" else row_name(result, row, key)}
         for row in rows
     ]
-    x = {"field": "name", "type": "ordinal", "sort": None, "title": exhibit.label and key.replace("_", " "),
-         "axis": {"labelOverlap": "greedy"}}  # fmt: skip
-    if key == "lower_seconds":
-        x["title"] = None
+    title = None if key == "lower_seconds" else key.replace("_", " ")
+    axis = {"labelOverlap": "greedy"}
+    x = {"field": "name", "type": "ordinal", "sort": None, "title": title, "axis": axis}
     return {
         "data": {"values": values}, "width": WIDTH, "height": HEIGHT, "mark": "bar",
         "encoding": {"x": x, "y": _quantity(result, line, exhibit.label), "opacity": _FADED},

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FONT = "system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif"
 _ARROWS = {"up": "\N{BLACK UP-POINTING TRIANGLE}", "down": "\N{BLACK DOWN-POINTING TRIANGLE}", "flat": "", "none": ""}
+_MARKED = ("lines", "stack", "flows", "columns", "bars", "funnel")
+_FAINT = "faded, dotted or hollow: not over yet, or from before there were enough days"
 _NAMES = {"ink": INK, "muted": MUTED, "rule": RULE, "paper": PAPER, "accent": ACCENT}
 
 
@@ -53,10 +55,10 @@ def to_html(report: Report) -> str:
 
 
 def _style() -> str:
-    """The style sheet, with the colours of the palette."""
+    """The style sheet, with the colors of the palette."""
     text = files(__package__).joinpath("report.css").read_text(encoding="utf-8")
-    light = ";".join(f"--{name}:{colour}" for name, colour in _NAMES.items())
-    dark = ";".join(f"--{name}:{DARK[colour]}" for name, colour in _NAMES.items())
+    light = ";".join(f"--{name}:{color}" for name, color in _NAMES.items())
+    dark = ";".join(f"--{name}:{DARK[color]}" for name, color in _NAMES.items())
     drawn = "".join(
         f'svg [fill="{ours}"]{{fill:{theirs}}}svg [stroke="{ours}"]{{stroke:{theirs}}}' for ours, theirs in DARK.items()
     )
@@ -126,10 +128,6 @@ def _figure(section: Answered) -> Markup:
     faint = f"; {_FAINT}" if flags & {"incomplete", "warming_up"} else ""
     caption = element("figcaption", f"{section.exhibit.about}{faint}.")
     return element("figure", Markup(f"{opening}>{said.text}{rest}"), caption)
-
-
-_MARKED = ("lines", "stack", "flows", "columns", "bars", "funnel")
-_FAINT = "faded, dotted or hollow: not over yet, or from before there were enough days"
 
 
 def _table(table: Table, key: str) -> Markup:

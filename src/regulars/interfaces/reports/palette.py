@@ -1,4 +1,4 @@
-"""The colours of reports, light and dark; every text has a contrast of at least 4.5 to its ground in both."""
+"""The colors of reports, light and dark; every text has a contrast of at least 4.5 to its ground in both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def level_of(part: float, *, is_over: bool = True) -> int:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast of two colours, from 1 to 21, by the definition of WCAG 2.
+    """The contrast of two colors, from 1 to 21, by the definition of WCAG 2.
 
     >>> round(contrast("#000000", "#ffffff"))
     21
@@ -49,10 +49,10 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def _luminance(colour: str) -> float:
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (p / 255 for p in _parts(colour))]  # noqa: PLR2004
+def _luminance(color: str) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (p / 255 for p in _parts(color))]  # noqa: PLR2004
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _parts(colour: str) -> list[int]:
-    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+def _parts(color: str) -> list[int]:
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]

@@ -67,7 +67,7 @@ def _content(report: Report) -> dict[str, Any]:
         "sections": [_section(section) for section in report.sections],
         "terms": [[term.name, term.words] for term in report.terms],
         "footer": f"Made with Regulars {__version__}",
-        "colours": {"ink": INK, "muted": MUTED, "rule": RULE, "accent": ACCENT, "shades": shades},
+        "colors": {"ink": INK, "muted": MUTED, "rule": RULE, "accent": ACCENT, "shades": shades},
     }
 
 
