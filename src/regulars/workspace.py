@@ -252,8 +252,9 @@ class Workspace(Tracking, Questions):
     def experiments(self) -> Experiments:
         """Experiments: written down, started and stopped; who gets which variant; what came of it."""
         return Experiments(
-            self._engine, self.settings.timezone, self.now, self._record, self.metric, self._refuse_read_only
-        )
+            self._engine, self.settings.timezone, self.now, self._record, self.flush, self.metric,
+            self._refuse_read_only,
+        )  # fmt: skip
 
     def _moment(self, given: datetime | str | None) -> str:
         if given is None:
