@@ -308,3 +308,15 @@ def test_many_who_saw_several_variants_stand_beside_the_verdict() -> None:
     with workspace(*rows) as ws:
         verdict = ws.experiment("e", event="purchase", **DAYS).rows[1]["verdict"]
     assert "20 users (10.0 %) saw several variants and are left out." in verdict
+
+
+def test_the_ledger_counts_people_who_were_exposed() -> None:
+    """Not those who were active; bots are told apart."""
+    bot = {"user_id": "bot", "population": "bot"}
+    events = [
+        saw("a", "2026-01-01T10:00:00", "A"),
+        saw("bot", "2026-01-01T10:00:00", "A"),
+        did("c", "2026-01-01T10:00:00"),
+    ]
+    with workspace(*events, users=(bot,)) as ws:
+        assert ws.experiment("e", **DAYS).population == {"total": 1, "excluded": {"bot": 1}}
