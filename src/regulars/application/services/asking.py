@@ -65,7 +65,7 @@ def id_text(user_id: UserId) -> str:
     >>> id_text(7), id_text(" ada ")
     ('7', 'ada')
     """
-    return usable_id(user_id) or ""
+    return usable_id(user_id) or str(user_id)
 
 
 def asked_day(workspace: Workspace, given: Day | None, name: str = "date") -> date:
