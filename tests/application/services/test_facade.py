@@ -86,7 +86,7 @@ def test_reports_are_those_of_the_command_line(house, name):
 
 def test_a_report_that_does_not_exist_is_refused(memory):
     """By name or by form."""
-    for given, code in ((("sumary",), "unknown_report"), (("summary", "doc"), "unknown_format")):
+    for given, code in ((("sumry",), "unknown_report"), (("summary", "doc"), "unknown_format")):
         with pytest.raises(UnknownNameError) as found:
             memory.service.generate_report(*given)
         assert found.value.code == code
