@@ -126,7 +126,7 @@ def test_results_before_anything_happened(shop):
         (("create", "x", "-o", "measure=nothing"), "option measure must be one of"),
         (("create", "x", "--coverage", "3"), "coverage is a share"),
         (("create", "checkout"), "there is an experiment 'checkout' already"),
-        (("results", "chekout"), "did you mean 'checkout'?"),
+        (("results", "checkouts"), "did you mean 'checkout'?"),
         (("start", "checkout", "--at", "yesterday"), "a time with its zone"),
         (("power", "--baseline", "0.2", "--mde", "0"), "no number of users is enough"),
         (("power", "--baseline", "2", "--mde", "0.1"), "a share is a number from 0 to 1"),
