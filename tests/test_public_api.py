@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import regulars
-from regulars import errors, questions, workspace
+from regulars import errors, facade, questions, workspace
 from regulars.domain import query, result
 from regulars.domain.metrics import METRICS
 
@@ -58,7 +58,14 @@ def test_the_import_is_quick() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [workspace, *(sys.modules[kind.__module__] for kind in questions.Questions.__mro__[:-2]), result, query, errors],
+    [
+        workspace,
+        facade,
+        *(sys.modules[kind.__module__] for kind in questions.Questions.__mro__[:-2]),
+        result,
+        query,
+        errors,
+    ],
     ids=lambda module: module.__name__,
 )
 def test_everything_public_has_a_docstring(module: ModuleType) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regulars.domain.query import EventCondition, Filter, Query, Range
     from regulars.domain.result import Result
     from regulars.errors import RegularsError
+    from regulars.facade import UserAnalyticsMetricsService
     from regulars.opening import init, open
     from regulars.settings import Settings
     from regulars.workspace import Workspace
@@ -35,6 +36,7 @@ __all__ = [
     "RegularsError",
     "Result",
     "Settings",
+    "UserAnalyticsMetricsService",
     "Workspace",
     "__version__",
     "compare",
@@ -56,6 +58,7 @@ _HOMES = {
     "RegularsError": "regulars.errors",
     "Result": "regulars.domain.result",
     "Settings": "regulars.settings",
+    "UserAnalyticsMetricsService": "regulars.facade",
     "Workspace": "regulars.workspace",
     "compare": "regulars.domain.inference.comparison",
     "init": "regulars.opening",

@@ -23,7 +23,7 @@ from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
 from regulars.domain.surveys import response_event
-from regulars.errors import EventError, QueryError, UnknownNameError, UnsupportedError
+from regulars.errors import QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.engines.mirrored import MirroredEngine
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.questions import Questions, day_of
@@ -237,8 +237,7 @@ class Workspace(Tracking, Questions):
 
         Raises:
             QueryError: ``bad_score``.
-            EventError: The event cannot be stored: no id, or no time; the code says which.
-            SourceError: ``naive_time``: the time names no zone.
+            EventError: The event cannot be stored: no id, no time, or a time without a zone; the code says which.
 
         Example:
             >>> import regulars
@@ -253,8 +252,9 @@ class Workspace(Tracking, Questions):
     def experiments(self) -> Experiments:
         """Experiments: written down, started and stopped; who gets which variant; what came of it."""
         return Experiments(
-            self.engine, self.settings.timezone, self.now, self._record, self.metric, self._refuse_read_only
-        )
+            self._engine, self.settings.timezone, self.now, self._record, self.flush, self.metric,
+            self._refuse_read_only,
+        )  # fmt: skip
 
     def _moment(self, given: datetime | str | None) -> str:
         if given is None:
@@ -262,10 +262,9 @@ class Workspace(Tracking, Questions):
         return given if isinstance(given, str) else given.isoformat()
 
     def _record(self, event: Mapping[str, Any]) -> None:
-        """Load one event; where it cannot be stored, say why instead of setting it aside."""
-        report = self.load([dict(event)])
-        for reject in report.rejects:
-            raise EventError(f"the event was not stored: {reject.detail}", code=reject.reason)
+        """Keep one event as :meth:`track` does; where it cannot be stored, say why instead of setting it aside."""
+        self._refuse_read_only("record anything")
+        self._tracker.track(event)
 
     def set_attributes(self, user_id: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.

@@ -89,7 +89,8 @@ class Scope:
     def _watermark(self) -> date:
         happened = [e for e in self.world.distinct_events() if e.at <= self.world.now + CLOCK_SKEW]
         newest = max(self.day_of[event.event_id] for event in happened)
-        return min(newest, self.query.as_of) if self.query.as_of else newest
+        today = clock.local_day(self.world.now, self.timezone)
+        return min(self.query.as_of, max(newest, today)) if self.query.as_of else newest
 
     # --- days -------------------------------------------------------------------------------------------
 

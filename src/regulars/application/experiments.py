@@ -59,7 +59,8 @@ class Experiments:
         engine: Where they are written down.
         timezone: In which days begin, for the range of results.
         now: The present instant, naive UTC.
-        record: Loads one event.
+        record: Keeps one event.
+        flush: Brings what was kept into the database.
         ask: Answers a question about a metric by name.
         may_write: Refuses, with the word for what was tried, where nothing may be changed.
     """
@@ -68,6 +69,7 @@ class Experiments:
     timezone: str
     now: Callable[[], datetime]
     record: Callable[[Mapping[str, Any]], None]
+    flush: Callable[[], None]
     ask: Callable[..., Result]
     may_write: Callable[[str], None]
 
@@ -292,6 +294,7 @@ class Experiments:
 SELECT DISTINCT i.external_id, {VARIANT} AS variant
 {event_tables("e.action_metadata", who="identities")}
 WHERE {is_exposure(trial, values)} AND {VARIANT} IS NOT NULL ORDER BY i.external_id, variant"""
+        self.flush()
         seen, allocation = self._rows(text, values), chosen.design.allocation()
         wrong = tuple(dict.fromkeys(u for u, variant in seen if assign(allocation, u).variant != variant))
         return Audit(len({user_id for user_id, _ in seen}), wrong)

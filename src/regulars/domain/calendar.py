@@ -12,6 +12,9 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from regulars.errors import QueryError
+
+Day = date | str
 Unit = Literal["day", "week", "month", "quarter", "year"]
 EPOCH = date(1970, 1, 1)
 
@@ -148,3 +151,21 @@ def _month_number(day: date) -> int:
 def epoch_day(day: date) -> int:
     """Days since 1970-01-01."""
     return (day - EPOCH).days
+
+
+def day_of(value: Day | None, name: str) -> date | None:
+    """A day from what people write for one; the error names the keyword it was given for.
+
+    >>> day_of("2026-01-31", "start"), day_of(None, "start")
+    (datetime.date(2026, 1, 31), None)
+
+    Raises:
+        QueryError: ``bad_date``.
+    """
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    text = value.date().isoformat() if isinstance(value, datetime) else value
+    try:
+        return date.fromisoformat(text)
+    except (ValueError, TypeError):
+        raise QueryError(f"{name} must be a day like 2026-01-31, not {value!r}", code="bad_date") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from regulars.domain.calendar import day_ends_at
+from regulars.domain.calendar import day_ends_at, local_day
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import PropertyNames
 from regulars.domain.rules import SESSION_GAP_MINUTES
@@ -85,6 +85,11 @@ class Context:
     def fresh_sessions(self) -> bool:
         """Whether the stored sessions, and the days counted from them, follow today's settings."""
         return not (self.stale or self.stale_sessions)
+
+    @property
+    def today(self) -> date:
+        """The local day of now."""
+        return local_day(self.now, self.timezone)
 
     def complete_through(self, watermark: date) -> date:
         """The last day that is over and has all its data, when data count up to ``watermark``."""

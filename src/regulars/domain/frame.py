@@ -61,7 +61,8 @@ def frame_of(query: Query, shape: Shape, context: Context) -> Frame | None:
     watermark, first_day, dropped = context.watermark, context.first_day, context.dropped_through
     if watermark is None or first_day is None:
         return None
-    watermark = min(watermark, query.as_of or watermark)
+    # Silence after the last event is known up to the clock, so a day without events can be asked for.
+    watermark = min(query.as_of, max(watermark, context.today)) if query.as_of else watermark
     first, last = _asked(query, watermark)
     buckets = buckets_of(query, context.week_start, first)
     first = buckets.start(first)

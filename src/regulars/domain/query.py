@@ -113,10 +113,11 @@ class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One question to the workspace.
 
-    ``window`` (days) and ``calendar`` (whole periods) exclude each other. ``as_of`` puts the watermark at an
-    earlier day. ``limit`` is the number of slices a breakdown keeps; the rest becomes ``other``. ``convention`` counts
-    as another tool does, see :mod:`regulars.domain.conventions`. ``actor`` is who is counted: users, or whatever a
-    property names: accounts, teams, the client's sessions. Events without it are left out.
+    ``window`` (days) and ``calendar`` (whole periods) exclude each other. ``as_of`` puts the watermark at an earlier
+    day, or at a later one up to today: a day without events counts as silent then. ``limit`` is the number of slices a
+    breakdown keeps; the rest becomes ``other``. ``convention`` counts as another tool does, see
+    :mod:`regulars.domain.conventions`. ``actor`` is who is counted: users, or whatever a property names: accounts,
+    teams, the client's sessions. Events without it are left out.
 
     >>> Query(metric="active_users", window=28, breakdown=("country",)).window
     28

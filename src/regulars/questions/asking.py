@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence  # noqa: TC003 -- typed keywords are resolved at run time
-from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from regulars.domain.calendar import Day, day_of
 from regulars.domain.query import Calendar, Filter, Grain, Population, Query, Range
 from regulars.domain.where import parse_where
-from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from regulars.domain.result import Result
 
-Day = date | str
+__all__ = ["Asking", "Day", "Question", "day_of", "given"]
 
 
 class Question(TypedDict, total=False):
@@ -75,7 +74,7 @@ class Asking(ABC):
             population: ``production``, ``test``, ``bot`` or ``all``.
             where: Conditions such as ``"plan = 'paid'"``; all of them must hold.
             limit: Number of slices.
-            as_of: Answer as if this were the last day with data.
+            as_of: Answer as if this were the last day with data; after it, up to today, days count as silent.
             actor: Who is counted: users, ``session`` (as the client names them), or a property such as ``account``.
             convention: Count as another tool does: ``posthog``, ``amplitude``, ``mixpanel``, ``statsig``.
             options: Options of the metric.
@@ -110,14 +109,3 @@ class Asking(ABC):
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given; of the others the metric, or a convention, chooses the value."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def day_of(value: Day | None, name: str) -> date | None:
-    """A day from what people write for one; the error names the keyword it was given for."""
-    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
-        return value
-    text = value.date().isoformat() if isinstance(value, datetime) else value
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise QueryError(f"{name} must be a day like 2026-01-31, not {value!r}", code="bad_date") from None
