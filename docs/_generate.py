@@ -39,7 +39,8 @@ SCHEMA_HEAD = (
 )
 METRICS_HEAD = (
     "What each metric counts, its columns, and what it can be asked. [](definitions.md) holds the ideas behind "
-    "them. Every result also has the columns of its breakdown, and `flags`: `incomplete`, `warming_up`, `other`."
+    "them. Every result also has the columns of its breakdown, and `flags`: `incomplete`, `warming_up`, `truncated`, "
+    "`other`."
 )
 SETTINGS_HEAD = (
     "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
@@ -275,8 +276,13 @@ MEANINGS = {
     "import.string_bytes": "Longest text in an event",
     "import.name_characters": "Longest name of an event or property",
     "import.store_ip": "Whether addresses of clients are kept",
+    "engine.name": "Engine that answers questions; [](engines.md) says which there are",
+    "engine.options": "Options of that engine, handed to it as they are",
     "engine.memory_limit": "Memory of the database; beyond it, it spills to disk",
     "engine.threads": "Threads of the database; left out: one per core",
+    "journal.memory_mib": "MiB of tracked events that may wait to be written; more are refused as `journal_full`",
+    "journal.disk_floor_mib": "MiB that stay free on the disk; below, tracked events are refused as `disk_full`",
+    "journal.keep_days": "Days for which the journal keeps what the database has already",
 }
 EXAMPLE = """timezone = "Europe/Berlin"
 week_start = "monday"

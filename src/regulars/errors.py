@@ -10,6 +10,7 @@
     ├── SourceError (ValueError)        a file or table to import is wrong
     ├── WorkspaceError (RuntimeError)   no workspace, or one that cannot be used
     │   └── WorkspaceLockedError        another process holds it
+    ├── JournalError (RuntimeError)     an event could not be kept, or read back
     ├── MissingExtraError (ImportError) an optional library is not installed
     └── EngineError (RuntimeError)      the database refused or failed
         └── UnsupportedError            this engine, or this version, cannot do that
@@ -92,6 +93,12 @@ class WorkspaceLockedError(WorkspaceError):
     """Another process has the workspace open; the message names it."""
 
     default_code = "workspace_locked"
+
+
+class JournalError(RegularsError, RuntimeError):
+    """The journal could not keep an event, or cannot be read; the driver's own error is the cause."""
+
+    default_code = "journal_failed"
 
 
 class MissingExtraError(RegularsError, ImportError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from regulars.errors import QueryError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
+from regulars.infrastructure.engines.registry import EMBEDDED, checked, make_engine
 from regulars.infrastructure.lock import WorkspaceLock
 from regulars.settings import SETTINGS_NAME, Settings
 from regulars.workspace import Workspace
@@ -14,6 +15,8 @@ from regulars.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from regulars.application.ports import ServingEngine
 
 DATABASE_NAME = "regulars.duckdb"
 
@@ -25,6 +28,8 @@ def open(
     timezone: str | None = None,
     read_only: bool = False,
     clock: Callable[[], datetime] | None = None,
+    max_events: int | None = None,
+    engine: str | ServingEngine | None = None,
 ) -> Workspace:
     """Open a workspace folder, or one in memory when no path is given.
 
@@ -34,10 +39,14 @@ def open(
         timezone: Short for ``Settings(timezone=...)``, in memory only.
         read_only: Share the workspace with other readers; nothing can be loaded.
         clock: Gives the present instant in UTC; the machine's clock by default.
+        max_events: Bounds a workspace in memory: beyond it the oldest days are dropped, each of them whole, and rows
+            that look at dropped days are flagged ``truncated``. The newest day always stays.
+        engine: Which engine answers questions, instead of ``[engine] name`` in the settings: a name, or an engine.
 
     Raises:
         WorkspaceError: The folder is no workspace.
         WorkspaceLockedError: Another process is writing to it; the message names it.
+        UnknownNameError: ``unknown_engine``; the message lists what is installed.
 
     Example:
         >>> with open() as ws:
@@ -46,7 +55,12 @@ def open(
     """
     if path is None:
         own = settings or Settings(timezone=timezone or "UTC")
-        return Workspace(DuckDBEngine(), own, clock=clock)
+        if max_events is not None and max_events < 1:
+            raise QueryError(f"max_events must be at least 1, not {max_events}", code="bad_option")
+        serving = _serving(engine, own)
+        return Workspace(DuckDBEngine(), own, clock=clock, max_events=max_events, serving=serving)
+    if max_events is not None:
+        raise QueryError("max_events bounds a workspace in memory; a folder keeps everything", code="memory_only")
     if settings is not None or timezone is not None:
         raise QueryError(
             f"a workspace folder has its settings in {SETTINGS_NAME}; edit that file", code="settings_in_folder"
@@ -56,7 +70,7 @@ def open(
         raise WorkspaceError(
             f"no workspace in {str(folder)!r}; make one with: regulars init {folder}", folder=str(folder)
         )
-    return _open_folder(folder, read_only=read_only, clock=clock)
+    return _open_folder(folder, read_only=read_only, clock=clock, engine=engine)
 
 
 def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday") -> Path:
@@ -84,19 +98,36 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
     return folder
 
 
-def _open_folder(folder: Path, *, read_only: bool, clock: Callable[[], datetime] | None) -> Workspace:
+def _open_folder(
+    folder: Path,
+    *,
+    read_only: bool,
+    clock: Callable[[], datetime] | None,
+    engine: str | ServingEngine | None = EMBEDDED,
+) -> Workspace:
     settings = Settings.read(folder / SETTINGS_NAME)
     database = folder / DATABASE_NAME
     read_only = read_only and database.exists()
     lock = WorkspaceLock(folder, shared=read_only)
     try:
-        engine = DuckDBEngine(
+        serving = _serving(engine, settings)
+        warehouse = DuckDBEngine(
             database,
             read_only=read_only,
             memory_limit=settings.engine.memory_limit,
             threads=settings.engine.threads,
         )
-        return Workspace(engine, settings, folder=folder, lock=lock, read_only=read_only, clock=clock)
+        return Workspace(
+            warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving
+        )
     except BaseException:
         lock.release()
         raise
+
+
+def _serving(engine: str | ServingEngine | None, settings: Settings) -> ServingEngine | None:
+    """The engine that answers questions, or None for the embedded one."""
+    if engine is not None and not isinstance(engine, str):
+        return checked(engine, type(engine).__name__)
+    name = engine or settings.engine.name
+    return None if name == EMBEDDED else make_engine(name, settings.engine.options)

@@ -88,8 +88,13 @@ class RollupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bounds for the embedded database; beyond ``memory_limit`` it spills to disk."""
+    """Which engine answers questions, with its own options, and bounds for the embedded database.
 
+    Beyond ``memory_limit`` the embedded database spills to disk.
+    """
+
+    name: str = "duckdb"
+    options: dict[str, str | int | float | bool] = {}
     memory_limit: str = "3GB"
     threads: int | None = None
 
@@ -100,6 +105,23 @@ class ImportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     string_bytes: int = 65_536
     name_characters: int = 200
     store_ip: bool = False
+
+
+class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where tracked events wait: how many bytes in memory, how much room stays free on the disk, and how long.
+
+    Events that the database has already stay in the journal for ``keep_days``.
+    """
+
+    memory_mib: int = 64
+    disk_floor_mib: int = 256
+    keep_days: int = 7
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which nothing could be tracked."""
+        for name, least in (("memory_mib", 1), ("disk_floor_mib", 0), ("keep_days", 0)):
+            if getattr(self, name) < least:
+                raise SettingsError(f"journal.{name} must be at least {least}, not {getattr(self, name)}")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"imports": "import"}):
@@ -123,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     rollups: RollupSettings = RollupSettings()
     imports: ImportSettings = ImportSettings()
     engine: EngineSettings = EngineSettings()
+    journal: JournalSettings = JournalSettings()
 
     def __post_init__(self) -> None:
         """Refuse values that no later step could use."""
@@ -246,8 +269,8 @@ def _explain(exc: Exception) -> str:
 def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
         "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings,
-        "import": ImportSettings, "engine": EngineSettings, "activity": Activity, "actions": ActionSettings,
-        "cohorts": Cohort, "segments": Cohort,
+        "import": ImportSettings, "engine": EngineSettings, "journal": JournalSettings, "activity": Activity,
+        "actions": ActionSettings, "cohorts": Cohort, "segments": Cohort,
     }  # fmt: skip
     inner: dict[str, Any] = {"did": EventCondition, "where": Filter}
     kind = inner.get(place.rpartition(".")[2].partition("[")[0], kinds.get(place.partition("[")[0].partition(".")[0]))

@@ -7,27 +7,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
+from regulars.application.mirror import mirror
 from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
-from regulars.domain.schema import POPULATIONS
+from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError
+from regulars.infrastructure.engines.mirrored import MirroredEngine
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.questions import Questions, day_of
 from regulars.settings import SETTINGS_NAME, Settings
+from regulars.tracking import Tracking, tracker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from regulars.application.ports import Table
+    from regulars.application.ports import ServingEngine, Table
     from regulars.domain.definitions import Pending
     from regulars.domain.query import Population, Query
     from regulars.domain.report import Erasure, ImportPreview, ImportReport
@@ -43,7 +47,7 @@ MOST_EVENTS_SHOWN = 10_000
 AttributeValue = str | float | bool | date | None
 
 
-class Workspace(Questions):
+class Workspace(Tracking, Questions):
     """A product's events and the answers they give. Use it as a context manager, or call :meth:`close`."""
 
     def __init__(
@@ -55,19 +59,31 @@ class Workspace(Questions):
         lock: WorkspaceLock | None = None,
         read_only: bool = False,
         clock: Callable[[], datetime] | None = None,
+        max_events: int | None = None,
+        serving: ServingEngine | None = None,
     ) -> None:
-        self.engine = engine
+        self._engine = engine
         self.settings = settings
         self.folder = folder
         self.read_only = read_only
         self._lock = lock
         self._reads = StateReads()
         self._clock = clock or (lambda: datetime.now(UTC))
+        self._max_events = max_events
+        self._tracker = tracker_of(engine, settings, folder, self.now, max_events=max_events)
         if not read_only:
             engine.create_schema()
             fill_holidays(engine, settings.holidays)
             if unfinished(engine):
                 self._finish_erasures()
+            self.flush()
+        self._served = serving and MirroredEngine(engine, serving, partial(_copy, engine, serving))
+
+    @property
+    def engine(self) -> DuckDBEngine:
+        """The database, with everything in it that was tracked so far."""
+        self.flush()
+        return self._engine
 
     def load(
         self,
@@ -110,7 +126,7 @@ class Workspace(Questions):
                 source, now=now, format=format, kind=kind, timezone=timezone, mapping=mapping, progress=progress
             )
 
-        return load_and_refresh(self.engine, self.settings, facts, now)
+        return load_and_refresh(self.engine, self.settings, facts, now, most=self._max_events)
 
     def preview(
         self,
@@ -122,9 +138,9 @@ class Workspace(Questions):
         mapping: Mapping[str, str] | None = None,
     ) -> ImportPreview:
         """What :meth:`load` would do with a source: its columns, counts and rejected rows. Changes nothing."""
-        return self._loader().preview(
-            source, now=self.now(), format=format, kind=kind, timezone=timezone, mapping=mapping
-        )
+        loader = self._loader()
+        with self._engine.at_rest():
+            return loader.preview(source, now=self.now(), format=format, kind=kind, timezone=timezone, mapping=mapping)
 
     def _loader(self) -> Loader:
         # Only loading needs it, and it brings numpy along.
@@ -134,7 +150,8 @@ class Workspace(Questions):
 
     def query(self, query: Query) -> Result:
         """Answer one question; every other face comes through here."""
-        return analyze(self.engine, self.settings, query, self.now(), self._reads)
+        engine = self.engine
+        return analyze(self._served or engine, self.settings, query, self.now(), self._reads)
 
     def render_sql(self, query: Query, engine: str = "duckdb") -> str:
         """The SQL that answers a question, in the dialect of an engine: ``duckdb`` or ``clickhouse``."""
@@ -213,12 +230,12 @@ class Workspace(Questions):
             QueryError: ``unknown_user``; nothing was changed.
         """
         self._refuse_read_only("erase anybody")
-        certificate = erase(self.engine, self.settings, user_id, self.now())
+        certificate = erase(self.engine, self.settings, user_id, self.now(), forget=self._tracker.forget)
         return replace(certificate, is_rewritten=self._finish_erasures())
 
     def _finish_erasures(self) -> bool:
-        rewritten = self.engine.rewrite()
-        finish(self.engine)
+        rewritten = self._engine.rewrite()
+        finish(self._engine)
         return rewritten
 
     def timeline(self, user_id: str, *, limit: int = 100) -> Timeline:
@@ -337,16 +354,27 @@ class Workspace(Questions):
         return self._clock().astimezone(UTC).replace(tzinfo=None)
 
     def close(self) -> None:
-        """Give the database and its lock back."""
-        self.engine.close()
-        if self._lock is not None:
-            self._lock.release()
+        """Bring what was tracked into the database, and give it and its lock back."""
+        try:
+            if not self.read_only:
+                self._tracker.close()
+        finally:
+            if self._served is not None:
+                self._served.close()
+            self._engine.close()
+            if self._lock is not None:
+                self._lock.release()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _copy(engine: DuckDBEngine, serving: ServingEngine, is_first: bool) -> None:  # noqa: FBT001 -- a callback
+    # The calendar stays as it is while a workspace is open.
+    mirror(engine, serving, TABLES if is_first else [table for table in TABLES if table is not DIM_DATES])
 
 
 def _attribute_text(value: AttributeValue) -> str | None:

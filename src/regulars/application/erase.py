@@ -20,6 +20,7 @@ from regulars.domain.schema import TABLES
 from regulars.domain.sql import Values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from regulars.application.corrections import Identity, Person
@@ -44,13 +45,19 @@ _DERIVED = tuple(table for table in TABLES if table.role == "derived" and "user_
 _FACTS = tuple(table for table in TABLES if table.role == "fact" and "identity_key" in table.column_names)
 
 
-def erase(engine: Engine, settings: Settings, user_id: str, now: datetime) -> Erasure:
+def erase(
+    engine: Engine, settings: Settings, user_id: str, now: datetime, *, forget: Callable[[Sequence[str]], None]
+) -> Erasure:
     """Erase a person in one transaction; the file still has to be written anew, see ``Engine.rewrite``.
+
+    ``forget`` is told every spelling of the person's ids and removes what the journal still has of them, before
+    anything else: the warehouse has all of that too, so that nothing is lost if the rest fails.
 
     Errors: :class:`QueryError` ``unknown_user``; nothing is changed.
     """
     with engine.transaction():
         person = find_person(engine, user_id)
+        forget(sorted({form for identity in person.identities for form in _forms(identity)}))
         keys = ", ".join(str(identity.key) for identity in person.identities)
         first, last, days = fetch(
             engine,

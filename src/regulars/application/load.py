@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from regulars.application.bounds import drop_oldest_days
 from regulars.application.query import read_context, stored_definitions
 from regulars.application.refresh import rebuild, rebuild_event_days, refresh
 from regulars.domain.definitions import REBUILD_STEPS, Pending, changed_parts, steps_for
@@ -24,17 +25,20 @@ class Load(Protocol):
         """Load the facts."""
 
 
-def load_and_refresh(engine: Engine, settings: Settings, load: Load, now: datetime) -> ImportReport:
+def load_and_refresh(
+    engine: Engine, settings: Settings, load: Load, now: datetime, *, most: int | None = None
+) -> ImportReport:
     """Load facts, then refresh what follows from them; readers see all of it or nothing.
 
     The first load, and one after the settings changed, computes the derived rows anew, which costs less than
-    patching them.
+    patching them. ``most`` bounds the number of events: beyond it, the oldest days go.
     """
     with engine.transaction():
         first = not engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1")
         report = load()
         if report.loaded:
-            if first:
+            dropped = most is not None and drop_oldest_days(engine, most)
+            if first or dropped:
                 _rebuild(engine, settings, now)
             else:
                 follow(engine, settings, now, report.load_id)

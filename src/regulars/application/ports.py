@@ -1,4 +1,4 @@
-"""What the verbs need from the outside: an engine that runs SQL and changes rows."""
+"""What the verbs need from the outside: an engine that runs SQL and changes rows, and a store for what comes in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    import pyarrow as pa
 
     from regulars.domain.dialect import Dialect
 
@@ -32,10 +36,11 @@ class Snapshot:
     version: int | None = None
 
 
-class Engine(Protocol):
-    """A database. It knows SQL and rows, and no metric.
+class Reader(Protocol):
+    """A database that answers SELECTs. It knows SQL and rows, and no metric.
 
-    Driver errors leave it as :class:`regulars.errors.EngineError`, with the driver's error as their cause.
+    Driver errors leave it as :class:`regulars.errors.EngineError`, with the driver's error as their cause; its code is
+    ``bad_value`` where the driver blames the rows, not the disk, the memory or itself.
     """
 
     @property
@@ -48,6 +53,26 @@ class Engine(Protocol):
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """The last committed state, for several SELECTs whose rows belong together."""
 
+
+class ServingEngine(Reader, Protocol):
+    """A database that answers questions on a copy of the warehouse; other packages may bring one.
+
+    It is never asked while its tables are replaced.
+    """
+
+    def create_schema(self) -> None:
+        """Create the tables of :data:`regulars.domain.schema.TABLES` that are missing."""
+
+    def replace(self, table: str, rows: pa.Table) -> None:
+        """Put rows in the place of everything a table holds."""
+
+    def close(self) -> None:
+        """Give the database back."""
+
+
+class Engine(Reader, Protocol):
+    """A database that holds the warehouse."""
+
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a SELECT that sees what the open transaction has changed so far."""
 
@@ -59,3 +84,101 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the database back."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """One event on its way into the journal: its wire form as JSON bytes, and when it was received (naive UTC)."""
+
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event in the journal, at its place there."""
+
+    offset: int
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Places of the journal, ends included, whose entries cannot be loaded, and why.
+
+    ``reason`` is ``journal_damaged``, ``journal_missing`` or ``not_storable``; ``body`` is what is left of the entry.
+    """
+
+    first: int
+    last: int
+    reason: str
+    detail: str
+    body: bytes | None = None
+
+    @property
+    def count(self) -> int:
+        """How many places these are."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class Page:
+    """A stretch of the journal: every place up to ``through`` is in ``entries`` or in ``faults``, exactly once."""
+
+    entries: tuple[Entry, ...]
+    faults: tuple[Fault, ...]
+    through: int
+
+
+class Journal(Protocol):
+    """What was accepted, in order, kept until the warehouse has it.
+
+    An offset is a place in that order: 1, 2, 3, without gaps, never used twice. Many threads may append, and other
+    processes too. Errors leave it as :class:`regulars.errors.JournalError`.
+    """
+
+    @property
+    def id(self) -> str:
+        """Tells this journal from every other; with the offset it names an event that came without an id."""
+
+    def submit(self, envelopes: Sequence[Envelope]) -> Future[range]:
+        """Queue envelopes and return at once; the future holds their offsets as soon as they are durable.
+
+        Errors: ``journal_full`` while too much waits to become durable; nothing was queued.
+        """
+
+    def append(self, envelopes: Sequence[Envelope]) -> range:
+        """Keep envelopes and return their offsets; when this returns, they are durable."""
+
+    def last_offset(self) -> int:
+        """The greatest offset given so far, 0 before the first."""
+
+    def read(self, after: int, limit: int) -> Page:
+        """At most ``limit`` places behind an offset, in order."""
+
+    def start_after(self, offset: int) -> None:
+        """Never give an offset up to this one from now on."""
+
+    def prune(self, before: int) -> None:
+        """Remove the entries before an offset; the offsets stay used."""
+
+    def received_since(self, moment: datetime) -> int:
+        """The first offset received at a moment or later; the one behind the last when there is none."""
+
+    def forget(self, words: Sequence[str], through: int) -> int:
+        """Remove the entries up to an offset that hold one of the words, without a trace; returns how many."""
+
+    def close(self) -> None:
+        """Make durable what waits, and give the files back."""
+
+
+class OperationalStore(Protocol):
+    """What a workspace must remember before, or beside, the warehouse."""
+
+    @property
+    def journal(self) -> Journal:
+        """What was accepted and may not be in the warehouse yet."""
+
+    def close(self) -> None:
+        """Give everything back."""

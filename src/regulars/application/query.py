@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -25,13 +25,13 @@ from regulars.domain.result import Result, result_columns, result_rows
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
 from regulars.domain.segments import FROZEN, PREFIX
 from regulars.domain.sql import Values
+from regulars.domain.truncation import TRUNCATED, words
 from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import date
 
-    from regulars.application.ports import Engine
+    from regulars.application.ports import Engine, Reader
     from regulars.application.reads import Read
     from regulars.domain.dialect import Dialect
     from regulars.domain.query import Query
@@ -44,7 +44,7 @@ _ASKS_FOR_EVENTS = ("schema", "timezone", "actions", "population")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, reads: StateReads | None = None) -> Result:
+def analyze(engine: Reader, settings: Settings, query: Query, now: datetime, reads: StateReads | None = None) -> Result:
     """Answer one question on an engine, at the instant ``now`` (naive UTC).
 
     Everything in the answer comes from one committed state. ``reads`` remembers what several questions on one engine
@@ -73,7 +73,7 @@ def analyze(engine: Engine, settings: Settings, query: Query, now: datetime, rea
 
 
 def list_people(
-    engine: Engine, context: Context, query: Query, row: Mapping[str, Any], column: str | None
+    engine: Reader, context: Context, query: Query, row: Mapping[str, Any], column: str | None
 ) -> list[str]:
     """Ids of the people whom one cell of a result counts, sorted; as many as the cell says."""
     statement = plan_people(query, context, row, column)
@@ -83,7 +83,7 @@ def list_people(
 
 
 def list_events(
-    engine: Engine, context: Context, query: Query, row: Mapping[str, Any], people: list[str]
+    engine: Reader, context: Context, query: Query, row: Mapping[str, Any], people: list[str]
 ) -> list[Evidence]:
     """The events that make given people count in a row, in their order."""
     statement = plan_events(query, context, row, people)
@@ -127,11 +127,16 @@ def _result(  # noqa: PLR0917 -- the parts of one record
         timezone=context.timezone,
         source=planned.source,
         population=_population(ledger, planned.query),
-        warnings=(*reasons, *planned.warnings, *(notes if undefined else ())),
+        warnings=(*reasons, *planned.warnings, *_truncated(context, shown), *(notes if undefined else ())),
         additive=planned.additive,
         people_columns=tuple(planned.shape.people),
         averages=averages(planned, shown) if averages else [],
     )
+
+
+def _truncated(context: Context, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    dropped = context.dropped_through
+    return [words(dropped)] if dropped and any(TRUNCATED in row["flags"] for row in rows) else []
 
 
 def _population(ledger: dict[str, int], query: Query) -> dict[str, Any]:
@@ -195,6 +200,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         first_instant=first_instant,
         last_instant=last_instant,
         has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
+        dropped_through=dropped_through(read),
     )
 
 
@@ -212,6 +218,12 @@ def stored_definitions(read: Read) -> dict[str, str]:
     """The definitions that the stored rows were built with; empty before the first load."""
     rows = read("SELECT value FROM workspace_state WHERE name = 'definitions'")
     return json.loads(rows[0][0]) if rows else {}
+
+
+def dropped_through(read: Read) -> date | None:
+    """The last day that a bounded workspace let go, if there is one."""
+    rows = read("SELECT value FROM workspace_state WHERE name = 'dropped_through'")
+    return date.fromisoformat(rows[0][0]) if rows else None
 
 
 def _slice_names(definitions: Mapping[str, str]) -> frozenset[str]:

@@ -51,6 +51,7 @@ class Context:
     their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
     ``slice_values`` is the number of values of each event property among them that the question names.
     Without ``has_sequences`` nothing but time is known about the order of events.
+    ``dropped_through`` is the last day that a bounded workspace let go.
     """
 
     timezone: str
@@ -75,6 +76,7 @@ class Context:
     first_instant: datetime | None = None
     last_instant: datetime | None = None
     has_sequences: bool = True
+    dropped_through: date | None = None
 
     @property
     def fresh_sessions(self) -> bool:

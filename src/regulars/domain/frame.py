@@ -23,7 +23,8 @@ class Frame:
     """Days of a question. ``first`` and ``last`` are shown; events from ``scan_from`` to ``scan_to`` matter.
 
     A bucket that holds the watermark ends at it. ``complete_through`` is the last day that is over. No value that
-    changes with time is looked at on a day before ``judged_from``.
+    changes with time is looked at on a day before ``judged_from``. ``dropped_through`` is the last day that a bounded
+    workspace let go.
     """
 
     first: date
@@ -37,6 +38,7 @@ class Frame:
     asked_end: date
     judged_from: date = EPOCH
     whole_range: bool = False
+    dropped_through: date | None = None
 
     def bucket_end(self, start: date) -> date:
         """The last day of the bucket that starts on ``start``, past the watermark if need be."""
@@ -56,7 +58,7 @@ class Frame:
 
 def frame_of(query: Query, shape: Shape, context: Context) -> Frame | None:
     """The frame of a query, widened to whole buckets and cut at the watermark; None when nothing can be shown."""
-    watermark, first_day = context.watermark, context.first_day
+    watermark, first_day, dropped = context.watermark, context.first_day, context.dropped_through
     if watermark is None or first_day is None:
         return None
     watermark = min(watermark, query.as_of or watermark)
@@ -73,11 +75,12 @@ def frame_of(query: Query, shape: Shape, context: Context) -> Frame | None:
         grid_from=first - timedelta(days=shape.lead_days),
         scan_from=first - timedelta(days=shape.lookback),
         scan_to=min(last + timedelta(days=shape.ahead_days), watermark),
-        first_day=first_day,
+        first_day=dropped + timedelta(days=1) if dropped else first_day,
         complete_through=context.complete_through(watermark),
         asked_end=asked_end,
         judged_from=EPOCH if shape.needs_history else first - timedelta(days=max(shape.lookback, shape.lead_days)),
         whole_range=shape.summarised and buckets.days == 1,
+        dropped_through=dropped,
     )
 
 

@@ -1,4 +1,4 @@
-"""What an import, or an erasure, did: in numbers that add up."""
+"""What an import, an erasure or the journal did: in numbers that add up."""
 
 from __future__ import annotations
 
@@ -76,6 +76,26 @@ class ImportPreview:
     last_time: datetime | None = None
     rejects: tuple[Reject, ...] = ()
     problem: str | None = None
+
+
+@dataclass(frozen=True)
+class JournalAudit:
+    """Where everything went that the journal ever accepted; ``accepted`` is the sum of the others, always.
+
+    ``backlog`` is what the warehouse does not have yet, ``dead_letter`` what it could not take; damaged and lost
+    entries of the journal are among these.
+    """
+
+    accepted: int
+    loaded: int
+    duplicates: int
+    dead_letter: int
+    backlog: int
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every accepted event is accounted for exactly once."""
+        return self.accepted == self.loaded + self.duplicates + self.dead_letter + self.backlog
 
 
 @dataclass(frozen=True)

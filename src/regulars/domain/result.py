@@ -13,6 +13,7 @@ import msgspec
 
 from regulars.domain.explanation import Evidence, cell_in_words, in_words
 from regulars.domain.metrics.record import ResultColumn
+from regulars.domain.truncation import marked
 from regulars.errors import MissingExtraError, QueryError
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ class Result:
     """Rows of one question with their definition, SQL, completeness and population.
 
     Each row is a mapping: ``date`` first, then the breakdown, the values, and ``flags``: ``incomplete`` (the bucket
-    is not over), ``warming_up`` (its window starts before the first day of data), ``other`` (everything beyond the
-    limit of the breakdown). A value that is undefined is None; ``warnings`` say why. ``averages`` sums rows up, where
-    the metric says how. ``definitions`` is a hash of the settings that its numbers depend on.
+    is not over), ``warming_up`` (its window starts before the first day of data), ``truncated`` (it looks at days that
+    a bounded workspace dropped), ``other`` (everything beyond the limit of the breakdown). A value that is undefined is
+    None; ``warnings`` say why. ``averages`` sums rows up, where the metric says how. ``definitions`` is a hash of the
+    settings that its numbers depend on.
     """
 
     query: Query
@@ -239,7 +241,7 @@ def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[
         is_other = row.pop("flags")
         if plan.hourly:
             row["date"] = hour_text(int(row["date"]), timezone)
-        row["flags"] = flags_of(plan, row) + ["other"] * is_other
+        row["flags"] = marked(plan, row, flags_of(plan, row)) + ["other"] * is_other
         found.append(row)
     if own is None or own.finish is None:
         return found

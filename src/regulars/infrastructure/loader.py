@@ -26,6 +26,7 @@ from regulars.infrastructure.importers.columns import (
 from regulars.infrastructure.importers.readers import open_source
 from regulars.infrastructure.importers.source import BROKEN, STAGED
 from regulars.infrastructure.loading import attributes, facts, users, validate
+from regulars.infrastructure.loading.dropped import dropped_rules
 from regulars.infrastructure.loading.duplicates import drop_duplicates
 from regulars.infrastructure.loading.erased import erased_rules
 from regulars.infrastructure.loading.fields import raw, select_fields
@@ -170,9 +171,10 @@ class Loader:
         tell("check", 0, None)
         columns = survey(self._engine, opened, columns, self._settings.imports.string_bytes)
         self._name_fields(opened, columns)
-        if timezone is None and "timestamp" in columns:
+        naive = (validate.naive_rule(),) if opened.by_row else ()
+        rules = (*erased_rules(self._engine, columns, chosen), *naive, *self._rules(chosen))
+        if not naive and timezone is None and "timestamp" in columns:
             validate.refuse_naive_times(self._engine, opened, columns)
-        rules = (*erased_rules(self._engine, columns, chosen), *self._rules(chosen))
         validate.create_events(self._engine, validate.utc_microseconds(self._engine, timezone), rules)
         summary = validate.summarise(self._engine, now, columns)
         ((broken,),) = self._engine.fetch(f"SELECT count(*) FROM {BROKEN}")
@@ -194,7 +196,7 @@ class Loader:
     def _rules(self, kind: Kind) -> tuple[Rule, ...]:
         if kind == "users":
             return users.rules(self._settings, *bounds(self._settings.timezone))
-        return validate.rules(self._settings)
+        return (*validate.rules(self._settings), *dropped_rules(self._engine, self._settings.timezone))
 
     def _name_fields(self, source: Source, columns: Columns) -> None:
         select = select_fields(source, columns, self._settings.imports)

@@ -7,11 +7,11 @@ from regulars.domain.schema.tables import LOAD, Column, Table, key, text
 LOADS = Table(
     "loads",
     "record",
-    "import of one file, frame or list",
+    "import of one file, frame or list, or what a journal brought in a day",
     (
         key("load_id", "Dense key"),
         Column("source", "text", "File name or kind of object", nullable=False),
-        text("fingerprint", "SHA-256 of the file"),
+        text("fingerprint", "SHA-256 of the file, or the journal"),
         Column("loaded_at", "timestamp", "When, in UTC", nullable=False),
         Column("rows_read", "bigint", "Rows in the source", nullable=False),
         Column("rows_loaded", "bigint", "Rows that became events or users", nullable=False),

@@ -8,7 +8,6 @@ can still read them; a transaction sees what was committed before its first read
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +18,9 @@ import duckdb
 from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import DUCKDB, Dialect
 from regulars.errors import EngineError, RegularsError
+from regulars.infrastructure.engines.gate import Gate
 from regulars.infrastructure.engines.upgrade import schema_changes
+from regulars.infrastructure.files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _STORAGE_VERSION = "v1.5.0"
+_BLAMES_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 
 
 class DuckDBEngine:
@@ -61,7 +63,7 @@ class DuckDBEngine:
         self._options = options
         self._write_lock = threading.RLock()
         self._commits = 0  # begun and ended ones: an odd number while one is under way
-        self._readers = _Readers()
+        self._readers = Gate()
         self._connect()
 
     def _connect(self) -> None:
@@ -130,6 +132,12 @@ class DuckDBEngine:
             finally:
                 self._commits += 1
 
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Nothing is committed meanwhile, so that several reads, or staged rows, belong together."""
+        with self._write_lock:
+            yield
+
     def rewrite(self) -> bool:
         """Write the file anew with the rows there are, so that nothing deleted can be read from it any more.
 
@@ -146,7 +154,7 @@ class DuckDBEngine:
             self.close()
             try:
                 fresh.replace(self.path)
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
             finally:
                 self._connect()
         return True
@@ -166,63 +174,6 @@ class DuckDBEngine:
         self._connection.close()
 
 
-class _Readers:
-    """How many queries run; a rewrite waits until there is none, and lets none begin."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._here = threading.local()
-        self._count = 0
-        self._closed = False
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        if getattr(self._here, "reads", False):
-            # A query inside a snapshot must not wait for a rewrite that waits for the snapshot.
-            yield
-            return
-        with self._enter():
-            self._here.reads = True
-            try:
-                yield
-            finally:
-                self._here.reads = False
-
-    @contextmanager
-    def _enter(self) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._count += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._count -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def none(self) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed)
-            self._closed = True
-            self._changed.wait_for(lambda: self._count == 0)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._closed = False
-                self._changed.notify_all()
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename is only durable once its folder is.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Table:
     with _driver_errors("answer the query", sql):
         cursor.execute(sql)
@@ -238,4 +189,5 @@ def _driver_errors(doing: str, sql: str | None = None) -> Iterator[None]:
             raise
         # An interrupted query is a bare RuntimeError.
         first_line = str(exc).partition("\n")[0]
-        raise EngineError(f"DuckDB could not {doing}: {first_line}", sql=sql) from exc
+        code = "bad_value" if isinstance(exc, _BLAMES_ROWS) else None
+        raise EngineError(f"DuckDB could not {doing}: {first_line}", code=code, sql=sql) from exc

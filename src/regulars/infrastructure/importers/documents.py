@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.dialect import json_pointer
@@ -14,12 +15,12 @@ from regulars.infrastructure.importers.source import BROKEN, LINE, STAGED, Sourc
 from regulars.infrastructure.loading.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.infrastructure.importers.formats import File
 
-_DOCS = "rg_docs"
+DOCS = "rg_docs"
 _BATCH = 50_000
 _SHOWN = 20_000
 _LISTED = 50
@@ -40,7 +41,7 @@ class Reading:
 
 def read_lines(reading: Reading, file: File) -> Source:
     """Stage a JSON Lines file; blank lines are no rows."""
-    _stage(reading.engine, _lines_of(file))
+    stage(reading.engine, _lines_of(file))
     return _split(reading, file.path.name, "jsonl", file.fingerprint)
 
 
@@ -56,7 +57,7 @@ def read_array(reading: Reading, file: File) -> Source:
     except EngineError as exc:
         raise SourceError(f"{file.path} is not a JSON array: {exc}", code="bad_json", path=str(file.path)) from exc
     reading.engine.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {_DOCS} AS
+        CREATE OR REPLACE TEMP TABLE {DOCS} AS
         SELECT row_number() OVER () AS line, CAST(json AS VARCHAR) AS doc FROM {relation}""")
     return _split(reading, file.path.name, "json", file.fingerprint)
 
@@ -71,7 +72,7 @@ def _ends_with(file: File, mark: bytes) -> bool:
 
 def read_records(reading: Reading, records: Sequence[Mapping[str, Any]]) -> Source:
     """Stage a list of dicts; the line of a record is its place in the list, from 1."""
-    _stage(reading.engine, _texts_of(records))
+    stage(reading.engine, _texts_of(records))
     return _split(reading, "list of dicts", "records", None)
 
 
@@ -79,17 +80,19 @@ def _lines_of(file: File) -> Iterator[tuple[int, str] | Broken]:
     with file.open() as stream:
         for line, raw in enumerate(stream, start=1):
             text = raw.removeprefix(b"\xef\xbb\xbf").strip() if line == 1 else raw.strip()
-            if not text:
-                continue
-            if len(text) > _MAX_DOCUMENT:
-                shown = text[:_SHOWN].decode("utf-8", "replace")
-                yield line, "value_too_long", f"the line has {len(text)} bytes, the most is {_MAX_DOCUMENT}", shown
-                continue
-            try:
-                yield line, text.decode()
-            except UnicodeDecodeError as exc:
-                shown = text[:_SHOWN].decode("utf-8", "replace")
-                yield line, "bad_encoding", f"byte {exc.start} of the line is not UTF-8", shown
+            if text:
+                yield document(line, text)
+
+
+def document(line: int, text: bytes) -> tuple[int, str] | Broken:
+    """One document as text, or why it is none."""
+    shown = partial(text[:_SHOWN].decode, "utf-8", "replace")
+    if len(text) > _MAX_DOCUMENT:
+        return line, "value_too_long", f"the line has {len(text)} bytes, the most is {_MAX_DOCUMENT}", shown()
+    try:
+        return line, text.decode()
+    except UnicodeDecodeError as exc:
+        return line, "bad_encoding", f"byte {exc.start} of the line is not UTF-8", shown()
 
 
 def _texts_of(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str] | Broken]:
@@ -105,8 +108,9 @@ def _texts_of(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str] 
             )
 
 
-def _stage(engine: DuckDBEngine, rows: Iterator[tuple[int, str] | Broken]) -> None:
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE {_DOCS} (line BIGINT, doc VARCHAR)")
+def stage(engine: DuckDBEngine, rows: Iterator[tuple[int, str] | Broken]) -> None:
+    """Store documents with their lines in ``rg_docs``, and set the others aside."""
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE {DOCS} (line BIGINT, doc VARCHAR)")
     lines: list[int] = []
     docs: list[str] = []
     broken: list[Broken] = []
@@ -123,7 +127,7 @@ def _stage(engine: DuckDBEngine, rows: Iterator[tuple[int, str] | Broken]) -> No
 
 def _flush(engine: DuckDBEngine, lines: list[int], docs: list[str], broken: list[Broken]) -> None:
     if docs:
-        engine.execute(f"INSERT INTO {_DOCS} SELECT unnest($1::BIGINT[]), unnest($2::VARCHAR[])", [lines, docs])
+        engine.execute(f"INSERT INTO {DOCS} SELECT unnest($1::BIGINT[]), unnest($2::VARCHAR[])", [lines, docs])
     add_broken(engine, broken)
     for batch in (lines, docs, broken):
         batch.clear()
@@ -131,7 +135,7 @@ def _flush(engine: DuckDBEngine, lines: list[int], docs: list[str], broken: list
 
 def _split(reading: Reading, name: str, format: str, fingerprint: str | None) -> Source:
     engine = reading.engine
-    _set_aside_broken(engine, reading.string_bytes)
+    set_aside_broken(engine, reading.string_bytes)
     keys, others = _keys(engine, reading.mapped)
     objects = _objects_among(engine, [key for key in keys if key.lower() in OBJECTS])
     scalars = [key for key in keys if key not in objects]
@@ -140,10 +144,10 @@ def _split(reading: Reading, name: str, format: str, fingerprint: str | None) ->
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {STAGED} AS
         SELECT {", ".join([f"line AS {LINE}", "doc AS rg_doc", *columns])}
-        FROM (SELECT line, doc, json_extract_string(doc, {_pointers(scalars)}) AS texts,
-                     json_extract(doc, {_pointers(objects)}) AS parts
-              FROM {_DOCS})""")
-    engine.execute(f"DROP TABLE {_DOCS}")
+        FROM (SELECT line, doc, json_extract_string(doc, {pointers(scalars)}) AS texts,
+                     json_extract(doc, {pointers(objects)}) AS parts
+              FROM {DOCS})""")
+    engine.execute(f"DROP TABLE {DOCS}")
     fields = [Field(key, "VARCHAR", f"t{i}") for i, key in enumerate(scalars, start=1)]
     fields += [Field(key, "OBJECT", f"p{i}") for i, key in enumerate(objects, start=1)]
     # The other keys stay in the document; they are named so that a message can list them.
@@ -151,13 +155,15 @@ def _split(reading: Reading, name: str, format: str, fingerprint: str | None) ->
     return Source(name, format, STAGED, LINE, tuple(fields), documents=True, fingerprint=fingerprint)
 
 
-def _pointers(keys: list[str]) -> str:
+def pointers(keys: Iterable[str]) -> str:
+    """SQL of a list of JSON pointers to top-level keys."""
     return f"[{', '.join(literal(json_pointer(key)) for key in keys)}]::VARCHAR[]"
 
 
-def _set_aside_broken(engine: DuckDBEngine, string_bytes: int) -> None:
+def set_aside_broken(engine: DuckDBEngine, string_bytes: int) -> None:
+    """Move the documents that are no JSON objects, nest too deep or hold too long a text out of ``rg_docs``."""
     suspects = engine.fetch(f"""
-        SELECT line, doc FROM {_DOCS}
+        SELECT line, doc FROM {DOCS}
         WHERE NOT starts_with(doc, '{{') OR NOT json_valid(doc) OR regexp_matches(doc, {literal(_SUSPICIOUS)})
            OR strlen(doc) > {string_bytes}
            OR strlen(doc) - strlen(replace(replace(doc, '{{', ''), '[', '')) > {MAX_DEPTH}
@@ -166,7 +172,7 @@ def _set_aside_broken(engine: DuckDBEngine, string_bytes: int) -> None:
     if broken:
         for start in range(0, len(broken), _BATCH):
             add_broken(engine, broken[start : start + _BATCH])
-        engine.execute(f"DELETE FROM {_DOCS} WHERE line IN (SELECT line FROM {BROKEN})")
+        engine.execute(f"DELETE FROM {DOCS} WHERE line IN (SELECT line FROM {BROKEN})")
 
 
 def _broken(line: int, doc: str, string_bytes: int) -> list[Broken]:
@@ -180,7 +186,7 @@ def _broken(line: int, doc: str, string_bytes: int) -> list[Broken]:
 def _keys(engine: DuckDBEngine, mapped: frozenset[str]) -> tuple[list[str], list[str]]:
     """The top-level keys that can play a role, and the others."""
     known = recognised_names()
-    found = [row[0] for row in engine.fetch(f"SELECT DISTINCT unnest(json_keys(doc)) AS key FROM {_DOCS} ORDER BY key")]
+    found = [row[0] for row in engine.fetch(f"SELECT DISTINCT unnest(json_keys(doc)) AS key FROM {DOCS} ORDER BY key")]
     keys = [key for key in found if key in mapped or plain_name(key) in known]
     return keys, [key for key in found if key not in keys]
 
@@ -191,5 +197,5 @@ def _objects_among(engine: DuckDBEngine, keys: list[str]) -> list[str]:
     tests = ", ".join(
         f"coalesce(bool_or(json_type(doc, {literal(json_pointer(key))}) IN ('OBJECT', 'ARRAY')), false)" for key in keys
     )
-    (row,) = engine.fetch(f"SELECT {tests} FROM {_DOCS}")
+    (row,) = engine.fetch(f"SELECT {tests} FROM {DOCS}")
     return [key for key, is_object in zip(keys, row, strict=True) if is_object]

@@ -1,4 +1,4 @@
-"""Open any source: a path, an Arrow-speaking frame or a list of records."""
+"""Open any source: a path, an Arrow-speaking frame, a list of records or a stretch of the journal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from regulars.infrastructure.importers.columns import Field
 from regulars.infrastructure.importers.delimited import read_delimited
 from regulars.infrastructure.importers.documents import Reading, read_array, read_lines, read_records
 from regulars.infrastructure.importers.formats import File, inspect
+from regulars.infrastructure.importers.journal import Entries, read_entries
 from regulars.infrastructure.importers.source import LINE, STAGED, Source, create_broken
 from regulars.infrastructure.loading.sql import literal, quoted
 
@@ -34,6 +35,8 @@ def open_source(engine: DuckDBEngine, source: object, format: str, mapped: Itera
     reading = Reading(engine, frozenset(mapped), string_bytes)
     if isinstance(source, (str, os.PathLike)):
         return _open_file(reading, inspect(Path(source), format))
+    if isinstance(source, Entries):
+        return read_entries(reading, source)
     if hasattr(source, "__arrow_c_stream__"):
         return _read_arrow(engine, source, _frame_name(source), "arrow")
     if isinstance(source, (list, tuple)):

@@ -20,7 +20,8 @@ class Source:
 
     ``relation`` is what stands behind FROM, ``line`` the SQL of the row's line. ``documents`` says that each
     row is a JSON object in the column ``doc``, whose other keys are properties. ``typed`` sources are columnar
-    and cheap to read again; the others are worth storing after their text has been parsed once.
+    and cheap to read again; the others are worth storing after their text has been parsed once. ``by_row`` says that
+    no row, and no lack of one, may refuse the others.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Source:
     typed: bool = False
     documents: bool = False
     fingerprint: str | None = None
+    by_row: bool = False
 
 
 def create_broken(engine: DuckDBEngine) -> None:

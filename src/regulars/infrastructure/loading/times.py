@@ -7,13 +7,13 @@ ends in Z, UTC, GMT or an offset, or is naive. 24:00 is the next midnight, secon
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from regulars.domain.calendar import day_ends_at, offsets
+from regulars.domain.calendar import offsets
 from regulars.domain.events import BLANKS
-from regulars.domain.schema import FIRST_DATE, LAST_DATE
+from regulars.domain.wire import time_bounds
 from regulars.infrastructure.loading.sql import literal
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ def microseconds(moment: datetime) -> int:
 
 def bounds(timezone: str) -> tuple[int, int]:
     """First and one past the last microsecond whose UTC day and local day both lie in ``dim_dates``."""
-    first, last = date.fromisoformat(FIRST_DATE), date.fromisoformat(LAST_DATE)
-    low = max(_EPOCH, day_ends_at(first - _DAY, timezone))
-    high = min(datetime(last.year + 1, 1, 1), day_ends_at(last, timezone))  # noqa: DTZ001 -- naive UTC
+    low, high = time_bounds(timezone)
     return microseconds(low), microseconds(high)
 
 

@@ -74,6 +74,11 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
     )
 
 
+def naive_rule() -> Rule:
+    """The rule that turns away a time that names no zone, where it may not refuse its neighbours."""
+    return Rule("naive_time", "zone IS NULL AND wall IS NOT NULL", "'the time names no zone: ' || left(time_text, 100)")
+
+
 def refuse_naive_times(engine: DuckDBEngine, source: Source, columns: Columns) -> None:
     """Refuse a source with times that name no zone, because each of them is a guess."""
     ((count, first),) = engine.fetch(f"""

@@ -1,0 +1,180 @@
+"""The journal on SQLite: rows with a checksum, given out by their place."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from regulars.application.ports import Entry, Fault, Page
+from regulars.infrastructure.loading.times import instant, microseconds
+from regulars.infrastructure.operational.commits import GroupCommit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    from regulars.application.ports import Envelope
+    from regulars.infrastructure.operational.sqlite import SqliteFile
+
+_DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum does not match"
+_MISSING = "journal_missing", "the journal does not have this entry any more"
+_PAGE_BYTES = 32 << 20
+_PRUNED_AT_ONCE = 10_000
+# The greater of the two, so that one damaged number never makes an offset come twice.
+_LAST = "SELECT max((SELECT last_offset FROM journal), coalesce((SELECT max(offset) FROM envelopes), 0))"
+_Row = tuple[int, Any, Any, Any]  # offset, received_us, crc, body; a damaged row may hold values of any type
+
+
+class SqliteJournal:
+    """See :class:`regulars.application.ports.Journal`."""
+
+    def __init__(self, file: SqliteFile, most_bytes: int) -> None:
+        self._file = file
+        self._commits = GroupCommit(self._keep, most_bytes)
+        with file.snapshot() as connection:
+            ((name,),) = connection.execute("SELECT journal_id FROM journal").fetchall()
+        self._id = str(name)
+
+    @property
+    def id(self) -> str:
+        """Tells this journal from every other."""
+        return self._id
+
+    def submit(self, envelopes: Sequence[Envelope]) -> Future[range]:
+        """Queue envelopes and return at once; the future holds their offsets as soon as they are durable."""
+        return self._commits.submit(envelopes)
+
+    def append(self, envelopes: Sequence[Envelope]) -> range:
+        """Keep envelopes and return their offsets; when this returns, they are durable."""
+        return self.submit(envelopes).result()
+
+    def last_offset(self) -> int:
+        """The greatest offset given so far."""
+        with self._file.snapshot() as connection:
+            return _last(connection)
+
+    def read(self, after: int, limit: int) -> Page:
+        """At most ``limit`` places behind an offset, in order, and not much more than 32 MiB of them."""
+        with self._file.snapshot() as connection:
+            end = min(_last(connection), after + limit)
+            rows = _rows(connection, after, end)
+        entries: list[Entry] = []
+        faults: list[Fault] = []
+        through = after
+        for row in rows:
+            offset, received, _, body = row
+            if offset > through + 1:
+                faults.append(Fault(through + 1, offset - 1, *_MISSING))
+            if _is_sound(row):
+                entries.append(Entry(offset, body, instant(received)))
+            else:
+                faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
+            through = offset
+        if end > through and not _is_full(rows):
+            faults.append(Fault(through + 1, end, *_MISSING))
+            through = end
+        return Page(tuple(entries), tuple(faults), through)
+
+    def start_after(self, offset: int) -> None:
+        """Never give an offset up to this one from now on."""
+        if offset > self.last_offset():
+            with self._file.change() as connection:
+                connection.execute("UPDATE journal SET last_offset = max(last_offset, ?)", [offset])
+
+    def prune(self, before: int) -> None:
+        """Remove the entries before an offset, some at a time, so that appending threads need not wait long."""
+        removed = _PRUNED_AT_ONCE
+        while removed == _PRUNED_AT_ONCE:
+            with self._file.change() as connection:
+                removed = connection.execute(
+                    "DELETE FROM envelopes WHERE offset IN (SELECT offset FROM envelopes WHERE offset < ? LIMIT ?)",
+                    [before, _PRUNED_AT_ONCE],
+                ).rowcount
+        self._file.shrink()
+
+    def received_since(self, moment: datetime) -> int:
+        """The first offset received at a moment or later; the one behind the last when there is none."""
+        with self._file.snapshot() as connection:
+            found = connection.execute(
+                "SELECT offset FROM envelopes WHERE received_us >= ? ORDER BY offset LIMIT 1", [microseconds(moment)]
+            ).fetchone()
+            return int(found[0]) if found else _last(connection) + 1
+
+    def forget(self, words: Sequence[str], through: int) -> int:
+        """Remove the entries up to an offset that hold one of the words; their bytes are overwritten."""
+        with self._file.change() as connection:
+            removed = sum(
+                connection.execute(
+                    "DELETE FROM envelopes WHERE offset <= ? AND instr(body, ?) > 0", [through, word.encode()]
+                ).rowcount
+                for word in words
+            )
+        self._file.shrink()
+        return removed
+
+    def close(self) -> None:
+        """Make durable what waits, and give the file back."""
+        self._commits.close()
+        self._file.close()
+
+    def _keep(self, envelopes: Sequence[Envelope]) -> int:
+        self._file.refuse_low_disk()
+        with self._file.change() as connection:
+            first = _last(connection) + 1
+            connection.executemany("INSERT INTO envelopes VALUES (?, ?, ?, ?)", _packed(first, envelopes))
+            connection.execute("UPDATE journal SET last_offset = ?", [first + len(envelopes) - 1])
+        return first
+
+
+def checksum(offset: int, received: int, body: bytes) -> int:
+    """CRC-32 of everything that an entry says: its place, its time and its body."""
+    return zlib.crc32(body, zlib.crc32(struct.pack(">qq", offset, received)))
+
+
+def _packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[_Row]:
+    for offset, envelope in enumerate(envelopes, start=first):
+        received = microseconds(envelope.received_at)
+        yield offset, received, checksum(offset, received, envelope.body), envelope.body
+
+
+def _last(connection: sqlite3.Connection) -> int:
+    return int(connection.execute(_LAST).fetchone()[0])
+
+
+def _rows(connection: sqlite3.Connection, after: int, end: int) -> list[_Row]:
+    text = "SELECT offset, received_us, crc, body FROM envelopes WHERE offset BETWEEN ? AND ? ORDER BY offset"
+    rows: list[_Row] = []
+    size = 0
+    try:
+        for row in connection.execute(text, [after + 1, end]):
+            rows.append(row)
+            size += _size(row)
+            if size > _PAGE_BYTES:
+                break
+    except sqlite3.DatabaseError:
+        # A page of the file is damaged; what stands on the others can still be read.
+        return [row for offset in range(after + 1, end + 1) for row in _row(connection, text, offset)]
+    return rows
+
+
+def _row(connection: sqlite3.Connection, text: str, offset: int) -> list[_Row]:
+    try:
+        return connection.execute(text, [offset, offset]).fetchall()
+    except sqlite3.DatabaseError:
+        return [(offset, 0, 0, b"")]
+
+
+def _is_full(rows: list[_Row]) -> bool:
+    return sum(map(_size, rows)) > _PAGE_BYTES
+
+
+def _size(row: _Row) -> int:
+    return len(row[3]) if isinstance(row[3], bytes) else 0
+
+
+def _is_sound(row: _Row) -> bool:
+    offset, received, crc, body = row
+    return isinstance(body, bytes) and isinstance(received, int) and crc == checksum(offset, received, body)
