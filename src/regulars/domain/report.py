@@ -27,7 +27,8 @@ class ImportReport:
 
     ``conflicts`` are the duplicates whose user, type or time differs from the row that was first. ``future``
     counts the loaded rows later than now + 5 minutes. ``rejects`` holds the first rejected rows; all of them
-    are in the table ``dead_letter`` under ``load_id``.
+    are in the table ``dead_letter`` under ``load_id``. ``is_repeated`` says that the same file was loaded before, under
+    that ``load_id``, and was not read again.
     """
 
     source: str
@@ -44,6 +45,7 @@ class ImportReport:
     future: int = 0
     seconds: float = 0.0
     rejects: tuple[Reject, ...] = ()
+    is_repeated: bool = False
 
     @property
     def adds_up(self) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMATS = ("csv", "jsonl", "json", "parquet", "arrow")
+TOOLS = ("segment", "posthog", "amplitude", "mixpanel", "ga4", "snowplow")
 _BY_SUFFIX = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
     ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
@@ -54,15 +55,27 @@ def inspect(path: Path, given: str = "auto") -> File:
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise SourceError(f"{path} {what}", code="no_such_file", path=str(path))
-    if given != "auto" and given not in FORMATS:
-        raise SourceError(
-            f"unknown format {given!r}; allowed: auto, {', '.join(FORMATS)}", code="unknown_format", value=given
-        )
+    if given != "auto" and given not in (*FORMATS, *TOOLS):
+        allowed = ", ".join(("auto", *FORMATS, *TOOLS))
+        raise SourceError(f"unknown format {given!r}; allowed: {allowed}", code="unknown_format", value=given)
+    return _inspect(path, "auto" if given in TOOLS else given, None)
+
+
+def peek(path: Path) -> File:
+    """A file's format by its first bytes; its hash, which costs reading all of it, is left empty.
+
+    Errors: as of :func:`inspect`.
+    """
+    return _inspect(path, "auto", "")
+
+
+def _inspect(path: Path, given: str, fingerprint: str | None) -> File:
     try:
         gzipped, head = _head(path)
         if not head.removeprefix(codecs.BOM_UTF8).strip():
             raise SourceError(f"{path} is empty", code="empty_source", path=str(path))
-        return File(path, _decide(path, head, given), gzipped, _fingerprint(path))
+        format = _decide(path, head, given)
+        return File(path, format, gzipped, _fingerprint(path) if fingerprint is None else fingerprint)
     except (OSError, EOFError, zlib.error) as exc:
         raise SourceError(f"{path} cannot be read: {exc}", code="bad_source", path=str(path)) from exc
 

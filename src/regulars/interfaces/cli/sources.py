@@ -1,4 +1,7 @@
-"""Which files an import means: paths, folders and patterns, users before events."""
+"""Which files an import means: paths, folders and patterns, users before events.
+
+Exports of other tools are trees of folders, whose files are often called anything; they are told by their content.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from regulars.errors import SourceError
+from regulars.infrastructure.importers.formats import TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,28 +21,30 @@ if TYPE_CHECKING:
 # A folder's plain .json files are not taken: as a rule they describe the data instead of being data.
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 _PACKED = (".gz", ".gzip")
+_NEVER = (".zip", ".md", ".sql", ".toml", ".py", ".duckdb", ".crc")  # what lies beside data and is none
 
 
-def find_sources(given: Sequence[str]) -> tuple[list[Path], list[SourceError]]:
-    """The files in the order of loading, each once, and what was not found."""
+def find_sources(given: Sequence[str], form: str = "auto") -> tuple[list[Path], list[SourceError]]:
+    """The files in the order of loading, each once, and what was not found; ``form`` is the format asked for."""
     files: list[Path] = []
     missing: list[SourceError] = []
     for text in given:
         try:
-            files += _expand(text)
+            files += _expand(text, form)
         except SourceError as exc:
             missing.append(exc)
     once = {file.resolve(): file for file in reversed(files)}
     return _users_first(file for file in files if once.pop(file.resolve(), None) is not None), missing
 
 
-def _expand(text: str) -> list[Path]:
+def _expand(text: str, form: str) -> list[Path]:
     path = Path(text)
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if _is_data(file))
+        found = sorted(file for file in path.rglob("*") if _is_wanted(file, path, form))
         if not found:
             raise SourceError(
-                f"the folder {text!r} holds no data; files end in {', '.join(_DATA)}, also with .gz",
+                f"the folder {text!r} holds no data; files end in {', '.join(_DATA)}, also with .gz, "
+                "or are an export of a tool that is known here",
                 code="no_such_file", path=text,
             )  # fmt: skip
         return found
@@ -50,12 +56,31 @@ def _expand(text: str) -> list[Path]:
     return [match for match in matches if match.is_file()]
 
 
+def _is_wanted(file: Path, folder: Path, form: str) -> bool:
+    if any(part.startswith((".", "_")) for part in file.relative_to(folder).parts) or not file.is_file():
+        return False
+    if form in TOOLS:
+        return file.stat().st_size > 0 and not file.name.lower().endswith(_NEVER)
+    if file.parent == folder and _is_data(file):
+        return True
+    return form == "auto" and _is_export(file)
+
+
+def _is_export(file: Path) -> bool:
+    from regulars.infrastructure.importers.exports.recognise import recognise  # noqa: PLC0415 -- folders only
+    from regulars.infrastructure.importers.formats import peek  # noqa: PLC0415
+
+    try:
+        return not file.name.lower().endswith(_NEVER) and recognise(peek(file)) is not None
+    except SourceError:
+        return False
+
+
 def _is_data(file: Path) -> bool:
     suffixes = [suffix.lower() for suffix in file.suffixes]
     if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()
-    hidden = file.name.startswith((".", "_"))
-    return file.is_file() and not hidden and bool(suffixes) and suffixes[-1] in _DATA
+    return bool(suffixes) and suffixes[-1] in _DATA
 
 
 def _users_first(files: Iterable[Path]) -> list[Path]:
