@@ -177,7 +177,7 @@ class Loader:
         tell("check", 0, None)
         columns = survey(self._engine, opened, columns, self._settings.imports.string_bytes)
         self._name_fields(opened, columns)
-        naive = (validate.naive_rule(),) if opened.by_row else ()
+        naive = (validate.naive_rule(),) if opened.by_row and timezone is None else ()
         rules = (*erased_rules(self._engine, columns, chosen), *naive, *self._rules(chosen))
         if not naive and timezone is None and "timestamp" in columns:
             validate.refuse_naive_times(self._engine, opened, columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regulars.infrastructure.importers.exports.shape import Export, Shape, Value, epoch, first, joined
+from regulars.infrastructure.importers.exports.shape import Export, Shape, Value, first, joined, utc
 
 # Rows have no id. Those since July 2024 say where in which batch they were; older ones are told apart by their content.
 _ID = Value(
@@ -23,7 +23,7 @@ _EVENTS = Shape(
         "user_id": first("user_id"),
         "anonymous_id": first("user_pseudo_id"),
         "event_type": first("event_name"),
-        "timestamp": epoch("event_timestamp"),
+        "timestamp": utc("event_timestamp"),
         "sequence": first("batch_event_index"),
         # A session's number is the second of its start, so it is one of its browser only.
         "session_id": joined("user_pseudo_id", "event_params/ga_session_id"),

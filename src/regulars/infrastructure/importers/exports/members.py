@@ -41,7 +41,7 @@ def either_object(objects: Sequence[str], members: Mapping[str, str]) -> str:
     """
     own = [f"{literal(name)}, {sql}" for name, sql in members.items()]
     if not own and len(objects) == 1:
-        return objects[0]
+        return f"CASE WHEN json_type({objects[0]}) <> 'NULL' THEN {objects[0]} END"
     if not own and not objects:
         return "CAST(NULL AS JSON)"
     merged = "'{}'"

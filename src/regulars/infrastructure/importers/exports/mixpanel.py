@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regulars.infrastructure.importers.exports.shape import Export, Shape, Value, chosen, epoch, first
+from regulars.infrastructure.importers.exports.shape import Export, Shape, Value, chosen, first, utc
 
 # With the simplified merge, an id that begins with $device: is a device's; with the original one, that of the device.
 _STRANGER = (
@@ -33,8 +33,8 @@ _EVENTS = Shape(
             "properties.$device_id or properties.distinct_id",
         ),
         "event_type": first("event"),
-        "timestamp": epoch("properties/time"),
-        "received_at": epoch("properties/mp_processing_time_ms"),
+        "timestamp": utc("properties/time"),
+        "received_at": utc("properties/mp_processing_time_ms"),
         "session_id": first("properties/$session_id", "properties/session_id"),
         "context": first("properties/current_url_path", "properties/$current_url", "properties/$screen_name"),
         "device_type": first("properties/$device_type", "properties/$device", "properties/$model"),

@@ -53,7 +53,7 @@ def read_export(
     _stage(engine, shape, keys, wishes)
     columns = _columns(engine, shape)
     return Source(
-        file.path.name, found.export.tool, STAGED, LINE, tuple(columns.roles.values()), documents=True,
+        file.path.name, found.export.tool, STAGED, LINE, tuple(columns.roles.values()), documents=True, by_row=True,
         fingerprint=fingerprint(file, found.export.tool, wishes), columns=columns, kind=shape.kind,
         merges=shape.merges, snapshots=shape.snapshots,
     )  # fmt: skip

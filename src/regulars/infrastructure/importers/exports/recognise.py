@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +84,11 @@ def _look(file: File) -> tuple[frozenset[str], bool]:
         return frozenset(_parquet_columns(file)), False
     if file.format == "arrow":
         return frozenset(), False
-    with file.open() as stream:
-        head = stream.read(_HEAD).decode("utf-8", "replace").removeprefix("\ufeff")
+    try:
+        with file.open() as stream:
+            head = stream.read(_HEAD).decode("utf-8", "replace").removeprefix("\ufeff")
+    except (OSError, EOFError, zlib.error):
+        return frozenset(), False  # whoever reads it says what is wrong with it
     if file.format in ("json", "jsonl"):
         return frozenset(key for row in _rows(head, file.format) for key in _keys_of(row)), False
     line = head.partition("\n")[0].rstrip("\r")
@@ -101,7 +105,7 @@ def _parquet_columns(file: File) -> list[str]:
         with duckdb.connect() as looking:
             return [row[0] for row in looking.execute("DESCRIBE FROM read_parquet($1)", [str(file.path)]).fetchall()]
     except duckdb.Error:
-        return []  # whoever reads it says what is wrong with it
+        return []  # the same
 
 
 def _rows(head: str, format: str) -> Iterator[Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from regulars.domain.report import Kind
 
 _PATH = re.compile(r"\{([^{}]+)\}")
-_NAIVE = r"'^\d\d\d\d-\d\d-\d\d([T ][\d:.]+)?$'"
+_NAIVE = r"'^\d\d\d\d-\d\d-\d\d([T ][\d:.,]+)?$'"
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,6 @@ def utc(*paths: str) -> Value:
     """A time that the tool documents as UTC, whether its text says so or not."""
     time = first(*paths)
     return Value(f"{time.sql} || CASE WHEN regexp_matches({time.sql}, {_NAIVE}) THEN 'Z' ELSE '' END", time.shown)
-
-
-def epoch(*paths: str) -> Value:
-    """A time that the tool documents as seconds, milliseconds or microseconds since 1970."""
-    return first(*paths)
 
 
 def constant(text: str) -> Value:
