@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from regulars.infrastructure.importers.exports.snowplow import SNOWPLOW
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -279,17 +281,17 @@ def snowplow_event(row: Happening) -> dict[str, Any]:
     own = {"schema": "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschema/1-0-0",
            "data": {"schema": schema, "data": row.properties}}  # fmt: skip
     kind = {"page_view": "page_view", "search": "struct"}.get(row.type, "unstruct")
-    event = {
+    return {
         "app_id": "shop", "platform": "web", "collector_tstamp": _naive(row.at + timedelta(seconds=2)),
         "derived_tstamp": _naive(row.at), "event": kind, "event_id": row.id, "v_tracker": "js-3",
         "user_id": row.user, "domain_userid": row.device, "network_userid": None, "domain_sessionid": f"s-{row.number}",
-        "geo_country": "NO", "geo_latitude": 59.9, "page_urlpath": row.properties.get("path"), "event_vendor": "test.shop",
+        "geo_country": "NO", "geo_latitude": 59.9, "page_urlpath": row.properties.get("path"),
+        "event_vendor": "test.shop",
         "event_name": "event" if kind == "struct" else row.type,
         "se_category": "shop" if kind == "struct" else None, "se_action": row.type if kind == "struct" else None,
         "unstruct_event": json.dumps(own) if kind == "unstruct" else None,
         "contexts": json.dumps({"schema": "iglu:x", "data": [{"schema": "iglu:y", "data": {"a": 1}}]}),
     }  # fmt: skip
-    return event
 
 
 def write_snowplow(folder: Path, rows: list[Happening]) -> None:
@@ -307,8 +309,6 @@ def write_snowplow(folder: Path, rows: list[Happening]) -> None:
 
 
 def write_snowplow_tsv(folder: Path, rows: list[Happening]) -> None:
-    from regulars.infrastructure.importers.exports.snowplow import SNOWPLOW
-
     (header,) = [shape.header for shape in SNOWPLOW.shapes if shape.header]
     lines = []
     for row in _without_identify(rows):

@@ -9,14 +9,15 @@ import polars as pl
 import pytest
 
 from regulars.errors import SourceError, UnknownNameError
-from regulars.infrastructure.importers.exports.recognise import EXPORTS, recognise
+from regulars.infrastructure.importers.exports.recognise import EXPORTS, _look, recognise
 from regulars.infrastructure.importers.exports.snowplow import SNOWPLOW
 from regulars.infrastructure.importers.formats import FORMATS, TOOLS, inspect, peek
 from tests.infrastructure import export_world as tools
 from tests.infrastructure.load_support import T, Warehouse, event, lines_of
 
-FIRST, SECOND = tools.Happening(1, tools._START, "purchase", "u1", "d1", {"amount": 2.5}), tools.Happening(
-    2, tools._START, "search", None, "d2", {"path": "/a"}
+FIRST, SECOND = (
+    tools.Happening(1, tools._START, "purchase", "u1", "d1", {"amount": 2.5}),
+    tools.Happening(2, tools._START, "search", None, "d2", {"path": "/a"}),
 )
 MAKERS = {
     "segment": tools.segment_call,
@@ -60,8 +61,6 @@ def test_no_tool_claims_the_file_of_another(tmp_path, written):
 
 
 def keys_of(path):
-    from regulars.infrastructure.importers.exports.recognise import _look
-
     return _look(peek(path))[0]
 
 
@@ -118,7 +117,7 @@ def test_a_broken_row_ends_in_the_dead_letter_with_its_line_and_the_reason(tmp_p
 def test_every_hostile_row_is_accounted_for(tmp_path, tool):
     rng = random.Random(tool)
     values = [
-        None, "", "null", 0, -1, 1e308, 10**30, True, [], {}, [[]], {"a": {"b": None}}, "x" * 70_000, "'; DROP TABLE x; --",
+        None, "", "null", 0, -1, 1e308, 10**30, True, [], {}, [[]], {"a": {"b": None}}, "x" * 70_000, "'; DROP TABLE x",
         "\u0000", "\ud83d", "{", '{"a": NaN}', '{"a": ' * 50 + "1" + "}" * 50, [{"key": None, "value": 3}], "NaN",
         [{"key": "a", "value": {"int_value": "007"}}, {"key": "a", "value": {"string_value": 'q"\\'}}], "1969-01-01",
         [1, "x", None, {"key": {"deep": 1}}], "9" * 400, 1e-320,
@@ -162,7 +161,9 @@ def test_a_preview_says_what_becomes_what_and_changes_nothing(tmp_path):
 
 def test_a_tool_that_is_named_refuses_the_file_of_another(tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [event()])
-    with pytest.raises(SourceError, match=r"no export of PostHog: its rows have uuid, event, .* this file has event_id"):
+    with pytest.raises(
+        SourceError, match=r"no export of PostHog: its rows have uuid, event, .* this file has event_id"
+    ):
         Warehouse().load(path, format="posthog")
     with pytest.raises(SourceError, match="whose rows are events, not users"):
         Warehouse().load(write_lines(tmp_path / "b.jsonl", [tools.posthog_event(FIRST)]), kind="users")
@@ -182,7 +183,10 @@ def test_a_role_can_be_read_from_another_key(tmp_path):
     path = write_lines(tmp_path / "a.jsonl", [tools.posthog_event(FIRST), tools.posthog_event(SECOND)])
     warehouse = Warehouse()
     warehouse.load(path, mapping={"user_id": "person_id", "feature": "properties.path"})
-    assert warehouse.column("SELECT external_id FROM dim_identities WHERE kind = 'known' ORDER BY 1") == ["p-d2", "p-u1"]
+    assert warehouse.column("SELECT external_id FROM dim_identities WHERE kind = 'known' ORDER BY 1") == [
+        "p-d2",
+        "p-u1",
+    ]
     assert warehouse.column("SELECT feature_name FROM dim_features") == ["/a"]
     with pytest.raises(SourceError, match="there is no key 'nobody'"):
         warehouse.load(path, mapping={"user_id": "nobody"})
@@ -215,7 +219,10 @@ def test_properties_keep_their_types(tmp_path, tool):
     warehouse.load(write_lines(tmp_path / "a.jsonl", [MAKERS[tool](FIRST)]))
     (found,) = properties(warehouse)
     assert found["amount"] == 2.5
-    assert warehouse.column("SELECT client_session_id FROM fact_user_actions")[0] is not None or tool in ("posthog", "mixpanel")
+    assert warehouse.column("SELECT client_session_id FROM fact_user_actions")[0] is not None or tool in (
+        "posthog",
+        "mixpanel",
+    )
 
 
 def test_params_of_ga4_are_flat_properties(tmp_path):
@@ -320,7 +327,7 @@ def test_tables_of_segment_are_told_apart(tmp_path):
         "pages": {"id": "2", "user_id": "u1", "url": "https://x/y", "path": "/y", "name": "Home", **common},
         "screens": {"id": "3", "user_id": "u1", "name": "Start", **common},
         "aliases": {"id": "4", "user_id": "u1", "previous_id": "old", **common, "anonymous_id": None},
-        "tracks": {"id": "5", "user_id": "u1", "event": "order_completed", "event_text": "Order Completed", **common},
+        "tracks": {"id": "5", "user_id": "u1", "event": "order_completed", "event_text": "Order", **common},
         "users": {"id": "u1", "received_at": T, "uuid_ts": T, "email": "a@b.c", "context_library_name": "js"},
     }
     warehouse = Warehouse()
@@ -368,7 +375,12 @@ def test_calls_of_segment_that_say_who_somebody_is_are_no_actions(tmp_path):
         ({"distinct_id": "d1", "properties": {"$process_person_profile": False}}, None, "d1"),
         ({"distinct_id": "u1", "properties": {}}, "u1", None),
         ({"distinct_id": "u1", "event": "$identify", "properties": {"$anon_distinct_id": "d1"}}, "u1", "d1"),
-        ({"distinct_id": "u1", "event": "$create_alias", "properties": {"alias": "d9"}}, "u1", "d9"),
+        ({"distinct_id": "d9", "event": "$create_alias", "properties": {"alias": "u1"}}, "u1", "d9"),
+        (
+            {"distinct_id": "u1", "event": "$create_alias", "properties": {"alias": "d9", "$is_identified": True}},
+            "u1",
+            "d9",
+        ),
         ({"distinct_id": "u1", "event": "$merge_dangerously", "properties": {"alias": "d9"}}, "u1", "d9"),
     ],
 )
@@ -377,6 +389,28 @@ def test_who_an_event_of_posthog_belongs_to(tmp_path, about, known, anonymous):
     warehouse.load(write_lines(tmp_path / "a.jsonl", [{**tools.posthog_event(FIRST), **about}]))
     found = dict(warehouse.rows("SELECT kind, external_id FROM dim_identities"))
     assert found == {kind: name for kind, name in (("known", known), ("anonymous", anonymous)) if name}
+    assert len(warehouse.rows("FROM fact_identity_links")) == (known is not None and anonymous is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "about", "known", "anonymous"),
+    [
+        ("view", {"distinct_id": "$device:d1", "$device_id": "d1"}, None, "d1"),
+        ("view", {"distinct_id": "$device:d1"}, None, "d1"),
+        ("view", {"distinct_id": "u1", "$device_id": "d1", "$user_id": "u1"}, "u1", "d1"),
+        ("view", {"distinct_id": "d1", "$device_id": "d1"}, None, "d1"),
+        ("view", {"distinct_id": "u1"}, "u1", None),
+        ("$identify", {"distinct_id": "u1", "$identified_id": "u1", "$anon_id": "d1"}, "u1", "d1"),
+        ("$create_alias", {"distinct_id": "d1", "alias": "u1"}, "u1", "d1"),
+        ("$merge", {"distinct_id": "u1", "$distinct_ids": ["u1", "d1"]}, "u1", "d1"),
+    ],
+)
+def test_who_an_event_of_mixpanel_belongs_to(tmp_path, name, about, known, anonymous):
+    warehouse = Warehouse()
+    row = {"event": name, "properties": {"time": 1767607200, "$insert_id": "1", **about}}
+    warehouse.load(write_lines(tmp_path / "a.jsonl", [row]))
+    found = dict(warehouse.rows("SELECT kind, external_id FROM dim_identities"))
+    assert found == {kind: who for kind, who in (("known", known), ("anonymous", anonymous)) if who}
     assert len(warehouse.rows("FROM fact_identity_links")) == (known is not None and anonymous is not None)
 
 

@@ -185,11 +185,9 @@ def set_aside_broken(engine: DuckDBEngine, string_bytes: int) -> None:
 
 def _is_loose(doc: str) -> str:
     """SQL that something outside of texts is no JSON. An address or the word "finance" in a text is nothing odd."""
-    bare = f"regexp_replace({doc}, {literal(_STRING)}, '""', 'g')"
+    bare = f"regexp_replace({doc}, {literal(_STRING)}, '', 'g')"
     suspicious = literal(_SUSPICIOUS)
-    return (
-        f"CASE WHEN regexp_matches({doc}, {suspicious}) THEN regexp_matches({bare}, {suspicious}) ELSE false END"
-    )
+    return f"CASE WHEN regexp_matches({doc}, {suspicious}) THEN regexp_matches({bare}, {suspicious}) ELSE false END"
 
 
 def may_nest_deep(doc: str) -> str:
@@ -197,9 +195,7 @@ def may_nest_deep(doc: str) -> str:
     bones = f"regexp_replace(regexp_replace({doc}, {literal(_STRING)}, '', 'g'), '[^][{{}}]', '', 'g')"
     for _ in range(_PEELED):
         bones = f"replace(replace({bones}, '{{}}', ''), '[]', '')"
-    return (
-        f"CASE WHEN {_openings(doc)} > {MAX_DEPTH} THEN {_openings(bones)} > {MAX_DEPTH - _PEELED} ELSE false END"
-    )
+    return f"CASE WHEN {_openings(doc)} > {MAX_DEPTH} THEN {_openings(bones)} > {MAX_DEPTH - _PEELED} ELSE false END"
 
 
 def _openings(text: str) -> str:

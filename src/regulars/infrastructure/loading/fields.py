@@ -242,15 +242,18 @@ def _too_long(source: Source, columns: Columns, limit: int) -> str:
 
 def _metadata(source: Source, columns: Columns) -> str:
     """Every property as one JSON object; missing values are left out, and no property at all is NULL."""
-    if source.columns:
-        own = _NO_TEXT
-    else:
-        own = _rest_of_document(columns) if source.documents else _rest_of_columns(columns)
+    own = _rest(source, columns)
     if "properties" not in columns:
         return own
     properties = f"json_merge_patch('{{}}', {json_text(columns, 'properties')})"
     merged = f"json_merge_patch(coalesce({own}, '{{}}'), coalesce({properties}, '{{}}'))"
     return f"nullif(CAST({merged} AS VARCHAR), '{{}}')"
+
+
+def _rest(source: Source, columns: Columns) -> str:
+    if source.columns:
+        return _NO_TEXT  # an export says itself what is a property
+    return _rest_of_document(columns) if source.documents else _rest_of_columns(columns)
 
 
 def _rest_of_document(columns: Columns) -> str:

@@ -41,7 +41,12 @@ class Outcome:
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, type=WORDS, metavar="PATH...")
 @click.option(
-    "--format", "form", type=click.Choice(_FORMATS), default="auto", show_default=True, help="Format of the files, or the tool that exported them."
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    default="auto",
+    show_default=True,
+    help="Format of the files, or the tool that exported them.",
 )
 @click.option("--kind", type=click.Choice(_KINDS), default="auto", show_default=True, help="What a row is.")
 @click.option(

@@ -40,7 +40,7 @@ def find_sources(given: Sequence[str], form: str = "auto") -> tuple[list[Path], 
 def _expand(text: str, form: str) -> list[Path]:
     path = Path(text)
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if _is_wanted(file, path, form))
+        found = _files_of(path, form)
         if not found:
             raise SourceError(
                 f"the folder {text!r} holds no data; files end in {', '.join(_DATA)}, also with .gz, "
@@ -56,19 +56,30 @@ def _expand(text: str, form: str) -> list[Path]:
     return [match for match in matches if match.is_file()]
 
 
-def _is_wanted(file: Path, folder: Path, form: str) -> bool:
-    if any(part.startswith((".", "_")) for part in file.relative_to(folder).parts) or not file.is_file():
-        return False
+def _files_of(folder: Path, form: str) -> list[Path]:
+    """Data of a folder itself, and exports anywhere in it with whatever data lie beside them."""
+    files = [file for file in folder.rglob("*") if _is_visible(file, folder) and file.is_file()]
     if form in TOOLS:
-        return file.stat().st_size > 0 and not file.name.lower().endswith(_NEVER)
-    if file.parent == folder and _is_data(file):
-        return True
-    return form == "auto" and _is_export(file)
+        return sorted(file for file in files if not file.name.lower().endswith(_NEVER))
+    exports = {file for file in files if _is_export(file)} if form == "auto" else set()
+    # A damaged file among exports must be heard of, so it is not enough to take what is recognised.
+    homes = {file.parent for file in exports}
+    return sorted(
+        file
+        for file in files
+        if file in exports
+        or (_is_data(file) and file.parent in {folder, *homes})
+        or (file.parent in homes and file.name.lower().endswith(_PACKED))
+    )
+
+
+def _is_visible(file: Path, folder: Path) -> bool:
+    return not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
 
 
 def _is_export(file: Path) -> bool:
     from regulars.infrastructure.importers.exports.recognise import recognise  # noqa: PLC0415 -- folders only
-    from regulars.infrastructure.importers.formats import peek  # noqa: PLC0415
+    from regulars.infrastructure.importers.formats import peek  # noqa: PLC0415 -- same
 
     try:
         return not file.name.lower().endswith(_NEVER) and recognise(peek(file)) is not None

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from regulars.infrastructure.importers.exports.shape import Export, Shape, chosen, first, joined, utc
 
+_ACTIONS = {
+    "$identify": "identify", "$groupidentify": "identify", "[Amplitude] Page Viewed": "page_view",
+    "[Amplitude] Screen Viewed": "screen_view", "[Amplitude] Start Session": "session_start",
+    "[Amplitude] End Session": "session_end", "[Amplitude] Application Opened": "app_open",
+    "[Amplitude] Revenue": "purchase", "revenue_amount": "purchase",
+}  # fmt: skip
+
 _EVENTS = Shape(
     "events",
     keys=("event_type", "event_time", "amplitude_id|$insert_id|insert_id|uuid", "device_id", "event_properties"),
@@ -31,12 +38,7 @@ _EVENTS = Shape(
         "latitude": first("location_lat"),
         "longitude": first("location_lng"),
     },
-    actions={
-        "$identify": "identify", "$groupidentify": "identify", "[Amplitude] Page Viewed": "page_view",
-        "[Amplitude] Screen Viewed": "screen_view", "[Amplitude] Start Session": "session_start",
-        "[Amplitude] End Session": "session_end", "[Amplitude] Application Opened": "app_open",
-        "[Amplitude] Revenue": "purchase", "revenue_amount": "purchase",
-    },  # fmt: skip
+    actions=_ACTIONS,
     properties=("event_properties",),
     kept=("groups",),
     user=("user_properties",),

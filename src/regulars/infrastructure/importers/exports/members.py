@@ -11,27 +11,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+_FIELDS = ("string_value", "int_value", "double_value", "float_value")
+_MEMBER = f"""[{{"key": "VARCHAR", "value": {{{", ".join(f'"{name}": "VARCHAR"' for name in _FIELDS)}}}}}]"""
+# A value stands in one of four fields; whole numbers may be written as text.
+_NUMBER = "coalesce(TRY_CAST(member.value.double_value AS DOUBLE), TRY_CAST(member.value.float_value AS DOUBLE))"
+_VALUE = f"""coalesce(CAST(to_json(member.value.string_value) AS VARCHAR),
+    CAST(TRY_CAST(member.value.int_value AS BIGINT) AS VARCHAR),
+    CASE WHEN isfinite({_NUMBER}) THEN CAST(to_json({_NUMBER}) AS VARCHAR) END, 'null')"""
+
+
 def as_object(doc: str, key: str) -> str:
     """SQL of the object that a list of ``{key, value: {string_value, int_value, ...}}`` stands for.
 
     What is neither a list nor an object stays as it is, so that the loader can refuse it.
     """
     here = literal(json_pointer(key))
-    members = f"""list_transform(json_extract({doc}, {literal(f'$."{key}"[*]')}),
-        lambda member: to_json(json_extract_string(member, '/key')) || ':' || {_value("member")})"""
+    members = f"""list_transform(json_transform(json_extract({doc}, {here}), {literal(_MEMBER)}),
+        lambda member: to_json(member.key) || ':' || {_VALUE})"""
     return f"""CASE json_type({doc}, {here})
         WHEN 'ARRAY' THEN CAST('{{' || array_to_string({members}, ',') || '}}' AS JSON)
         ELSE json_extract({doc}, {here}) END"""
-
-
-def _value(member: str) -> str:
-    """SQL of a value in whichever field it stands; whole numbers may be written as text."""
-    whole = f"json_extract_string({member}, '/value/int_value')"
-    text = f"json_extract({member}, '/value/string_value')"
-    numbers = [f"TRY_CAST(json_extract_string({member}, '/value/{name}_value') AS DOUBLE)" for name in ("double", "float")]
-    finite = [f"CASE WHEN isfinite({number}) THEN CAST(to_json({number}) AS VARCHAR) END" for number in numbers]
-    return f"""coalesce(CASE WHEN json_type({text}) = 'VARCHAR' THEN CAST({text} AS VARCHAR) END,
-        CAST(TRY_CAST({whole} AS BIGINT) AS VARCHAR), {", ".join(finite)}, 'null')"""
 
 
 def either_object(objects: Sequence[str], members: Mapping[str, str]) -> str:

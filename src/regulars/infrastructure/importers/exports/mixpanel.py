@@ -9,7 +9,22 @@ _STRANGER = (
     "(starts_with({properties/distinct_id}, '$device:') "
     "OR coalesce({properties/distinct_id} = {properties/$device_id}, false))"
 )
-_JOINS = "{event} IN ('$identify', '$create_alias', '$merge')"
+# Some events join two ids: the known one and the other one, or an alias and the id that was there before.
+_KNOWN = (
+    "CASE {event} WHEN '$identify' THEN {properties/$identified_id} WHEN '$create_alias' THEN {properties/alias} "
+    "WHEN '$merge' THEN {properties/$distinct_ids/0} END"
+)
+_OTHER = (
+    "CASE {event} WHEN '$identify' THEN coalesce({properties/$anon_id}, {properties/$anon_distinct_id}) "
+    "WHEN '$create_alias' THEN replace({properties/distinct_id}, '$device:', '') "
+    "WHEN '$merge' THEN {properties/$distinct_ids/1} END"
+)
+
+_ACTIONS = {
+    "$identify": "identify", "$create_alias": "alias", "$merge": "alias", "$mp_web_page_view": "page_view",
+    "$mp_page_view": "page_view", "Page View": "page_view", "$ae_session": "app_open", "$ae_first_open": "app_open",
+    "$mp_click": "click", "$mp_scroll": "scroll",
+}  # fmt: skip
 
 _EVENTS = Shape(
     "events",
@@ -19,17 +34,13 @@ _EVENTS = Shape(
     values={
         "event_id": first("properties/$insert_id"),
         "user_id": Value(
-            f"coalesce(nullif(trim({{properties/$user_id}}), ''), "
-            f"CASE WHEN {_JOINS} THEN coalesce({{properties/$identified_id}}, {{properties/$distinct_ids/0}}) END, "
+            f"coalesce({_KNOWN}, nullif(trim({{properties/$user_id}}), ''), "
             f"CASE WHEN NOT {_STRANGER} THEN {{properties/distinct_id}} END)",
             "properties.$user_id or properties.distinct_id",
         ),
         "anonymous_id": Value(
-            f"CASE WHEN {_JOINS} AND coalesce({{properties/$anon_id}}, {{properties/$anon_distinct_id}}, "
-            "{properties/alias}, {properties/$distinct_ids/1}) IS NOT NULL THEN coalesce({properties/$anon_id}, "
-            "{properties/$anon_distinct_id}, {properties/alias}, {properties/$distinct_ids/1}) "
-            "ELSE coalesce(nullif(trim({properties/$device_id}), ''), "
-            f"CASE WHEN {_STRANGER} THEN replace({{properties/distinct_id}}, '$device:', '') END) END",
+            f"coalesce({_OTHER}, nullif(trim({{properties/$device_id}}), ''), "
+            f"CASE WHEN {_STRANGER} THEN replace({{properties/distinct_id}}, '$device:', '') END)",
             "properties.$device_id or properties.distinct_id",
         ),
         "event_type": first("event"),
@@ -48,11 +59,7 @@ _EVENTS = Shape(
         "region": first("properties/$region"),
         "city": first("properties/$city"),
     },
-    actions={
-        "$identify": "identify", "$create_alias": "alias", "$merge": "alias", "$mp_web_page_view": "page_view",
-        "$mp_page_view": "page_view", "Page View": "page_view", "$ae_session": "app_open", "$ae_first_open": "app_open",
-        "$mp_click": "click", "$mp_scroll": "scroll",
-    },  # fmt: skip
+    actions=_ACTIONS,
     properties=("properties",),
     merges=True,
     wall_clock=True,
@@ -65,11 +72,7 @@ _PROFILES = Shape(
     objects=("$properties",),
     values={
         "user_id": chosen("NOT starts_with({$distinct_id}, '$device:')", first("$distinct_id")),
-        "timestamp": Value(
-            "nullif(trim({$properties/$last_seen}), '') || "
-            "CASE WHEN regexp_matches({$properties/$last_seen}, '(Z|[+-][0-9][0-9]:?[0-9][0-9])$') THEN '' ELSE 'Z' END",
-            "$properties.$last_seen",
-        ),
+        "timestamp": utc("$properties/$last_seen"),
     },
     properties=("$properties",),
 )

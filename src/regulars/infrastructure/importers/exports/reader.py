@@ -120,14 +120,21 @@ def _places(shape: Shape, objects: list[str], kept: list[str]) -> tuple[dict[str
     parts = {path: f"parts[{i}]" for i, path in enumerate(jsons, start=1)} | {
         key: f"list{i}" for i, key in enumerate(shape.lists)
     }
-    inner = [f"json_extract_string(doc, {_pointers(plain)}) AS texts", f"json_extract(doc, {_pointers(jsons)}) AS parts"]
+    inner = [
+        f"json_extract_string(doc, {_pointers(plain)}) AS texts",
+        f"json_extract(doc, {_pointers(jsons)}) AS parts",
+    ]
     inner += [f"{as_object('doc', key)} AS list{i}" for i, key in enumerate(shape.lists)]
     relation = f"SELECT line, doc, {', '.join(inner)} FROM {DOCS}"
     outer = []
     for i, (key, paths) in enumerate(within.items()):
-        outer.append(f"json_extract_string(list{i}, {_pointers([path.removeprefix(f'{key}/') for path in paths])}) AS texts{i}")
+        inside = _pointers(path.removeprefix(f"{key}/") for path in paths)
+        outer.append(f"json_extract_string(list{i}, {inside}) AS texts{i}")
         texts |= {path: f"texts{i}[{place}]" for place, path in enumerate(paths, start=1)}
-    return texts, parts, f"SELECT *, {', '.join(outer)} FROM ({relation})" if outer else relation
+    if outer:
+        # Materialized, because an expression that is read twice would be computed twice.
+        relation = f"WITH objects AS MATERIALIZED ({relation}) SELECT *, {', '.join(outer)} FROM objects"
+    return texts, parts, relation
 
 
 def _pointers(paths: Iterable[str]) -> str:
@@ -168,7 +175,8 @@ def _wall_clock(text: str) -> str:
     """SQL of a naive time of a number that counts from 1970 in local time."""
     number = f"TRY_CAST({text} AS DOUBLE)"
     us = f"CAST({number} * CASE WHEN {number} < 1e11 THEN 1000000 ELSE 1000 END AS BIGINT)"
-    return f"CASE WHEN {number} BETWEEN 0 AND 1e14 THEN strftime(make_timestamp({us}), '%Y-%m-%dT%H:%M:%S.%f') ELSE {text} END"
+    wall = f"strftime(make_timestamp({us}), '%Y-%m-%dT%H:%M:%S.%f')"
+    return f"CASE WHEN {number} BETWEEN 0 AND 1e14 THEN {wall} ELSE {text} END"
 
 
 def _column(role: str) -> str:

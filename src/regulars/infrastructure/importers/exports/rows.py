@@ -78,7 +78,11 @@ def _parsed(text: str) -> str:
 def _unwrap(engine: DuckDBEngine, shape: Shape) -> bool:
     """Parse what is an object as text inside of rows; whether there was any."""
     named = [key for key in (*shape.objects, *shape.lists) if "*" not in key]
-    texts = [key for key in named if _holds_text(engine, key)]
+    if not named:
+        return False
+    tests = [f"coalesce(bool_or(json_type(doc, {literal(json_pointer(key))}) = 'VARCHAR'), false)" for key in named]
+    (found,) = engine.fetch(f"SELECT {', '.join(tests)} FROM {DOCS}")
+    texts = [key for key, is_text in zip(named, found, strict=True) if is_text]
     for key in texts:
         pointer = literal(json_pointer(key))
         value = _parsed(f"json_extract_string(doc, {pointer})")
@@ -88,11 +92,6 @@ def _unwrap(engine: DuckDBEngine, shape: Shape) -> bool:
             UPDATE {DOCS} SET doc = CAST(json_merge_patch(doc, {patch}) AS VARCHAR)
             WHERE json_type(doc, {pointer}) = 'VARCHAR'""")
     return bool(texts)
-
-
-def _holds_text(engine: DuckDBEngine, key: str) -> bool:
-    pointer = literal(json_pointer(key))
-    return bool(engine.fetch(f"SELECT 1 FROM {DOCS} WHERE json_type(doc, {pointer}) = 'VARCHAR' LIMIT 1"))
 
 
 def _enriched(file: File, shape: Shape) -> Iterator[tuple[int, str] | Broken]:
