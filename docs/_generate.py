@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
+from _exports import exports_page
 from _worked import MOST_ROWS, WORKED, answer, log_rows, workspace
 
 from regulars import errors
@@ -489,6 +490,7 @@ PAGES = {
     "metrics.md": metrics,
     "settings.md": settings,
     "errors.md": error_page,
+    "import-keys.md": exports_page,
 }
 
 

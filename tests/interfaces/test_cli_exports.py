@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 
 import pytest
 
@@ -87,6 +88,14 @@ def test_what_lies_beside_an_export_is_left_alone(shop, tmp_path):
     done = call("import", tmp_path / "export", "-w", shop, "--json")
     assert done.code == 0, done.err
     assert len(done.json["files"]) == 1
+
+
+def test_an_archive_that_was_not_unpacked_says_so(shop, tmp_path):
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("100/a.json", json.dumps(ga4_event(HISTORY[0])))
+    done = call("import", tmp_path / "export.zip", "-w", shop)
+    assert done.code == 3
+    assert "is a zip archive; unpack it" in done.err
 
 
 def test_rows_that_were_rejected_are_written_out_as_they_came(shop, tmp_path):

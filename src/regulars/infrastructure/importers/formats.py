@@ -20,7 +20,7 @@ _BY_SUFFIX = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
     ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
 }  # fmt: skip
-_GZIP, _PARQUET, _ARROW = b"\x1f\x8b", b"PAR1", b"ARROW1"
+_GZIP, _PARQUET, _ARROW, _ZIP = b"\x1f\x8b", b"PAR1", b"ARROW1", b"PK\x03\x04"
 _BLOCK = 1 << 22
 
 
@@ -94,6 +94,10 @@ def _decide(path: Path, head: bytes, given: str) -> str:
         return "parquet"
     if head.startswith(_ARROW):
         return "arrow"
+    if head.startswith(_ZIP):
+        raise SourceError(
+            f"{path} is a zip archive; unpack it and import the folder", code="bad_source", path=str(path)
+        )
     suffixes = [s.lower() for s in path.suffixes if s.lower() not in (".gz", ".gzip")]
     named = given if given != "auto" else _BY_SUFFIX.get(suffixes[-1] if suffixes else "")
     if named in ("parquet", "arrow") or _is_binary(head):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # A folder's plain .json files are not taken: as a rule they describe the data instead of being data.
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 _PACKED = (".gz", ".gzip")
-_NEVER = (".zip", ".md", ".sql", ".toml", ".py", ".duckdb", ".crc")  # what lies beside data and is none
+_NEVER = (".md", ".sql", ".toml", ".py", ".duckdb", ".crc")  # what lies beside data and is none
 
 
 def find_sources(given: Sequence[str], form: str = "auto") -> tuple[list[Path], list[SourceError]]:

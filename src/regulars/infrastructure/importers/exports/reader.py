@@ -103,7 +103,7 @@ def _stage(engine: DuckDBEngine, shape: Shape, keys: list[str], wishes: Wishes) 
     selected.append(f"{either_object([parts[path] for path in properties], _named(kept, parts))} AS rg_properties")
     about = _named(traits, parts)
     if shape.registered:
-        about["registration_date"] = f"to_json({first(*shape.registered).filled(texts)})"
+        about["registration_date"] = f"to_json({_wall_clock(first(*shape.registered).filled(texts))})"
     selected.append(f"{either_object([parts[path] for path in user], about)} AS rg_user")
     engine.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT {', '.join(selected)} FROM ({lists})")
     engine.execute(f"DROP TABLE {DOCS}")
@@ -172,7 +172,7 @@ def _sql_of(role: str, value: Value, shape: Shape, wishes: Wishes) -> Value:
 
 
 def _wall_clock(text: str) -> str:
-    """SQL of a naive time of a number that counts from 1970 in local time."""
+    """SQL of a time without a zone where a text is a number of seconds or milliseconds since 1970."""
     number = f"TRY_CAST({text} AS DOUBLE)"
     us = f"CAST({number} * CASE WHEN {number} < 1e11 THEN 1000000 ELSE 1000 END AS BIGINT)"
     wall = f"strftime(make_timestamp({us}), '%Y-%m-%dT%H:%M:%S.%f')"
