@@ -247,6 +247,15 @@ def test_params_of_ga4_are_flat_properties(tmp_path):
     assert lines_of(report) == {1: "bad_json"}
 
 
+def test_a_list_whose_steps_are_named_is_the_same_list(tmp_path):
+    row = tools.ga4_event(FIRST)
+    row["event_params"] = {"list": [{"element": member} for member in row["event_params"]]}
+    warehouse = Warehouse()
+    warehouse.load(write_lines(tmp_path / "a.jsonl", [row]))
+    assert properties(warehouse)[0]["amount"] == 2.5
+    assert properties(warehouse)[0].keys() >= {"amount", "ga_session_id"}
+
+
 def test_rows_of_ga4_that_were_restated_count_once(tmp_path):
     """The late export of a day has the same events with other attributes; rows before July 2024 have no batch."""
     for old in (False, True):

@@ -96,3 +96,18 @@ def test_strangers_that_became_users_are_one_person(tmp_path, written):
     for device in strangers & owner.keys():
         assert key["anonymous", device] == key["known", owner[device]]
     assert len({key["anonymous", device] for device in strangers - owner.keys()}) == len(strangers - owner.keys())
+
+
+@pytest.mark.parametrize("written", ["posthog-parquet", "amplitude", "ga4", "segment"])
+def test_who_was_erased_does_not_come_back_with_the_export(tmp_path, written):
+    WRITERS[written][1](tmp_path / "export", HISTORY)
+    ws, _ = load(tmp_path / "export")
+    gone = next(row.user for row in HISTORY if row.user and row.device)
+    kept = ws.sql("SELECT count(*) FROM fact_user_actions").rows[0][0]
+    ws.erase(gone)
+    left = ws.sql("SELECT count(*) FROM fact_user_actions").rows[0][0]
+    again = [ws.load(file) for file in find_sources([str(tmp_path / "export")])[0]]
+    assert sum(report.loaded for report in again) == 0
+    assert sum(report.reasons.get("erased", 0) for report in again) == kept - left > 0
+    assert ws.sql("SELECT count(*) FROM fact_user_actions").rows[0][0] == left
+    assert ws.sql(f"SELECT count(*) FROM dim_identities WHERE external_id = '{gone}'").rows == [(0,)]

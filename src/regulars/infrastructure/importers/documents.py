@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DOCS = "rg_docs"
 _BATCH = 50_000
+_BATCH_CHARACTERS = 32 << 20
 _SHOWN = 20_000
 _LISTED = 50
 _MAX_DOCUMENT = 4 << 20
@@ -123,14 +124,17 @@ def stage(engine: DuckDBEngine, rows: Iterator[tuple[int, str] | Broken]) -> Non
     lines: list[int] = []
     docs: list[str] = []
     broken: list[Broken] = []
+    size = 0
     for row in rows:
         if len(row) == 2:  # noqa: PLR2004 -- a line and its text
             lines.append(row[0])
             docs.append(row[1])
+            size += len(row[1])
         else:
             broken.append(row)
-        if len(docs) + len(broken) >= _BATCH:
+        if len(docs) + len(broken) >= _BATCH or size >= _BATCH_CHARACTERS:
             _flush(engine, lines, docs, broken)
+            size = 0
     _flush(engine, lines, docs, broken)
 
 

@@ -21,7 +21,7 @@ _BY_SUFFIX = {
     ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
 }  # fmt: skip
 _GZIP, _PARQUET, _ARROW, _ZIP = b"\x1f\x8b", b"PAR1", b"ARROW1", b"PK\x03\x04"
-_BLOCK = 1 << 22
+_HEAD, _BLOCK = 1 << 16, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ def _inspect(path: Path, given: str, fingerprint: str | None) -> File:
 
 def _head(path: Path) -> tuple[bool, bytes]:
     with path.open("rb") as stream:
-        head = stream.read(_BLOCK)
+        head = stream.read(_HEAD)
     if head[:2] != _GZIP:
-        return False, head[:65536]
+        return False, head
     with gzip.open(path) as inflated:
-        return True, inflated.read(65536)
+        return True, inflated.read(_HEAD)
 
 
 def _decide(path: Path, head: bytes, given: str) -> str:

@@ -26,11 +26,18 @@ def as_object(doc: str, key: str) -> str:
     What is neither a list nor an object stays as it is, so that the loader can refuse it.
     """
     here = literal(json_pointer(key))
-    members = f"""list_transform(json_transform(json_extract({doc}, {here}), {literal(_MEMBER)}),
-        lambda member: to_json(member.key) || ':' || {_VALUE})"""
-    return f"""CASE json_type({doc}, {here})
-        WHEN 'ARRAY' THEN CAST('{{' || array_to_string({members}, ',') || '}}' AS JSON)
+    # Parquet of some writers names the steps into a list: {"list": [{"element": ...}]}.
+    steps = literal(f'$."{key}".list[*].element')
+    stepwise = f"json_extract({doc}, {steps})"
+    return f"""CASE WHEN json_type({doc}, {here}) = 'ARRAY' THEN {_joined(f"json_extract({doc}, {here})")}
+        WHEN len({stepwise}) > 0 THEN {_joined(f"to_json({stepwise})")}
         ELSE json_extract({doc}, {here}) END"""
+
+
+def _joined(members: str) -> str:
+    texts = f"""list_transform(json_transform({members}, {literal(_MEMBER)}),
+        lambda member: to_json(member.key) || ':' || {_VALUE})"""
+    return f"CAST('{{' || array_to_string({texts}, ',') || '}}' AS JSON)"
 
 
 def either_object(objects: Sequence[str], members: Mapping[str, str]) -> str:
