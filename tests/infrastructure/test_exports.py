@@ -287,6 +287,20 @@ def test_an_object_may_be_written_as_text(tmp_path):
         assert lines_of(warehouse.load(write_lines(tmp_path / "b.jsonl", [broken]))) == {1: "bad_json"}
 
 
+def test_columns_in_capitals_and_whole_numbers_that_became_fractions_are_understood(tmp_path):
+    rows = [tools.posthog_event(FIRST), tools.posthog_event(SECOND)]
+    for number, row in enumerate(rows, start=1):
+        row |= {"properties": json.dumps(row["properties"]), "person_properties": None, "distinct_id": float(number)}
+    frame = pl.DataFrame(rows).rename(str.upper)
+    frame.write_parquet(tmp_path / "a.parquet")
+    frame.write_csv(tmp_path / "b.csv")
+    warehouse = Warehouse()
+    assert warehouse.preview(tmp_path / "b.csv").format == "posthog"
+    assert warehouse.load(tmp_path / "a.parquet").loaded == 2
+    assert warehouse.column("SELECT external_id FROM dim_identities ORDER BY 1") == ["1", "2"]
+    assert properties(warehouse)[0]["amount"] == 2.5
+
+
 def test_snapshots_of_attributes_are_kept_where_they_change(tmp_path):
     rows = []
     for number in range(30):

@@ -15,6 +15,7 @@ from regulars.infrastructure.importers.exports.amplitude import AMPLITUDE
 from regulars.infrastructure.importers.exports.ga4 import GA4
 from regulars.infrastructure.importers.exports.mixpanel import MIXPANEL
 from regulars.infrastructure.importers.exports.posthog import POSTHOG
+from regulars.infrastructure.importers.exports.rows import lower_case
 from regulars.infrastructure.importers.exports.segment import SEGMENT
 from regulars.infrastructure.importers.exports.snowplow import SNOWPLOW
 
@@ -81,7 +82,7 @@ def _is_named(file: File, shape: Shape) -> bool:
 def _look(file: File) -> tuple[frozenset[str], bool]:
     """Keys of the first rows, those of objects inside them as ``outer/inner``; and whether it is enriched TSV."""
     if file.format == "parquet":
-        return frozenset(_parquet_columns(file)), False
+        return frozenset(lower_case(_parquet_columns(file))), False
     if file.format == "arrow":
         return frozenset(), False
     try:
@@ -97,7 +98,7 @@ def _look(file: File) -> tuple[frozenset[str], bool]:
     if enriched and any(_UUID.fullmatch(value) for value in values[6:7]):
         return frozenset(), True
     delimiter = max(",;\t|", key=line.count)
-    return frozenset(name.strip().strip('"') for name in line.split(delimiter)), False
+    return frozenset(lower_case([name.strip().strip('"') for name in line.split(delimiter)])), False
 
 
 def _parquet_columns(file: File) -> list[str]:

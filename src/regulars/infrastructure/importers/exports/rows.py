@@ -22,7 +22,7 @@ from regulars.infrastructure.loading.fields import object_of
 from regulars.infrastructure.loading.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.infrastructure.importers.columns import Field
@@ -54,7 +54,8 @@ def stage_rows(reading: Reading, file: File, shape: Shape, columnar: Callable[[]
 
 
 def _pack(engine: DuckDBEngine, source: Source, shape: Shape) -> None:
-    fields = [_unwrapped(item) if is_object(item.name, shape) else item for item in source.fields]
+    names = lower_case([item.name for item in source.fields])
+    fields = [_as_json(replace(item, name=name), shape) for item, name in zip(source.fields, names, strict=True)]
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {DOCS} AS
         SELECT {source.line} AS line, coalesce({object_of(fields)}, '{{}}') AS doc FROM {source.relation}""")
@@ -65,8 +66,23 @@ def is_object(name: str, shape: Shape) -> bool:
     return name in shape.lists or any(fnmatchcase(name, pattern) for pattern in shape.objects)
 
 
-def _unwrapped(item: Field) -> Field:
-    return replace(item, type="OBJECT", sql=_parsed(item.sql)) if item.type == "VARCHAR" else item
+def lower_case(names: Sequence[str]) -> list[str]:
+    """Column names as the tool writes them; a warehouse that knows capitals only has made them capitals.
+
+    >>> lower_case(["UUID", "$INSERT_ID"]), lower_case(["userId", "ID"])
+    (['uuid', '$insert_id'], ['userId', 'ID'])
+    """
+    return [name.lower() for name in names] if all(name == name.upper() for name in names) else list(names)
+
+
+def _as_json(item: Field, shape: Shape) -> Field:
+    if item.type == "VARCHAR" and is_object(item.name, shape):
+        return replace(item, type="OBJECT", sql=_parsed(item.sql))
+    if item.type in ("DOUBLE", "FLOAT"):  # of whole numbers with gaps, some libraries make fractions
+        whole = f"{item.sql} = trunc({item.sql}) AND abs({item.sql}) < 1e15"
+        number = f"CASE WHEN {whole} THEN to_json(CAST({item.sql} AS BIGINT)) ELSE to_json({item.sql}) END"
+        return replace(item, type="OBJECT", sql=f"CASE WHEN isfinite({item.sql}) THEN {number} END")
+    return item
 
 
 def _parsed(text: str) -> str:
