@@ -28,13 +28,18 @@ if TYPE_CHECKING:
     Measured = list[dict[str, Any]]
 
 _HERE: Final = Path(__file__).parent
-_WORKLOADS: Final = ("W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9")
+_WORKLOADS: Final = ("W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9", "W11")
 _QUERIES: Final = ("W1", "W2", "W3")
 _RETURNS: Final = ("W8", "W9")
+_STREAM: Final = "W11"
 
 
 def measure(size: Size, log: Path, wanted: Sequence[str], runs: int) -> Iterator[Measured]:
     """The wanted measurements of a size, piece by piece; what is built for them is gone afterwards."""
+    if _STREAM in wanted:  # the only one without a workspace
+        yield run_task("stream", size=size.name, log=str(log), runs=runs)
+    if set(wanted) == {_STREAM}:
+        return
     with tempfile.TemporaryDirectory(prefix="run-", dir=log.parent) as scratch:
         folder = Path(scratch)
         workspace, peers = folder / "workspace", folder / "peers"

@@ -47,6 +47,13 @@ def _returns(size: str, log: str, folder: str, wanted: list[str], runs: int) -> 
     return [one.as_json() for one in measure_returns(ALL_SIZES[size], Path(log), Path(folder), wanted, runs)]
 
 
+def _stream(size: str, log: str, runs: int) -> list[dict[str, Any]]:
+    from benchmarks.dataset import ALL_SIZES  # noqa: PLC0415 -- same
+    from benchmarks.stream import measure_stream  # noqa: PLC0415 -- same
+
+    return [one.as_json() for one in measure_stream(ALL_SIZES[size], Path(log), runs)]
+
+
 def _overview(workspace: str) -> list[dict[str, Any]]:
     from benchmarks.overview import measure_overview  # noqa: PLC0415 -- same
 
@@ -75,6 +82,7 @@ _TASKS: Final[dict[str, Callable[..., Any]]] = {
     "copy": lambda log, to: copy_log(Path(log), Path(to)),
     "queries": _queries,
     "returns": _returns,
+    "stream": _stream,
     "overview": _overview,
     "new_days": _new_days,
     "load_day": lambda log, workspace: load_day(Path(log), Path(workspace)),

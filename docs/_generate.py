@@ -6,16 +6,19 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
 from _exports import exports_page
+from _meanings import EXAMPLE, MEANINGS
 from _worked import MOST_ROWS, WORKED, answer, log_rows, workspace
 
 from regulars import errors
 from regulars.domain.conventions import CONVENTIONS
 from regulars.domain.metrics import ALIASES, METRICS
+from regulars.domain.quality.catalogue import FAMILIES
 from regulars.domain.query import MAX_WINDOW
 from regulars.domain.schema import TABLES, Table
 from regulars.domain.views import VIEWS
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from regulars.domain.conventions import Convention
     from regulars.domain.metrics.options import Option
     from regulars.domain.metrics.record import Metric
+    from regulars.domain.quality.record import Check
     from regulars.domain.result import Result
 
 HERE = Path(__file__).parent
@@ -47,14 +51,77 @@ SETTINGS_HEAD = (
     "`regulars.toml` in the folder of a workspace. Every key is optional, an unknown one is an error that names "
     "the nearest. A changed definition is followed at once: until the next `regulars refresh`, answers come from "
     "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action, activity, "
-    "cohort or segment that a section is about. A cohort or segment has one rule: a group (`all`, `any`, `not`) or one "
-    "condition, with further rules inside a group; [](definitions.md) says how they are judged."
+    "cohort, segment, check or property that a section is about. A cohort or segment has one rule: a group (`all`, "
+    "`any`, `not`) or one condition, with further rules inside a group; [](definitions.md) says how they are judged."
 )
 CONVENTIONS_HEAD = (
     "Tools mean different things by the same word. `convention` in a question (`--convention` on the command line) "
     "chooses what a tool documents, wherever the question leaves it open; what a question says itself wins. The result "
     "lists what was chosen and what is not followed. From each tool's public documentation and code, November 2026."
 )
+QUALITY_HEAD = """\
+A number is as good as the rows it is made of. `regulars check` looks at them: rows that were refused or repeated,
+people, times, values, unusual days, sessions, and whether everything stored adds up.
+
+```console
+$ regulars check -w shop
+$ regulars check data/raw --fail-on warning
+```
+
+```python
+report = ws.check()
+report.ok()  # no check of severity error failed
+report["late_events"].count
+```
+
+What failed comes first, with the count, a few rows and the next step. The exit code is 1 when a check of severity
+`error` failed (`--fail-on` moves the bar), so that it can stand as a gate in any pipeline. A check that cannot judge
+is *skipped* and says why: too little history, no such column, stored rows older than the settings. A check of your own
+that cannot be run has failed.
+
+- **In the workspace**, counts are kept in the table `check_results`, run by run, for anybody who wants to see how they
+  developed. Samples name people, so they are shown and never stored.
+- **After every import** the cheap checks, marked below, look at what the import brought, in one statement: some ten
+  milliseconds of processor time, 1 % of an import of a hundred thousand events, 4 % of one that adds a single event.
+  `check = false` under `[import]` switches them off, `after_import` of a check adds or removes one.
+- **In files**: with a path, a file or a folder that `regulars generate` or `regulars prepare` wrote, or any events and
+  users, everything is loaded into memory, checked, and forgotten; `-w` gives the settings. A table `user_daily` is
+  compared with the events beside it.
+- **Before a report**: `ws.check(occasion="report")` runs the same and keeps the results as those of a report.
+
+## Settings
+
+Every check can be changed in `regulars.toml`: `severity`, `threshold`, `limit` (see below), `since` (older events, days
+and imports are known and not looked at again), or `enabled = false`. `[ranges.NAME]` declares what values a property
+of events may have, for the check `out_of_range`.
+
+A check of your own is a SELECT of bad rows, which may read what `regulars sql` may, or a number of events that is
+expected on every complete day:
+
+```toml
+[checks.late_events]
+threshold = 0.05                # 5 % are fine here
+limit = 48                      # hours
+
+[checks.orders_without_amount]
+description = "Orders must have an amount"
+fix = "ask the shop team"
+sql = '''
+SELECT event_id, day FROM fact_user_actions JOIN dim_actions USING (action_key)
+WHERE action_type = 'purchase' AND json_extract_string(action_metadata, '$.amount') IS NULL
+'''
+
+[checks.web_orders_arrive]
+events = ["purchase"]
+where = [{ property = "event.source", op = "=", value = "web" }]
+at_least_per_day = 1
+severity = "warning"
+
+[ranges.rating]
+at_least = 1
+at_most = 5
+```
+"""
 ERRORS_HEAD = (
     "Every error is a `RegularsError` and also what Python calls it. The message says what is wrong, which value, "
     "what is allowed and what to do; `code` is stable and meant for programs, `fields` holds the values in the "
@@ -146,6 +213,11 @@ EXAMPLES = {
         'ws.time_to_convert("login -> quiz_attempt", within="1 day", bins=[60, 3600])',
         "time_to_convert -o 'steps=login -> quiz_attempt' -o 'within=1 day' -o bins=60,3600",
     ),
+    "nps": ('ws.nps(grain="month", by="plan")', "nps --grain month --by plan"),
+    "experiment": (
+        'ws.experiment("checkout", event="purchase", variants="CONTROL=1, VARIANT_A=1")',
+        "experiment -o experiment=checkout -o event=purchase -o measure=count",
+    ),
     "conversion_rate": ('ws.conversion_rate(window=28, by="plan")', "conversion_rate --window 28 --by plan"),
 }
 
@@ -224,131 +296,6 @@ def _word(value: object) -> str:
 
 # --- settings.md ------------------------------------------------------------------------------------------
 
-MEANINGS = {
-    "timezone": "IANA name of the zone in which days begin and end",
-    "week_start": "First day of a week",
-    "holidays": "Country whose public holidays the calendar knows",
-    "sessions.gap_minutes": "A longer pause begins a new session; exactly this long continues it",
-    "sessions.source": "Cut by pauses (`derived`), or by the client's session ids (`client`)",
-    "sessions.passive_extends": "Whether passive actions belong to sessions too",
-    "sessions.split_at_midnight": "Whether a session ends at local midnight",
-    "core_features": "Features that the activity `core_feature` counts",
-    "actions.NAME.category": "Group of the action",
-    "actions.NAME.weight": "Weight in weighted sums",
-    "actions.NAME.core": "Whether the action is activity by default",
-    "actions.NAME.conversion": "Whether it counts as a conversion",
-    "activity.NAME.events": "Action types that qualify; left out: every action",
-    "activity.NAME.where": "Conditions on event properties that must all hold",
-    "activity.NAME.min_events": "Qualifying events that make a person active on a day",
-    "activity.NAME.max_events": "More than this on a day, and the person is not active",
-    **{
-        f"{section}.NAME.{key}": meaning
-        for section in ("cohorts", "segments")
-        for key, meaning in {
-            "all": "Rules that must all hold",
-            "any": "Rules of which one must hold",
-            "not": "A rule that must not hold",
-            "property": "A user attribute (`plan`, `user.plan`, `tenure_band`, `cohort.NAME` of a frozen cohort)",
-            "op": "How it compares, as in a filter",
-            "value": "What it is compared with",
-            "did": 'What was done: an activity, an event type, `"purchase where event.amount > 100"`, or a table of '
-            "`events` and `where`",
-            "measure": "What is counted of it: `times`, `days` on which it was done, `days_since` it was done last; or "
-            "`tenure`, the days since registration or, without one, the first action. Left out: `times`",
-            "at_least": "The least number; 1 where no number is given",
-            "at_most": "The greatest number",
-            "exactly": "The only number",
-            "last_days": "Count in this many days, the day itself included: 1 to 366; left out: ever",
-            "tier": "Engagement tiers by active days of 30, `dormant` and `not_yet_seen` among them",
-            "cohort": "Another cohort by name",
-            "segment": "A segment by name",
-            "description": "What it is meant to be",
-        }.items()
-    },
-    "segment_order": "Names of the segments in the order in which they are tried; left out: one's own as they are "
-    "declared, then `new_user`, `churned`, `dormant`, `at_risk`, `power_user`, `active_user`",
-    "population.test_users": "User ids that are test accounts, whatever their flags say",
-    "population.bots": "User ids that are bots",
-    "population.production_users": "User ids that are production users",
-    "rollups.dimensions": "Stored user attributes by which every activity is added up in advance",
-    "rollups.pairs": "Pairs of them by which it is added up too, for a breakdown by one filtered by the other",
-    "rollups.event_dimensions": "Event properties by which it is added up too: `feature`, `action`, `platform`, "
-    "`event.country`, ...; one of your own as `event.NAME`",
-    "import.string_bytes": "Longest text in an event",
-    "import.name_characters": "Longest name of an event or property",
-    "import.store_ip": "Whether addresses of clients are kept",
-    "engine.name": "Engine that answers questions; [](engines.md) says which there are",
-    "engine.options": "Options of that engine, handed to it as they are",
-    "engine.memory_limit": "Memory of the database; beyond it, it spills to disk",
-    "engine.threads": "Threads of the database; left out: one per core",
-    "journal.memory_mib": "MiB of tracked events that may wait to be written; more are refused as `journal_full`",
-    "journal.disk_floor_mib": "MiB that stay free on the disk; below, tracked events are refused as `disk_full`",
-    "journal.keep_days": "Days for which the journal keeps what the database has already",
-}
-EXAMPLE = """timezone = "Europe/Berlin"
-week_start = "monday"
-core_features = ["editor", "search"]
-
-[actions.lesson_done]
-category = "participation"
-weight = 3.0
-
-[actions.heartbeat]
-core = false                    # sent by the app itself, says nothing about people
-
-[activity.search]
-events = ["search"]
-min_events = 2                  # active on days with at least two searches
-
-[activity.big_purchase]
-events = ["purchase"]
-where = [{ property = "event.amount", op = ">=", value = 100 }]
-
-[cohorts.big_spenders]
-description = "At least three large purchases in 30 days, and not on trial"
-all = [
-    { did = "purchase where event.amount >= 50", at_least = 3, last_days = 30 },
-    { not = { property = "user.plan", value = "trial" } },
-]
-
-[cohorts.regular_searchers]
-did = "search"
-measure = "days"                # on at least 5 of the last 14 days
-at_least = 5
-last_days = 14
-
-[cohorts.one_time_buyers]
-all = [
-    { did = "purchase", exactly = 1 },
-    { did = "purchase", measure = "days_since", at_least = 91 },
-]
-
-[segments.vip]
-cohort = "big_spenders"         # tried before the shipped segments
-
-[segments.at_risk]              # in the place of the shipped rule
-measure = "days_since"
-at_least = 15
-
-[population]
-test_users = ["qa-robot"]
-bots = ["crawler"]
-
-[sessions]
-gap_minutes = 20
-
-[rollups]
-dimensions = ["country", "plan"]
-pairs = [["country", "plan"]]
-event_dimensions = ["feature", "event.level"]
-
-[import]
-string_bytes = 10000
-
-[engine]
-memory_limit = "2GB"
-"""
-
 
 def settings() -> str:
     """Every key of regulars.toml."""
@@ -389,7 +336,7 @@ def _fields(record: type[msgspec.Struct]) -> Iterator[tuple[str, str, str]]:
 
 def _type(kind: Any) -> str:
     inner = get_args(kind)
-    words = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): ""}
+    words = {str: "text", date: "date", int: "whole number", float: "number", bool: "true or false", type(None): ""}
     if kind in words:
         return words[kind]
     if inner and all(isinstance(each, str) for each in inner):
@@ -461,6 +408,34 @@ def _chosen(found: Convention) -> str:
     return ", ".join([*chosen, *([f"a window of {found.window} days"] if found.window else [])]) or "the same as ours"
 
 
+# --- data-quality.md --------------------------------------------------------------------------------------
+
+
+def quality() -> str:
+    """Every check: what it looks for, when it fails, what to do."""
+    parts = ["# Data quality", QUALITY_HEAD.rstrip(), "## The checks"]
+    for family, checks in FAMILIES.items():
+        parts.append(f"### {family}")
+        parts += [_check(check) for check in checks]
+    return "\n\n".join(parts)
+
+
+def _check(check: Check) -> str:
+    above = f"{100 * check.threshold:g} % of the whole" if check.judge == "share" else f"{check.threshold:g}"
+    facts = [f"Fails with more than {above}" if check.threshold else "Fails with any"]
+    if check.limit is not None:
+        facts.append(f"`limit` {check.limit:g}: {check.limit_words}")
+    if check.property is not None:
+        facts.append(f"`property` {check.property}")
+    if check.is_cheap:
+        facts.append("runs after every import")
+    fix = check.fix[0].upper() + check.fix[1:]
+    return (
+        f"`{check.name}` ({check.severity}): **{check.title}.** {check.words}\n"
+        f": {'; '.join(facts)}.\n: *What to do:* {fix}."
+    )
+
+
 # --- regulars.schema.json ---------------------------------------------------------------------------------
 
 
@@ -486,6 +461,7 @@ def _record_of(section: list[str], records: dict[str, Any]) -> dict[str, Any]:
 
 PAGES = {
     "conventions.md": convention_page,
+    "data-quality.md": quality,
     "star-schema.md": star_schema,
     "metrics.md": metrics,
     "settings.md": settings,

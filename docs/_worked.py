@@ -16,19 +16,33 @@ if TYPE_CHECKING:
 
 PEOPLE = {
     "ada": {
-        2: "09:00 sign_up, 09:05 search, 09:20 like",
+        2: "09:00 sign_up, 09:01 experiment_viewed A, 09:05 search, 09:20 like",
         3: "18:00 search, 18:10 purchase 20",
         5: "08:00 search",
-        9: "09:00 search, 12:00 like",
+        9: "09:00 search, 12:00 like, 12:01 nps_response 9",
         10: "09:30 like",
     },
-    "bob": {2: "10:00 sign_up, 10:30 search", 4: "10:00 search", 11: "20:00 search, 20:05 like"},
-    "cy": {3: "12:00 sign_up, 12:01 like", 9: "12:00 search, 12:30 purchase 50", 15: "07:00 like"},
-    "dee": {9: "23:50 sign_up", 10: "00:05 search, 00:20 like, 22:00 purchase 10", 12: "21:00 search"},
-    "eve": {4: "16:00 sign_up"},
+    "bob": {
+        2: "10:00 sign_up, 10:01 experiment_viewed B, 10:30 search",
+        4: "10:00 search",
+        11: "20:00 search, 20:05 like, 20:06 nps_response 6",
+    },
+    "cy": {
+        3: "12:00 sign_up, 12:01 like, 12:02 experiment_viewed A",
+        9: "12:00 search, 12:30 purchase 50",
+        15: "07:00 like, 07:01 nps_response 10",
+    },
+    "dee": {
+        9: "23:50 sign_up, 23:51 experiment_viewed B",
+        10: "00:05 search, 00:20 like, 22:00 purchase 10",
+        12: "21:00 search, 21:01 nps_response 8",
+    },
+    "eve": {4: "16:00 sign_up, 16:01 experiment_viewed B"},
 }
 PLANS = {"ada": "paid", "bob": "free", "cy": "paid", "dee": "free", "eve": "free"}
 MOST_ROWS = 8
+# What stands behind an action is a number of money, unless it is one of these.
+SAID = {"nps_response": "score", "experiment_viewed": "variant"}
 FORTNIGHT = {"start": "2026-03-02", "end": "2026-03-15"}
 # The question about each metric, then the row and the column of the cell that is looked at.
 WORKED: dict[str, tuple[dict[str, Any], int, str | None]] = {
@@ -63,6 +77,8 @@ WORKED: dict[str, tuple[dict[str, Any], int, str | None]] = {
     "churn_risk": ({"show": "people", "top": 5}, 0, None),
     "onboarding": ({"milestones": "search -> purchase", "days": 3, **FORTNIGHT}, 1, "users"),
     "revenue": ({"events": "purchase", "grain": "week", **FORTNIGHT}, 1, "paying_users"),
+    "nps": ({"grain": "week", **FORTNIGHT}, 1, "promoters"),
+    "experiment": ({"experiment": "checkout", "event": "purchase", "within": "7 days", **FORTNIGHT}, 0, "converted"),
     "cohort_size": ({"by": "segment", "start": "2026-03-15", "end": "2026-03-15"}, 0, None),
 }
 
@@ -86,12 +102,13 @@ def _events() -> Iterator[dict[str, Any]]:
     for name, days in PEOPLE.items():
         for day, done in days.items():
             for one in done.split(", "):
-                at, action, *amount = one.split()
+                at, action, *said = one.split()
                 yield {
                     "user_id": name,
                     "event_type": action,
                     "timestamp": f"{_day(day)}T{at}:00Z",
-                    **({"amount": float(amount[0])} if amount else {}),
+                    **({SAID.get(action, "amount"): said[0] if action in SAID else float(said[0])} if said else {}),
+                    **({"experiment": "checkout"} if action == "experiment_viewed" else {}),
                     **({"feature": "finder"} if action == "search" else {}),
                 }
 

@@ -62,7 +62,7 @@ def test_every_workload_is_measured_on_equal_rows(run):
         "W4", "W4.aggregates", "W4.others", "W5", "W5.memory", "W6", "W6.late", "W6.history", "W6.load",
         *(f"W8.{work}.{peer}" for work in ("retention", "lifecycle", "funnel", "sessions")
           for peer in ("duckdb", "clickhouse")),
-        "W9",
+        "W9", "W11", "W11.add", "W11.first",
     ]  # fmt: skip
     assert found["W1"]["rows_compared"] == found["W2"]["rows_compared"] == 4 * run[1]["days"]
     assert found["W3.duckdb"]["rows_compared"] > run[1]["days"]
@@ -70,6 +70,8 @@ def test_every_workload_is_measured_on_equal_rows(run):
     assert found["W5"]["rows_compared"] == run[1]["events"]
     assert found["W8.lifecycle.duckdb"]["rows_compared"] == run[1]["days"]
     assert found["W9"]["rows_compared"] > run[1]["days"]
+    assert found["W11"]["rows_compared"] == 20
+    assert found["W11.add"]["rows_compared"] == run[1]["days"]
     assert found["W6"]["rows_compared"] == found["W6.late"]["rows_compared"] > 0
 
 
@@ -102,7 +104,7 @@ def test_the_file_of_a_size_is_as_documented(run):
     """Keys, units and samples; nothing says whose machine it was."""
     _, result = run
     assert result.keys() == FILE_KEYS
-    assert [one["workloads"] for one in result["runs"]] == [["W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9"]]
+    assert [one["workloads"] for one in result["runs"]] == [["W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9", "W11"]]
     assert result["runs"][0].keys() == RUN_KEYS
     assert result["runs"][0]["machine"].keys() == MACHINE_KEYS
     assert str(ROOT) not in json.dumps(result)

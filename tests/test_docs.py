@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib.util
 import json
 import re
@@ -15,6 +16,7 @@ import pytest
 
 import regulars
 from regulars.domain.metrics import METRICS
+from regulars.domain.quality.catalogue import CHECKS
 from regulars.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def test_the_example_of_settings_can_be_read() -> None:
     plain = Settings()
     same = [
         name
-        for name in ("population", "rollups", "imports", "engine", "actions", "activity")
+        for name in ("population", "rollups", "imports", "engine", "actions", "activity", "checks", "ranges")
         if getattr(settings, name) == getattr(plain, name)
     ]
     assert same == []
@@ -96,15 +98,52 @@ def test_the_example_of_settings_can_be_read() -> None:
         assert ws.active_users(activity="big_purchase").rows[-1]["active_users"] == 1
 
 
+def test_the_settings_on_the_page_of_checks_do_what_it_says() -> None:
+    """An order without an amount fails the one check, a day without web orders the other."""
+    settings = Settings.from_toml(*blocks("data-quality.md", "toml"))
+    order = {"user_id": "a", "event_type": "purchase", "source": "web"}
+    with regulars.open(settings=settings) as ws:
+        ws.load([
+            {**order, "timestamp": "2026-03-02T08:15:00Z", "amount": 120, "rating": 6},
+            {**order, "timestamp": "2026-03-04T08:15:00Z"},
+        ])  # fmt: skip
+        names: dict[str, Any] = {"ws": ws}
+        exec(*blocks("data-quality.md", "python"), names)  # noqa: S102 -- our own page
+        report = names["report"]
+        found = {result.check: result.count for result in report.failed if result.severity != "info"}
+        assert found == {"out_of_range": 1, "orders_without_amount": 1, "web_orders_arrive": 1}
+
+
+def test_every_check_is_on_its_page() -> None:
+    """With its severity, its words, and what to do."""
+    page = (DOCS / "data-quality.md").read_text(encoding="utf-8")
+    for check in CHECKS.values():
+        assert f"`{check.name}` ({check.severity}): **{check.title}.** {check.words}" in page
+        assert check.fix[1:] in page
+
+
 def test_the_python_examples_of_metrics_run() -> None:
     """On the log of the page, or where somebody uses a feature, pays, and comes again twice in another month."""
     event = {"user_id": "a", "event_type": "like", "timestamp": "2026-03-02T08:15:00Z", "feature": "editor"}
     paid = {**event, "event_type": "payment_success", "amount": 10}
     with regulars.open() as ws, GENERATE.workspace() as small:
         ws.load([event, paid, *({**event, "timestamp": f"2026-04-0{day}T08:15:00Z"} for day in (3, 5))])
+        ws.record_nps_response("a", 9, timestamp="2026-04-05T09:00:00Z")
         for example in blocks("metrics.md", "python"):
             answers = [eval(example, {"ws": each}).rows for each in (ws, small)]  # noqa: S307 -- our own page
             assert any(answers), example
+
+
+@pytest.mark.parametrize("page", ["nps.md", "running-experiments.md"])
+def test_the_examples_of_a_page_print_what_it_says(page: str) -> None:
+    """Block by block, as somebody who follows the page would run them."""
+    names: dict[str, Any] = {}
+    runner = doctest.DocTestRunner()
+    for number, block in enumerate(blocks(page, "pycon")):
+        test = doctest.DocTestParser().get_doctest(block, names, f"{page}:{number}", page, 0)
+        assert runner.run(test, clear_globs=False).failed == 0
+        names = test.globs
+    assert runner.tries > 0
 
 
 def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,3 +161,11 @@ def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert shown["2026-03-06", "DE"] == 2
             assert shown["2026-03-06", "FR"] == 1
         names["ws"].close()
+
+
+def test_the_embedding_page_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each printed line stands below its call as a comment."""
+    for example in blocks("embedding.md", "python"):
+        exec(example, {})  # noqa: S102 -- our own page
+        printed = [line.removeprefix("# ") for line in example.splitlines() if line.startswith("# ")]
+        assert capsys.readouterr().out.splitlines() == printed

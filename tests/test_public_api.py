@@ -78,7 +78,13 @@ def _is_from(each: object, module: ModuleType) -> bool:
 
 
 # Options without a default that means something, and values of those that are neither choices nor whole numbers.
-NEEDED = {"steps": "sign_up -> add_to_cart -> purchase"}
+NEEDED = {"steps": "sign_up -> add_to_cart -> purchase", "experiment": "checkout"}
+# What an option, or one of its values, cannot be without.
+TOGETHER: dict[tuple[object, ...], dict[str, object]] = {
+    ("experiment", "measure", "sum"): {"property": "amount"},
+    ("experiment", "measure", "ratio"): {"per_event": "core"},
+    ("experiment", "winsorize"): {"measure": "count"},
+}
 OTHERS: dict[str, tuple[object, ...]] = {
     "cohort": ("buyers", "cohort.buyers"),
     "steps": (["sign_up", {"events": ["purchase"], "times": 2}],),
@@ -88,6 +94,9 @@ OTHERS: dict[str, tuple[object, ...]] = {
     "from_step": (1, 2),
     "to_step": (2, 3),
     "bins": ("60,3600", [0, 60]),
+    "experiment": ("checkout",),
+    "variants": ("A=1, B=2", ["A", "B"], {"A": 0.5, "B": 0.5}),
+    "since": ("2026-01-01T00:00:00Z",),
     "event": ("purchase", {"events": ["purchase"]}),
 }
 
@@ -113,7 +122,9 @@ def test_a_metric_has_a_method_with_its_options(name: str) -> None:
             plain = (option.smallest, 7) if option.largest else (option.default,)
             other = plain if option.name == "steps" and option.largest else OTHERS.get(option.name, plain)
             for choice in option.choices or other:
-                assert getattr(ws, name)(**{**needed, option.name: choice}).rows == []
+                place = (name, option.name)
+                also = TOGETHER.get((*place, str(choice))) or TOGETHER.get(place, {})
+                assert getattr(ws, name)(**{**needed, **also, option.name: choice}).rows == []
 
 
 def test_every_metric_is_described_to_the_end() -> None:

@@ -8,6 +8,7 @@
     ├── SettingsError (ValueError)      regulars.toml is wrong
     ├── EventError (ValueError)         one event or record is wrong
     ├── SourceError (ValueError)        a file or table to import is wrong
+    ├── SessionLimitError (RuntimeError)    a stream has more open than it may hold
     ├── WorkspaceError (RuntimeError)   no workspace, or one that cannot be used
     │   └── WorkspaceLockedError        another process holds it
     ├── JournalError (RuntimeError)     an event could not be kept, or read back
@@ -81,6 +82,12 @@ class SourceError(RegularsError, ValueError):
     """A file, frame or list cannot be read as events or users."""
 
     default_code = "bad_source"
+
+
+class SessionLimitError(RegularsError, RuntimeError):
+    """A stream of events would hold more sessions, or a longer one, than its bound allows; nothing was changed."""
+
+    default_code = "session_limit"
 
 
 class WorkspaceError(RegularsError, RuntimeError):

@@ -15,13 +15,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from regulars.domain.actions import Action, describe
+from regulars.domain.actions import MARKERS, Action, describe
 from regulars.domain.cohorts import Cohort
 from regulars.domain.dimensions import Dimensions, dimensions
+from regulars.domain.quality.declared import CheckSettings, ValueRange, check_declared, check_range_names
 from regulars.domain.query import EventCondition, Filter
+from regulars.domain.rules import SESSION_GAP_MINUTES
 from regulars.domain.schema import DERIVED_COLUMNS
 from regulars.domain.segments import CohortRules, check_rules, ordered_segments
-from regulars.errors import SettingsError, UnknownNameError, did_you_mean
+from regulars.errors import QueryError, SettingsError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +62,7 @@ class PopulationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class SessionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a new session begins. A gap of exactly ``gap_minutes`` continues the session."""
 
-    gap_minutes: int = 30
+    gap_minutes: int = SESSION_GAP_MINUTES
     source: Literal["derived", "client"] = "derived"
     passive_extends: bool = False
     split_at_midnight: bool = False
@@ -100,11 +102,12 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of one event."""
+    """Limits of one event, and whether what an import brought is checked."""
 
     string_bytes: int = 65_536
     name_characters: int = 200
     store_ip: bool = False
+    check: bool = True
 
 
 class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,6 +149,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     imports: ImportSettings = ImportSettings()
     engine: EngineSettings = EngineSettings()
     journal: JournalSettings = JournalSettings()
+    checks: dict[str, CheckSettings] = {}
+    ranges: dict[str, ValueRange] = {}
 
     def __post_init__(self) -> None:
         """Refuse values that no later step could use."""
@@ -153,6 +158,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
         for name, activity in self.activity.items():
             _check_activity(name, activity)
         check_rules(self.rules)
+        check_range_names(self.ranges)
+        if self.checks:
+            _check_checks(self.checks)
 
     @classmethod
     def from_toml(cls, text: str, source: str = "regulars.toml") -> Settings:
@@ -215,7 +223,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
         return {
             "schema": _hash(DERIVED_COLUMNS),
             "timezone": self.timezone,
-            "actions": _hash(self.actions),
+            "actions": _hash((self.actions, MARKERS)),
             "population": _hash(self.population),
             "sessions": _hash(self.sessions),
             "dimensions": json.dumps(slices.of_people),
@@ -256,6 +264,20 @@ def _check_activity(name: str, activity: Activity) -> None:
         raise SettingsError(f"activity {name!r}: max_events is below min_events")
 
 
+def _check_checks(checks: dict[str, CheckSettings]) -> None:
+    # The catalogue brings all that makes SQL along, and few workspaces declare checks.
+    from regulars.domain.quality.catalogue import CHECKS  # noqa: PLC0415
+    from regulars.domain.readonly import check_select  # noqa: PLC0415
+
+    for name, declared in checks.items():
+        check_declared(name, declared, CHECKS)
+        if declared.sql is not None:
+            try:
+                check_select(declared.sql)
+            except QueryError as exc:
+                raise SettingsError(f"checks.{name}: {exc.message}", code="bad_check", name=name) from exc
+
+
 def _explain(exc: Exception) -> str:
     text = str(exc)
     unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?", text)
@@ -270,7 +292,8 @@ def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
         "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings,
         "import": ImportSettings, "engine": EngineSettings, "journal": JournalSettings, "activity": Activity,
-        "actions": ActionSettings, "cohorts": Cohort, "segments": Cohort,
+        "actions": ActionSettings, "cohorts": Cohort, "segments": Cohort, "checks": CheckSettings,
+        "ranges": ValueRange,
     }  # fmt: skip
     inner: dict[str, Any] = {"did": EventCondition, "where": Filter}
     kind = inner.get(place.rpartition(".")[2].partition("[")[0], kinds.get(place.partition("[")[0].partition(".")[0]))

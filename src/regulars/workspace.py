@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
 from regulars.application.erase import erase, finish, unfinished
+from regulars.application.experiments import Experiments
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
 from regulars.application.mirror import mirror
+from regulars.application.quality import keep, run_checks
 from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
-from regulars.errors import QueryError, UnknownNameError, UnsupportedError
+from regulars.domain.surveys import response_event
+from regulars.errors import EventError, QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.engines.mirrored import MirroredEngine
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.questions import Questions, day_of
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import ServingEngine, Table
     from regulars.domain.definitions import Pending
+    from regulars.domain.quality.report import Occasion, QualityReport
     from regulars.domain.query import Population, Query
     from regulars.domain.report import Erasure, ImportPreview, ImportReport
     from regulars.domain.result import Result
@@ -114,7 +118,8 @@ class Workspace(Tracking, Questions):
             SourceError: The source as a whole cannot be read; nothing was loaded.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> ws.load([{"user_id": 7, "event_type": "like", "timestamp": "2026-01-05T09:00:00+01:00"}]).loaded
             1
         """
@@ -164,7 +169,8 @@ class Workspace(Tracking, Questions):
         """Any metric of the catalogue by name; the keywords are those of :meth:`question`.
 
         Example:
-            >>> open().metric("stickiness", window=28, grain="week").rows
+            >>> import regulars
+            >>> regulars.open().metric("stickiness", window=28, grain="week").rows
             []
         """
         return self.query(self.question(name, **keywords))
@@ -174,6 +180,33 @@ class Workspace(Tracking, Questions):
         from regulars.domain.readonly import check_select  # noqa: PLC0415 -- only this call needs it
 
         return self.engine.query(check_select(statement))
+
+    def check(
+        self, only: str | Sequence[str] = (), *, occasion: Occasion = "check", store: bool = True
+    ) -> QualityReport:
+        """Check the data: rows, people, times, values, volume, sessions, and that stored rows add up.
+
+        Args:
+            only: Names of checks; all that settings leave on by default.
+            occasion: What the results are stored as: ``check``, or ``report`` before one is made.
+            store: Keep the counts in the table ``check_results``; a read-only workspace keeps nothing.
+
+        Returns:
+            One result per check: status, severity, count, sample rows, and what to do.
+
+        Raises:
+            UnknownNameError: ``unknown_check``.
+
+        Example:
+            >>> from regulars import open
+            >>> ws = open()
+            >>> _ = ws.load([{"user_id": "a", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z", "amount": -1}])
+            >>> ws.check().failed[0].check
+            'out_of_range'
+        """
+        names = (only,) if isinstance(only, str) else only
+        report = run_checks(self.engine, self.settings, self.now(), only=names, occasion=occasion)
+        return keep(self.engine, report) if store and not self.read_only else report
 
     def link(self, anonymous_id: str, user_id: str) -> None:
         """Say that an anonymous id is a known user: everything it did, and will do, becomes theirs.
@@ -185,11 +218,62 @@ class Workspace(Tracking, Questions):
         self._refuse_read_only("correct anything")
         link(self.engine, self.settings, anonymous_id, user_id, self.now())
 
+    def record_nps_response(
+        self,
+        user_id: str | int,
+        score: int,
+        *,
+        comment: str | None = None,
+        survey: str | None = None,
+        timestamp: datetime | str | None = None,
+    ) -> None:
+        """Record how likely somebody says they are to recommend the product: an event ``nps_response``.
+
+        Args:
+            user_id: Who answered.
+            score: A whole number from 0 to 10.
+            comment: What they wrote.
+            survey: Which survey it was, where there are several.
+            timestamp: When, with a time zone; now by default.
+
+        Raises:
+            QueryError: ``bad_score``.
+            EventError: The event cannot be stored: no id, or no time; the code says which.
+            SourceError: ``naive_time``: the time names no zone.
+
+        Example:
+            >>> import regulars
+            >>> ws = regulars.open()
+            >>> ws.record_nps_response("ada", 9, comment="quick", timestamp="2026-01-05T09:00:00Z")
+            >>> ws.nps(start="2026-01-05").rows[0]["nps"]
+            100.0
+        """
+        self._record(response_event(user_id, score, self._moment(timestamp), comment=comment, survey=survey))
+
+    @property
+    def experiments(self) -> Experiments:
+        """Experiments: written down, started and stopped; who gets which variant; what came of it."""
+        return Experiments(
+            self.engine, self.settings.timezone, self.now, self._record, self.metric, self._refuse_read_only
+        )
+
+    def _moment(self, given: datetime | str | None) -> str:
+        if given is None:
+            return f"{self.now().isoformat()}Z"
+        return given if isinstance(given, str) else given.isoformat()
+
+    def _record(self, event: Mapping[str, Any]) -> None:
+        """Load one event; where it cannot be stored, say why instead of setting it aside."""
+        report = self.load([dict(event)])
+        for reject in report.rejects:
+            raise EventError(f"the event was not stored: {reject.detail}", code=reject.reason)
+
     def set_attributes(self, user_id: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.set_attributes("ada", {"plan": "paid"})
             >>> ws.active_users(by="plan", start="2026-01-05").rows[0]["plan"]
@@ -262,7 +346,8 @@ class Workspace(Tracking, Questions):
             QueryError: ``bad_date``: no data on that day yet.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.cohort("new_user", on="2026-01-05")
             ['ada']
@@ -300,7 +385,8 @@ class Workspace(Tracking, Questions):
             UnknownNameError: ``unknown_cohort``.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.freeze_cohort(users=["ada"], as_="beta_testers")
             1
@@ -319,7 +405,8 @@ class Workspace(Tracking, Questions):
         """Which cohorts and segments a person was in, from when to when, up to the last day with data.
 
         Example:
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}])
             >>> ws.membership("ada")[0].name
             'new_user'

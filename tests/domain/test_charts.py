@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +63,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "funnel": WAY,
     "funnel_trend": WAY,
     "time_to_convert": WAY,
+    "experiment": {"experiment": "checkout", "event": "like"},
 }
 
 
@@ -108,3 +112,24 @@ def test_without_altair_the_error_says_what_to_install(ws: Workspace, monkeypatc
     monkeypatch.setitem(__import__("sys").modules, "altair", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'regulars\[plot\]'"):
         ws.active_users().plot()
+
+
+def test_a_day_keeps_its_name_whatever_the_time_zone_of_the_machine() -> None:
+    """West of UTC, midnight UTC is the evening before."""
+    program = (
+        "import json, sys, vl_convert; print(vl_convert.vegalite_to_svg(json.load(sys.stdin)).replace('><', '>\\n<'))"
+    )
+    with regulars.open(clock=lambda: datetime(2026, 1, 20, tzinfo=UTC)) as opened:
+        opened.load(
+            [{"user_id": "ada", "event_type": "like", "timestamp": f"2026-01-{day}T09:00:00Z"} for day in (12, 19)]
+        )
+        for asked in ({"name": "lifecycle", "grain": "week"}, {"name": "dau"}):
+            spec = json.dumps(opened.metric(**asked, start="2026-01-12").plot().to_dict())
+            drawn = {
+                subprocess.run(  # noqa: S603 -- our own program
+                    [sys.executable, "-c", program], input=spec, env={**os.environ, "TZ": zone}, capture_output=True,
+                    check=True, text=True, timeout=60,
+                ).stdout
+                for zone in ("America/New_York", "UTC", "Asia/Tokyo")
+            }  # fmt: skip
+            assert len(drawn) == 1

@@ -114,4 +114,5 @@ NEEDED: dict[str, dict[str, Any]] = {
     "funnel": WAY,
     "funnel_trend": WAY,
     "time_to_convert": WAY,
+    "experiment": {"experiment": "checkout", "event": "like"},
 }

@@ -136,3 +136,10 @@ def test_windows_and_slices_are_of_people() -> None:
         reached = ws.onboarding("like", start="2026-01-05", cohort="first_activity", by="plan").rows
     assert [(row["plan"], row["users"], row["active_users"]) for row in used] == [("(none)", 0, 1), ("paid", 1, 1)]
     assert [(row["plan"], row["users"], row["cohort"]) for row in reached] == [("(none)", 1, 1), ("paid", 1, 1)]
+
+
+def test_conversion_in_a_bucket_of_several_days_is_that_of_all_its_days() -> None:
+    """Without a window, a step of two days counts whoever acted on either."""
+    ws = workspace(did("ann", "2026-01-05T09:00:00", "purchase"), did("bob", "2026-01-06T09:00:00"))
+    result = ws.conversion_rate(start="2026-01-05", end="2026-01-06", every=2)
+    assert [(row["converted"], row["active_users"]) for row in result.rows] == [(1, 2)]

@@ -173,6 +173,21 @@ QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
         {"order": "any", "steps": "login -> course_enroll -> login, video_watch"},
     ),
     "funnel_trend": ({"grain": "week", "order": "strict", "ties": "sequence"},),
+    "nps": ({"calendar": "quarter", "by": "plan"}, {"repeats": "all", "survey": "spring", "by": "event.survey"}),
+    "experiment": (
+        {"measure": "count", "event": "any", "cuped": 7, "winsorize": 90, "variants": "A=1, B=1", "within": "3 days"},
+        {"measure": "sum", "property": "duration_seconds", "event": "any", "by": "event.action", "only_complete": True},
+        {
+            "measure": "ratio",
+            "event": "video_watch",
+            "per_event": "any",
+            "within": "12 hours",
+            "by": "plan",
+            "limit": 1,
+        },
+        {"measure": "retention", "day": 2, "event": "any", "cuped": 3, "since": "2026-01-03T00:00:00+01:00"},
+        {"measure": "active_days", "event": "any", "by": "tenure_band", "until": "2026-01-20T00:00:00Z"},
+    ),
     "conversion_rate": ({"window": 7, "event": "course_enroll", "by": "device.platform", "limit": 1},),
     "time_to_convert": ({"bins": "60,600", "to_step": 2, "within": "1 day"},),
 }
@@ -183,6 +198,7 @@ ALWAYS: dict[str, dict[str, Any]] = {
     "funnel_trend": WAY,
     "time_to_convert": WAY,
     "survival": {"silent_days": 7},
+    "experiment": {"experiment": "checkout", "event": "any", "within": "2 days"},
     "lifecycle": {"as_of": "2026-01-28"},
 }
 NO_BREAKDOWN = ("tier_transitions",)
@@ -196,7 +212,28 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with regulars.open(timezone="Europe/Berlin") as ws:
         ws.load(made.users)
         ws.load(made.events)
+        ws.load(list(answers_of(ws)))
         yield ws
+
+
+def answers_of(ws: Workspace) -> Iterator[dict[str, Any]]:
+    """Two answers of every third person, some of them none; and the variant that everybody saw, some of them two."""
+    people = ws.sql("SELECT user_id FROM dim_users ORDER BY user_key").rows
+    for number, (user_id,) in enumerate(people):
+        for variant in "AB"[number % 2 :][: 1 + (number == 4)]:
+            yield {
+                "user_id": user_id, "event_type": "experiment_viewed",
+                "timestamp": f"2026-01-{number % 20 + 1:02}T12:00:00Z",
+                "properties": {"experiment": "checkout", "variant": variant},
+            }  # fmt: skip
+    for number, (user_id,) in enumerate(people[::3]):
+        for day in (number % 28 + 1, number % 13 + 15):
+            yield {
+                "user_id": user_id, "event_type": "nps_response", "timestamp": f"2026-01-{day:02}T11:00:00Z",
+                "properties": {
+                    "score": (number * 7 + day) % 13 / (1 + (number == 5)), "survey": ("spring", "autumn")[day % 2],
+                },
+            }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", METRICS)

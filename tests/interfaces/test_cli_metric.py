@@ -93,6 +93,7 @@ def test_the_json_of_the_command_is_the_result_of_python(arguments, name, questi
 
 # What a metric cannot be asked without.
 STEPS = dict.fromkeys(("funnel", "funnel_trend", "time_to_convert"), ("-o", "steps=login -> view"))
+STEPS["experiment"] = ("-o", "experiment=checkout")
 
 
 @pytest.mark.parametrize("name", [*METRICS, *ALIASES])

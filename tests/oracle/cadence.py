@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tests.oracle.answer import groups_of
-from tests.oracle.clock import Bucket, period
+from tests.oracle.clock import Bucket, bucket_of
 from tests.oracle.conditions import RefusedError
 from tests.oracle.daily import refuse_unless_daily
 from tests.oracle.groups import groups_with, rows_of
@@ -47,7 +47,7 @@ def interval_cells(world: World, query: Query) -> Placed:
         groups = groups_of(scope, [Bucket(first, first, day)])
     else:
         groups = groups_with(scope, day, lambda inside: medians(scope, inside, first, day))
-    is_over = scope.is_complete(period(end, "day", world.settings.week_start).last)
+    is_over = scope.is_complete(bucket_of(end, "day", world.settings.week_start, *scope.steps).last)
     found: Placed = []
     for group in groups:
         typical = medians(scope, group.inside, first, day)

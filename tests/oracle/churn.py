@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.clock import period
+from tests.oracle.clock import bucket_of
 from tests.oracle.conditions import RefusedError
 from tests.oracle.daily import refuse_unless_daily
 from tests.oracle.groups import groups_with, rows_of
@@ -100,7 +100,8 @@ def churn_cells(world: World, query: Query) -> Placed:
         return []
     day, (_, end) = scope.day_in(buckets[-1]), scope.asked_days()
     flags = warming_up(scope, day, max(query.window or 90, 30))
-    flags |= set() if scope.is_complete(period(end, "day", world.settings.week_start).last) else {"incomplete"}
+    asked_last = bucket_of(end, "day", world.settings.week_start, *scope.steps).last
+    flags |= set() if scope.is_complete(asked_last) else {"incomplete"}
     return _list(scope, day, flags) if listed else _levels(scope, day, flags)
 
 

@@ -34,6 +34,12 @@ def ask(path, question):
     return duckdb.sql(question.replace("{t}", table)).fetchall()[0][0]
 
 
+def bare_rows(path):
+    """The rows without the times of sending and receipt, which show that an event came late or out of order."""
+    lines = path.read_text().splitlines()
+    return [line.rsplit(",", 2)[0] for line in lines] if lines[0].endswith(",sent_at,received_at") else lines
+
+
 def ids(path):
     return [int(row.split(",", 1)[0]) for row in path.read_text().splitlines()[1:]]
 
@@ -59,7 +65,7 @@ def test_late_rows_come_after_all_others(dirty, clean):
     assert punctual == sorted(punctual)
     assert found[-injected["late"]] < punctual[-1]
     assert injected["late"] > 500
-    assert sorted(data.events.read_text().splitlines()) == sorted(clean.events.read_text().splitlines())
+    assert sorted(bare_rows(data.events)) == sorted(bare_rows(clean.events))
 
 
 def test_out_of_order_rows_step_back_once_each(dirty, clean):
@@ -68,7 +74,36 @@ def test_out_of_order_rows_step_back_once_each(dirty, clean):
     found = ids(data.events)
     steps_back = sum(later < earlier for earlier, later in pairwise(found))
     assert steps_back == injected["out_of_order"] > 500
-    assert sorted(data.events.read_text().splitlines()) == sorted(clean.events.read_text().splitlines())
+    assert sorted(bare_rows(data.events)) == sorted(bare_rows(clean.events))
+
+
+def test_late_rows_are_received_a_day_or_more_after_they_happened(dirty):
+    """All others within seconds; without a wrong clock the two times agree."""
+    data, injected = dirty(late=0.05)
+    delay = "epoch(received_at::TIMESTAMP) - epoch(event_time::TIMESTAMP)"
+    assert ask(data.events, f"SELECT count(*) FROM {{t}} WHERE {delay} > 86400") == injected["late"]
+    assert ask(data.events, f"SELECT count(*) FROM {{t}} WHERE {delay} BETWEEN 0 AND 10") == (
+        data.event_count - injected["late"]
+    )
+    assert ask(data.events, "SELECT count(*) FROM {t} WHERE sent_at <> received_at") == 0
+
+
+def test_out_of_order_rows_are_received_after_a_later_one(dirty):
+    """In the order of the file each user's receipts never step back, and one per pair is of an earlier event."""
+    data, injected = dirty(out_of_order=0.2)
+    stepped = "lag({}) OVER (PARTITION BY user_id ORDER BY place) > {}"
+    back, earlier = stepped.format("received_at", "received_at"), stepped.format("event_time", "event_time")
+    assert (
+        ask(data.events, f"SELECT count(*) FROM (SELECT {earlier} AS x FROM {{t}}) WHERE x")
+        == (injected["out_of_order"])
+    )
+    assert ask(data.events, f"SELECT count(*) FROM (SELECT {back} AS x FROM {{t}}) WHERE x") < 20
+
+
+def test_a_wrong_clock_shows_between_sending_and_receipt(dirty):
+    """What the client says and when it came differ for exactly the events of the skewed users."""
+    data, injected = dirty(clock_skew=0.1)
+    assert ask(data.events, "SELECT count(*) FROM {t} WHERE sent_at <> received_at") == injected["clock_skew_events"]
 
 
 def test_a_wrong_clock_moves_all_events_of_a_user_alike(dirty, clean):

@@ -66,7 +66,7 @@ def test_the_bytes_are_the_ones_promised(tmp_path):
     ]
     assert [sha(dirty.users), sha(dirty.events)] == [
         "c83706e4c11c51ff297df56d006c153cd1c67c8b885c350fe6d6d1efafeccb69",
-        "a3d2ba148854fdcb6ef406db53f7e5c39ddd2960eca81c18edba856ed45398ad",
+        "461858d5b97d8c3619dac8a27bd1abd3d1c5bdf28cd96a62fec37b0d1416e01b",
     ]
 
 
@@ -93,11 +93,11 @@ def test_the_columns_are_the_documented_ones_in_order(tmp_path):
     assert data.events.read_text().splitlines()[0] == ",".join(EVENTS)
 
 
-def test_two_faults_bring_a_column_with_them(tmp_path):
-    """Test accounts need a mark on the user, anonymous events an id of their own."""
+def test_some_faults_bring_columns_with_them(tmp_path):
+    """A mark on the user, an id of an anonymous person, the times that show faults of time."""
     data = generate(DIRTY, tmp_path, "parquet")
     assert columns(data.users) == [*USERS, "is_test_account"]
-    assert columns(data.events) == [*EVENTS, "anonymous_id"]
+    assert columns(data.events) == [*EVENTS, "anonymous_id", "sent_at", "received_at"]
 
 
 def test_every_format_holds_the_same_rows(tmp_path):

@@ -11,6 +11,8 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from regulars.application.canonical import execute, fetch
 from regulars.application.corrections import find_person
 from regulars.application.load import follow
@@ -39,7 +41,6 @@ _SAID_ABOUT_OTHERS = (
     ("fact_user_actions", "action_metadata"),
     ("fact_user_attributes", "value"),
     ("fact_activity_details", "payload"),
-    ("fact_nps_responses", "comment"),
 )
 _DERIVED = tuple(table for table in TABLES if table.role == "derived" and "user_key" in table.column_names)
 _FACTS = tuple(table for table in TABLES if table.role == "fact" and "identity_key" in table.column_names)
@@ -66,6 +67,7 @@ def erase(
         removed = _remove_facts(engine, keys)
         values = Values()
         removed["dead_letter"] = _remove(engine, "dead_letter", _holds("raw", person, values), values)
+        _forget_forced(engine, person)
         removed["dim_identities"] = _remove(engine, "dim_identities", f"identity_key IN ({keys})")
         derived = {table.name: _count(engine, table.name, person) for table in _DERIVED}
         follow(engine, settings, now, load_id=0, gone=[person.user_key])
@@ -112,6 +114,20 @@ def _remove(engine: Engine, table: str, condition: str, values: Values | None = 
     if count:
         execute(engine, f"DELETE FROM {table} WHERE {condition}", values)
     return int(count)
+
+
+def _forget_forced(engine: Engine, person: Person) -> None:
+    """Take the person out of the designs of experiments that name them."""
+    own = {identity.external_id for identity in person.identities}
+    for name, number, text in fetch(engine, "SELECT name, phase, design FROM experiments"):
+        design = msgspec.json.decode(text)
+        if not own & set(design.get("forced", ())):
+            continue
+        design["forced"] = {user_id: variant for user_id, variant in design["forced"].items() if user_id not in own}
+        values = Values()
+        kept = values.add(msgspec.json.encode(design).decode())
+        where = f"name = {values.add(name)} AND phase = {values.add(number)}"
+        execute(engine, f"UPDATE experiments SET design = {kept} WHERE {where}", values)
 
 
 def _count(engine: Engine, table: str, person: Person) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from regulars.application.bounds import drop_oldest_days
+from regulars.application.quality import check_import
 from regulars.application.query import read_context, stored_definitions
 from regulars.application.refresh import rebuild, rebuild_event_days, refresh
 from regulars.domain.definitions import REBUILD_STEPS, Pending, changed_parts, steps_for
@@ -26,12 +28,13 @@ class Load(Protocol):
 
 
 def load_and_refresh(
-    engine: Engine, settings: Settings, load: Load, now: datetime, *, most: int | None = None
+    engine: Engine, settings: Settings, load: Load, now: datetime, *, most: int | None = None, is_import: bool = True
 ) -> ImportReport:
     """Load facts, then refresh what follows from them; readers see all of it or nothing.
 
     The first load, and one after the settings changed, computes the derived rows anew, which costs less than
-    patching them. ``most`` bounds the number of events: beyond it, the oldest days go.
+    patching them. ``most`` bounds the number of events: beyond it, the oldest days go. Only what
+    ``is_import`` is checked afterwards; a journal is drained too often for that.
     """
     with engine.transaction():
         first = not engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1")
@@ -42,6 +45,8 @@ def load_and_refresh(
                 _rebuild(engine, settings, now)
             else:
                 follow(engine, settings, now, report.load_id)
+        if is_import and settings.imports.check:
+            report = replace(report, checks=check_import(engine, settings, now, report.load_id))
     return report
 
 

@@ -21,7 +21,7 @@ from regulars.domain.plan import Plan, plan
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import BUILT_IN_EVENT_PROPERTIES, PropertyNames, resolve, split_name
 from regulars.domain.query import EventCondition
-from regulars.domain.result import Result, result_columns, result_rows
+from regulars.domain.result import Result, finished_rows, result_columns, shown_rows, told_reasons
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL
 from regulars.domain.segments import FROZEN, PREFIX
 from regulars.domain.sql import Values
@@ -56,6 +56,7 @@ def analyze(engine: Reader, settings: Settings, query: Query, now: datetime, rea
         planned = plan(query, context)
         sql, rows, reasons = "", [], []
         ledger: dict[str, int] = {}
+        left_out: dict[str, int] = {}
         if planned.statement is None or planned.ledger is None:
             reasons = [
                 f"{'the workspace has no data' if context.watermark is None else 'there are no data in this range'} yet"
@@ -64,8 +65,10 @@ def analyze(engine: Reader, settings: Settings, query: Query, now: datetime, rea
             sql = render(planned.statement, engine.dialect)
             rows = snapshot.query(sql).rows
             ledger = dict(read(render(planned.ledger, engine.dialect)))
+            if planned.left_out is not None:
+                left_out = dict(read(render(planned.left_out, engine.dialect)))
     return replace(
-        _result(planned, context, sql, rows, ledger, reasons),
+        _result(planned, context, sql, rows, ledger, (*reasons, *told_reasons(planned, left_out))),
         definitions=settings.definitions_hash,
         open_cell=partial(list_people, engine, context, planned.query),
         open_events=partial(list_events, engine, context, planned.query),
@@ -111,7 +114,8 @@ def _result(  # noqa: PLR0917 -- the parts of one record
     reasons: Sequence[str],
 ) -> Result:
     frame = planned.frame
-    columns, shown = result_columns(planned), result_rows(planned, rows, context.timezone)
+    columns, found = result_columns(planned), finished_rows(planned, rows, context.timezone)
+    shown = shown_rows(planned, found)
     values = [each.name for each in columns if each.name in planned.shape.columns and each.type != "text"]
     undefined = any(row[name] is None for name in values for row in shown)
     averages = planned.metric.composition.averages if planned.metric.composition else None
@@ -130,7 +134,7 @@ def _result(  # noqa: PLR0917 -- the parts of one record
         warnings=(*reasons, *planned.warnings, *_truncated(context, shown), *(notes if undefined else ())),
         additive=planned.additive,
         people_columns=tuple(planned.shape.people),
-        averages=averages(planned, shown) if averages else [],
+        averages=averages(planned, found) if averages else [],
     )
 
 
@@ -178,6 +182,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         watermark=watermark,
         names=known,
         actions={name: settings.action(name) for name in types},
+        types=types,
         greatest_action_key=max(types.values(), default=0),
         activities=activity_rules(settings),
         core_features=settings.core_features,
@@ -199,8 +204,8 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         stale_sessions=bool(stored) and stored.get("sessions") != wanted["sessions"],
         first_instant=first_instant,
         last_instant=last_instant,
-        has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
         dropped_through=dropped_through(read),
+        has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
     )
 
 

@@ -247,7 +247,7 @@ FROM delta GROUP BY day ORDER BY day"""
                 f"""UPDATE dim_actions SET category = {values.add(action.category)},
   engagement_weight = {values.add(float(action.engagement_weight))},
   is_core_action = {values.add(action.is_core_action)},
-  is_conversion_event = {values.add(action.is_conversion_event)}
+  is_conversion_event = {values.add(action.is_conversion_event)}, is_marker = {values.add(action.is_marker)}
 WHERE action_type = {values.add(action.action_type)}""",
                 values,
             )

@@ -164,7 +164,7 @@ class Tracker:
             return _merged(self._engine, mark(journal_id), report)
 
         try:
-            load_and_refresh(self._engine, self._settings, facts, now, most=self._most)
+            load_and_refresh(self._engine, self._settings, facts, now, most=self._most, is_import=False)
         except RegularsError as exc:
             if not (isinstance(exc, SourceError) or exc.code == "bad_value") or not page.entries:
                 raise

@@ -1,7 +1,8 @@
 """The action catalogue: names that products commonly send, with category and weight.
 
 Every action is core unless it is passive. An unknown action is core, weight 1, category ``other``.
-Markers are never actions and never activity. Settings extend and override the catalogue.
+Markers are never actions and never activity: they tell where a session begins or ends, who somebody is, what they
+answered, or which variant they saw. Settings extend and override the catalogue.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MARKERS = ("session_start", "session_end", "identify", "alias")
+NPS_RESPONSE = "nps_response"
+# The second name is how event forwarders commonly spell it.
+EXPOSURES = ("experiment_viewed", "Experiment Viewed")
+# By which properties they name the experiment and the variant; the first one that is there counts.
+EXPERIMENT_KEYS = ("experiment", "experiment_id")
+VARIANT_KEYS = ("variant", "variation_id")
+MARKERS = ("session_start", "session_end", "identify", "alias", NPS_RESPONSE, *EXPOSURES)
 _PASSIVE = ("payment_success", "payment_failed", "support_ticket")
 _PASSIVE_PREFIX = "notification_"
 

@@ -42,6 +42,8 @@ def _drawn(result: Result, name: str | None, form: str) -> ResultColumn:
     numbers = [each for each in result.columns if each.type in ("integer", "number")]
     if name is None and form == "paths":
         return next(each for each in numbers if each.unit in SHARES)
+    if name is None and form == "effects":
+        return next(each for each in numbers if each.name == "lift")
     if name is None:
         people = [each for each in numbers if each.counts_people]
         own = [each for each in numbers if result.query.metric.startswith(each.name)]
@@ -81,7 +83,11 @@ def _axis(column: ResultColumn) -> Spec:
 
 def _tooltip(result: Result, dates: str = "temporal") -> list[Spec]:
     kinds = {"date": dates, "text": "nominal", "integer": "quantitative", "number": "quantitative"}
-    named = [{"field": each.name, "type": kinds[each.type]} for each in result.columns]
+    days = {"timeUnit": "utcyearmonthdate"} if dates == "temporal" else {}
+    named = [
+        {"field": each.name, "type": kinds[each.type], **(days if each.type == "date" else {})}
+        for each in result.columns
+    ]
     return [*named, {"field": "flags", "type": "nominal"}]
 
 
@@ -92,11 +98,14 @@ def _slices(result: Result) -> Spec:
 
 
 def _dates(result: Result) -> Spec:
-    return {"field": "date", "type": "temporal", "title": None if result.query.bucket == "day" else result.query.bucket}
+    """The axis of time. Days are read and shown as UTC, so that the zone of whoever looks does not move them."""
+    title = None if result.query.bucket == "day" else result.query.bucket
+    days = {} if result.query.grain == "hour" else {"scale": {"type": "utc"}}
+    return {"field": "date", "type": "temporal", "title": title, **days}
 
 
 def _steps(result: Result) -> Spec:
-    return {**_dates(result), "type": "ordinal", "timeUnit": "yearmonthdate"}
+    return {**_dates(result), "type": "ordinal", "timeUnit": "utcyearmonthdate", "scale": {}}
 
 
 def _line(result: Result, drawn: ResultColumn) -> Spec:
@@ -270,6 +279,20 @@ def _node_label(result: Result, name: str) -> str:
     return f"isValid({node}) ? {own} : indexof(datum.flags, '{name}_other') < 0 ? '[{over}]' : '[other]'"
 
 
+def _effects(result: Result, drawn: ResultColumn) -> Spec:
+    """Variants down, how far each is from the control across, with its interval around it and zero as a line."""
+    beside = {"yOffset": {"field": "slice"}} if result.query.breakdown else {}
+    place = {"y": {"field": "variant", "type": "nominal", "sort": None, "title": None}, **beside, **_slices(result)}
+    bounds = {"lift": ("lift_low", "lift_high"), "difference": ("low", "high")}.get(drawn.name)
+    layers: list[Spec] = [{"mark": {"type": "rule", "color": "#999"}, "encoding": {"x": {"datum": 0}}}]
+    if bounds:
+        reach = {"x": {"field": bounds[0], "type": "quantitative"}, "x2": {"field": bounds[1]}}
+        layers.append({"mark": "rule", "encoding": {**place, **reach}})
+    point = {**place, "x": _axis(drawn), "tooltip": _tooltip(result)}
+    layers.append({"mark": {"type": "point", "filled": True, "size": 60}, "encoding": point})
+    return {"width": _WIDTH, "layer": layers}
+
+
 _FORMS: dict[str, Callable[[Result, ResultColumn], Spec]] = {
     "line": _line,
     "curve": _curve,
@@ -279,4 +302,5 @@ _FORMS: dict[str, Callable[[Result, ResultColumn], Spec]] = {
     "triangle": _triangle,
     "matrix": _matrix,
     "paths": _paths,
+    "effects": _effects,
 }

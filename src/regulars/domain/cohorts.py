@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from regulars.domain.query import MAX_WINDOW, EventCondition, Filter, Scalar
-from regulars.domain.rules import TIERS_BY_DAYS
+from regulars.domain.query import EventCondition, Filter, Scalar
+from regulars.domain.rules import MAX_WINDOW, TIERS_BY_DAYS
 from regulars.errors import QueryError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from regulars.domain.calendar import day_ends_at
 from regulars.domain.population import PopulationRule
 from regulars.domain.properties import PropertyNames
+from regulars.domain.rules import SESSION_GAP_MINUTES
 from regulars.domain.segments import CohortRules
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class ActivityRule:
 class SessionRule:
     """When a new session begins, as the settings say."""
 
-    gap_minutes: int = 30
+    gap_minutes: int = SESSION_GAP_MINUTES
     by_client: bool = False
     passive_extends: bool = False
     split_at_midnight: bool = False
@@ -47,11 +48,12 @@ class Context:
     """The state of a workspace at one moment.
 
     ``watermark`` is the last day with data, ``first_day`` the first one; both are None while there are no events.
+    ``types`` are the keys of the event types ever seen, ``actions`` what is known about them.
     ``fresh_activities`` have stored arrivals built with today's definitions, ``dimensions`` are the names of the slices
     their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
     ``slice_values`` is the number of values of each event property among them that the question names.
-    Without ``has_sequences`` nothing but time is known about the order of events.
     ``dropped_through`` is the last day that a bounded workspace let go.
+    Without ``has_sequences`` nothing but time is known about the order of events.
     """
 
     timezone: str
@@ -61,6 +63,7 @@ class Context:
     watermark: date | None = None
     names: PropertyNames = field(default_factory=PropertyNames)
     actions: Mapping[str, Action] = field(default_factory=dict)
+    types: Mapping[str, int] = field(default_factory=dict)
     greatest_action_key: int = 0
     activities: Mapping[str, ActivityRule] = field(default_factory=dict)
     core_features: tuple[str, ...] = ()
@@ -75,8 +78,8 @@ class Context:
     stale_sessions: bool = False
     first_instant: datetime | None = None
     last_instant: datetime | None = None
-    has_sequences: bool = True
     dropped_through: date | None = None
+    has_sequences: bool = True
 
     @property
     def fresh_sessions(self) -> bool:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class Plan:
     """How a question is answered. ``statement`` and ``ledger`` are None when there is nothing to show.
 
-    ``source`` tells which stored rows answer it: aggregates, arrivals or events.
+    ``left_out`` counts what the rows leave out, by reason, where the metric has such reasons. ``source`` tells
+    which stored rows answer it: aggregates, arrivals or events.
     """
 
     query: Query
@@ -46,6 +47,7 @@ class Plan:
     source: Source = "aggregates"
     statement: BoundSql | None = None
     ledger: BoundSql | None = None
+    left_out: BoundSql | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -82,8 +84,16 @@ def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) 
         source,
         statement.values.bind(statement.select(source)),
         statement.values.bind(statement.ledger(source)),
+        _left_out(statement),
         (*_warnings(query, scope, context, is_late=is_late), *said),
     )
+
+
+def _left_out(statement: Statement) -> BoundSql | None:
+    composition = statement.metric.composition
+    if composition is None or composition.left_out is None:
+        return None
+    return statement.values.bind(composition.left_out(statement))
 
 
 def resolve_question(
@@ -148,7 +158,7 @@ def _scope(query: Query, metric: Metric, context: Context, values: Values) -> Sc
         limit=query.limit,
         min_events=rule.min_events,
         max_events=rule.max_events,
-        qualifies=qualifies(rule, context, values),
+        qualifies=metric.qualifies(query, values) if metric.qualifies else qualifies(rule, context, values),
         weight=weight(context, values),
         day=local_day_sql("e.action_timestamp", context) if "timezone" in context.stale else "e.day",
         population_column=population_of(context.population, values) if stale_population else "u.population",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from regulars.domain.rules import MAX_WINDOW
 from regulars.errors import QueryError, UnknownNameError
 
 Grain = Literal["hour", "day", "week", "month"]
@@ -22,7 +23,6 @@ OPERATORS = (
 CONVENTION_NAMES = ("regulars", "posthog", "amplitude", "mixpanel", "statsig")
 MAX_FILTER_NODES = 200
 MAX_FILTER_DEPTH = 8
-MAX_WINDOW = 366
 MAX_BREAKDOWNS = 3
 LONGEST_BUCKETS: dict[Grain, int] = {"hour": 1, "day": 366, "week": 52, "month": 12}
 MAX_TIMES = 1000

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
+    from regulars.domain.quality.report import CheckResult
+
 Kind = Literal["events", "users"]
 
 
@@ -28,7 +30,7 @@ class ImportReport:
     ``conflicts`` are the duplicates whose user, type or time differs from the row that was first. ``future``
     counts the loaded rows later than now + 5 minutes. ``rejects`` holds the first rejected rows; all of them
     are in the table ``dead_letter`` under ``load_id``. ``is_repeated`` says that the same file was loaded before, under
-    that ``load_id``, and was not read again.
+    that ``load_id``, and was not read again. ``checks`` are the cheap data-quality checks of what it brought.
     """
 
     source: str
@@ -45,6 +47,7 @@ class ImportReport:
     future: int = 0
     seconds: float = 0.0
     rejects: tuple[Reject, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
     is_repeated: bool = False
 
     @property

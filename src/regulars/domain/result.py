@@ -226,6 +226,26 @@ def _every_column(plan: Plan) -> tuple[ResultColumn, ...]:
 
 def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[dict[str, Any]]:
     """Engine rows as result rows, with their flags."""
+    return shown_rows(plan, finished_rows(plan, rows, timezone))
+
+
+def shown_rows(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Finished rows with the columns of the result, in their order."""
+    own = plan.metric.composition
+    if own is None or own.finish is None:
+        return rows
+    order = [*(column.name for column in result_columns(plan)), "flags"]
+    return [{name: row[name] for name in order} for row in rows]
+
+
+def told_reasons(plan: Plan, left_out: Mapping[str, int]) -> list[str]:
+    """What the rows leave out, in words."""
+    words = plan.metric.composition.reasons if plan.metric.composition else {}
+    return [f"{text}: {int(left_out[reason]):,}" for reason, text in words.items() if left_out.get(reason)]
+
+
+def finished_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[dict[str, Any]]:
+    """Engine rows with their flags and everything that follows from them, hidden columns included."""
     frame = plan.frame
     if frame is None:
         return []
@@ -243,10 +263,7 @@ def result_rows(plan: Plan, rows: list[tuple[Any, ...]], timezone: str) -> list[
             row["date"] = hour_text(int(row["date"]), timezone)
         row["flags"] = marked(plan, row, flags_of(plan, row)) + ["other"] * is_other
         found.append(row)
-    if own is None or own.finish is None:
-        return found
-    order = [*(column.name for column in result_columns(plan)), "flags"]
-    return [{name: row[name] for name in order} for row in own.finish(plan, found)]
+    return found if own is None or own.finish is None else own.finish(plan, found)
 
 
 def _by_date(frame: Frame) -> Callable[[Plan, Mapping[str, Any]], list[str]]:

@@ -83,7 +83,8 @@ class Statement:
 
     def _days_are_stored(self) -> bool:
         """Whether people are active on the stored days, whatever else they are sliced by."""
-        return self._rows_are_fresh() and not self.scope.event_conditions
+        is_about_activity = self.metric.qualifies is None
+        return is_about_activity and self._rows_are_fresh() and not self.scope.event_conditions
 
     @property
     def _reads_sessions(self) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from regulars.domain.actions import EXPERIMENT_KEYS, EXPOSURES, NPS_RESPONSE, VARIANT_KEYS
 from regulars.domain.context import CLOCK_TOLERANCE
+from regulars.domain.dialect import DUCKDB
 from regulars.domain.relations.scope import day_number
 from regulars.domain.rules import TIER_WINDOW, TIERS_BY_DAYS
 
@@ -78,6 +80,18 @@ SELECT activity, population, day, tier, CAST(sum(users) OVER (
          PARTITION BY activity, population, tier ORDER BY day ROWS UNBOUNDED PRECEDING) AS BIGINT) AS users
 FROM dense"""
 
+
+def _property(key: str) -> str:
+    """A property of an event as text."""
+    return f"json_extract_string(e.action_metadata, '/{key}')"
+
+
+_SCORE = DUCKDB.fragments["rg_number"].replace("{0}", _property("score"))
+_EVENT = """e.identity_key, i.user_key, u.user_id, u.population"""
+_WHO = """JOIN dim_actions a ON a.action_key = e.action_key
+JOIN dim_identities i ON i.identity_key = e.identity_key
+JOIN dim_users u ON u.user_key = i.user_key"""
+
 _TIER = " ".join(f"WHEN r.active_days >= {least} THEN '{tier}'" for tier, least in reversed(TIERS_BY_DAYS))
 
 VIEWS: tuple[View, ...] = (
@@ -98,6 +112,33 @@ JOIN dim_dates d ON d.full_date = e.day
 LEFT JOIN dim_features f ON f.feature_key = e.feature_key
 LEFT JOIN dim_devices v ON v.device_key = e.device_key
 LEFT JOIN dim_geographies g ON g.geography_key = e.geography_key""",
+    ),
+    View(
+        "fact_nps_responses",
+        f"Answers to the question how likely somebody is to recommend the product: events `{NPS_RESPONSE}` whose "
+        "property `score` is a whole number from 0 to 10",
+        f"""SELECT r.event_id AS response_id, r.identity_key, r.user_key, r.user_id, r.population, r.survey,
+       CAST(r.score AS INTEGER) AS score, r.comment, r.action_timestamp AS responded_at, r.day, r.load_id
+FROM (
+  SELECT e.event_id, {_EVENT}, {_property("survey")} AS survey, {_SCORE} AS score, {_property("comment")} AS comment,
+    e.action_timestamp, e.day, e.load_id
+  FROM fact_user_actions e
+  {_WHO}
+  WHERE a.action_type = '{NPS_RESPONSE}'
+) r WHERE r.score BETWEEN 0 AND 10 AND r.score = floor(r.score)""",
+    ),
+    View(
+        "fact_exposures",
+        "When somebody saw a variant of an experiment: events "
+        + " or ".join(f"`{name}`" for name in EXPOSURES)
+        + " that name both",
+        f"""SELECT r.* FROM (
+  SELECT e.event_id, {_EVENT}, coalesce({", ".join(map(_property, EXPERIMENT_KEYS))}) AS experiment,
+    coalesce({", ".join(map(_property, VARIANT_KEYS))}) AS variant, e.action_timestamp AS exposed_at, e.day, e.load_id
+  FROM fact_user_actions e
+  {_WHO}
+  WHERE a.action_type IN ({", ".join(f"'{name}'" for name in EXPOSURES)})
+) r WHERE r.experiment IS NOT NULL AND r.variant IS NOT NULL""",
     ),
     View(
         "fact_user_sessions",

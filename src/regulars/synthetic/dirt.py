@@ -20,6 +20,8 @@ UNKNOWN_TYPE: Final = "widget_twirled"
 UNKNOWN: Final = len(KINDS)
 BROKEN_TIME, BROKEN_USER, BROKEN_TYPE = 1, 2, 3
 _CLEAN, _TWICE, _LATE, _MALFORMED, _UNKNOWN = range(5)
+_ON_THE_WAY: Final = 2  # seconds from an event to its receipt
+_LATE_SECONDS: Final = (25 * 3600, 7 * 24 * 3600)  # that a late event waits on its device
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,15 @@ def soil(options: GeneratorOptions, people: Population, events: Events, first_id
     columns["broken"] = np.where(fate == _MALFORMED, rng.integers(1, 4, len(events)), 0).astype(np.int8)
     columns["label"] = np.where(fate == _UNKNOWN, UNKNOWN, events.kind).astype(np.int8)
     order = np.repeat(np.arange(len(events)), np.where(fate == _TWICE, 2, 1))
-    order, swaps = _swap_neighbours(options, rng, order[fate[order] != _LATE], events.user)
+    order, overtaken = _swap_neighbours(options, rng, order[fate[order] != _LATE], events)
+    wait = np.where(fate == _LATE, rng.integers(*_LATE_SECONDS, len(events)), _ON_THE_WAY)
+    # The later event of a pair is sent at once, and the earlier one a second after it.
+    wait[order[overtaken]] += events.second[order[overtaken - 1]] - events.second[order[overtaken]] + 1
+    columns["sent"], columns["received"] = columns["second"] + wait, events.second + wait
     return SoiledEvents(
         rows=_take(columns, order),
         late=_take(columns, np.flatnonzero(fate == _LATE)),
-        injected={**_row_counts(fate), "out_of_order": swaps, **_user_counts(people, events)},
+        injected={**_row_counts(fate), "out_of_order": len(overtaken), **_user_counts(people, events)},
     )
 
 
@@ -79,14 +85,20 @@ def _fates(options: GeneratorOptions, rng: np.random.Generator, protected: Flags
     return fate.astype(np.int8)
 
 
-def _swap_neighbours(options: GeneratorOptions, rng: np.random.Generator, order: Ints, user: Ints) -> tuple[Ints, int]:
-    """Write some pairs of rows in reverse; pairs do not overlap, so each is one step back in event_id."""
+def _swap_neighbours(
+    options: GeneratorOptions, rng: np.random.Generator, order: Ints, events: Events
+) -> tuple[Ints, Ints]:
+    """Write some pairs of rows in reverse; pairs do not overlap, so each is one step back in event_id.
+
+    Returns the order, and the places in it that hold the earlier event of a pair.
+    """
     pairs = len(order) // 2
     left, right = order[: 2 * pairs : 2].copy(), order[1 : 2 * pairs : 2].copy()
-    flip = (rng.random(pairs) < options.out_of_order) & (left != right) & (user[left] == user[right])
+    flip = (rng.random(pairs) < options.out_of_order) & (left != right) & (events.user[left] == events.user[right])
+    flip &= events.second[left] < events.second[right]  # of two events in one second none is the later
     order[: 2 * pairs : 2] = np.where(flip, right, left)
     order[1 : 2 * pairs : 2] = np.where(flip, left, right)
-    return order, int(flip.sum())
+    return order, 2 * np.flatnonzero(flip) + 1
 
 
 def _row_counts(fate: NDArray[np.int8]) -> dict[str, int]:

@@ -6,7 +6,6 @@ a fixed size, each from random streams of its own, and written one block after t
 
 from __future__ import annotations
 
-import datetime as dt
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from regulars.errors import RegularsError, SettingsError, did_you_mean
+from regulars.errors import SettingsError
 from regulars.synthetic.activity import DAY
 from regulars.synthetic.billing import billing_events, ticket_events
+from regulars.synthetic.command import Date, run_command
 from regulars.synthetic.dirt import soil
 from regulars.synthetic.events import merge
 from regulars.synthetic.options import CHOICES, GeneratorOptions
@@ -29,6 +29,7 @@ from regulars.synthetic.write import (
     Format,
     TableFile,
     block_connection,
+    check_format,
     earlier_tables,
     scratch_folder,
 )
@@ -77,10 +78,9 @@ def generate(
     ...     data.users.name, data.user_count, data.events.read_text().splitlines()[0]
     ('users.csv', 10, 'event_id,user_id,event_time,event_type,course_id,watch_minutes,quiz_score,amount')
     """
-    if format not in FORMATS:
-        raise SettingsError(f"format is {format!r}; {did_you_mean(format, FORMATS)}", option="format", value=format)
+    check_format(format)
     out.mkdir(parents=True, exist_ok=True)
-    replaced = earlier_tables(out)
+    replaced = earlier_tables(out, ("users", "events"), "truth.json", "the generator")
     truth = Truth(options)
     text = format != "parquet"
     with (
@@ -163,17 +163,7 @@ def _click_type(name: str, annotation: str) -> click.ParamType[Any]:
     return types[annotation]
 
 
-class _Date(click.ParamType[dt.date]):
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
-        try:
-            return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a date; write it as 2025-01-31", param, ctx)
-
-
-_DATE = _Date()
+_DATE = Date()
 
 
 def _run(out: Path, format: Format, **product: Any) -> None:
@@ -205,18 +195,7 @@ generate_command = click.Command(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; what is wrong is said in one line."""
-    try:
-        generate_command.main(arguments, prog_name="regulars generate", standalone_mode=False)
-    except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
-        return 2
-    except RegularsError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_code
-    except OSError as error:
-        click.echo(f"error: {error}", err=True)
-        return 3
-    return 0
+    return run_command(generate_command, arguments)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ class GeneratorOptions:
 
     Rates and ratios are shares from 0 to 1. The knobs from ``duplicates`` on inject known dirt; the share
     of ``duplicates``, ``late``, ``malformed`` and ``unknown_types`` is of event rows, and no row has two
-    of these, so together they cannot exceed 1.
+    of these, so together they cannot exceed 1. With ``late``, ``out_of_order`` or ``clock_skew`` each event
+    also says when it was sent, by the client's clock, and when it was received.
 
     >>> GeneratorOptions(days=30).end_date
     datetime.date(2025, 1, 31)

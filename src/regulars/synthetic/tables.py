@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TIME = "to_timestamp(epoch)"  # with a zone, so that no reader has to ask for one
 _TIME_TEXT = "strftime(make_timestamp(epoch * 1000000), '%Y-%m-%dT%H:%M:%SZ')"
 _UNREADABLE_TIME = "not a time"
+_TIMES = {"epoch": "second", "sent_epoch": "sent", "received_epoch": "received"}
 
 
 def user_columns(options: GeneratorOptions, people: Population) -> Columns:
@@ -53,7 +54,7 @@ FROM block"""
 def with_epoch(options: GeneratorOptions, columns: Columns) -> Columns:
     """The arrays that `events_select` reads: seconds of the window become seconds since 1970."""
     start = np.datetime64(options.start_date, "s").astype(np.int64)
-    return {**columns, "epoch": columns["second"] + start}
+    return {**columns, **{name: columns[column] + start for name, column in _TIMES.items()}}
 
 
 def events_select(options: GeneratorOptions, *, text: bool) -> str:
@@ -71,8 +72,16 @@ def events_select(options: GeneratorOptions, *, text: bool) -> str:
     CASE WHEN kind = {QUIZ} THEN measure END AS quiz_score,
     CASE WHEN kind IN ({PAID}, {FAILED}) THEN {PRICE}::DECIMAL(8, 2) END AS amount{
         anonymous if options.anonymous else ""
-    }
+    }{_arrival(time) if options.late or options.out_of_order or options.clock_skew else ""}
 FROM block"""
+
+
+def _arrival(time: str) -> str:
+    """When an event was sent, by the client's clock, and received, by ours: what shows that it was late or skewed."""
+    return "".join(
+        f",\n    {time.replace('epoch', column, 1)} AS {name}"
+        for name, column in (("sent_at", "sent_epoch"), ("received_at", "received_epoch"))
+    )
 
 
 def _names(names: Iterable[str]) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import gzip
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Self, cast
 
 import duckdb
 
-from regulars.errors import SettingsError
+from regulars.errors import EngineError, SettingsError, did_you_mean
+from regulars.synthetic.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from regulars.synthetic.events import Columns
@@ -31,7 +32,7 @@ class TableFile:
     """
 
     def __init__(self, path: Path, select: str, scratch: Path, connection: duckdb.DuckDBPyConnection) -> None:
-        """Prepare to write `path`; `select` reads a block of columns called ``block``."""
+        """Prepare to write `path`; `select` reads a block of columns called ``block``, where blocks are given."""
         self.path = path
         self.rows = 0
         self._select = select
@@ -53,10 +54,17 @@ class TableFile:
         rows = len(next(iter(columns.values())))
         if rows == 0 and (at_end or self._parts):
             return
+        self._connection.register("block", columns)
+        self.append_rows(self._select, at_end=at_end)
+        self._connection.unregister("block")
+
+    def append_rows(self, select: str, *, at_end: bool = False) -> None:
+        """Write the rows of one SELECT, or keep them for the end of the table."""
         parts = self._tail if at_end else self._parts
         part = self._whole.with_suffix(f".{'tail' if at_end else 'part'}{len(parts)}")
         header = "false" if at_end or parts else "true"
-        self._copy(columns, part, f"(FORMAT csv, HEADER {header})" if self._text else _PARQUET)
+        options = f"(FORMAT csv, HEADER {header})" if self._text else _PARQUET
+        ((rows,),) = self._connection.execute(f"COPY ({select}) TO {literal(part)} {options}").fetchall()
         parts.append(part)
         self.rows += rows
         if self._text and not at_end:
@@ -75,17 +83,12 @@ class TableFile:
         """Put the table in place of any earlier file of that name."""
         self._whole.replace(self.path)
 
-    def _copy(self, columns: Columns, part: Path, options: str) -> None:
-        self._connection.register("block", columns)
-        self._connection.execute(f"COPY ({self._select}) TO {_quoted(part)} {options}")
-        self._connection.unregister("block")
-
     def _join(self, parts: list[Path]) -> None:
         if len(parts) == 1:
             parts[0].replace(self._whole)
             return
-        source = ", ".join(_quoted(part) for part in parts)
-        self._connection.execute(f"COPY (FROM read_parquet([{source}])) TO {_quoted(self._whole)} {_PARQUET}")
+        source = ", ".join(literal(part) for part in parts)
+        self._connection.execute(f"COPY (FROM read_parquet([{source}])) TO {literal(self._whole)} {_PARQUET}")
 
 
 @contextmanager
@@ -111,18 +114,42 @@ def block_connection(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def earlier_tables(out: Path) -> list[Path]:
+@contextmanager
+def workbench(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database on disk for the steps between two tables: in bounded memory, in the order of the files.
+
+    Raises:
+        EngineError: the disk is full, or a file turned out to be damaged while it was read.
+    """
+    settings: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": str(scratch / "spilled")}
+    connection = duckdb.connect(scratch / "work.duckdb", config=settings)
+    try:
+        connection.execute("SET preserve_insertion_order = true")
+        yield connection
+    except duckdb.Error as error:
+        raise EngineError(f"the tables cannot be made: {error}") from error
+    finally:
+        connection.close()
+
+
+def earlier_tables(out: Path, tables: Sequence[str], proof: str, writer: str) -> list[Path]:
     """The tables of an earlier run in any format; a new run replaces all, so a folder holds one data set.
 
     Raises:
-        SettingsError: the folder holds tables but no truth.json, so they are somebody's own.
+        SettingsError: the folder holds tables but not the file `proof`, so they are somebody's own.
     """
-    tables = [out / f"{table}.{form}" for table in ("users", "events") for form in FORMATS]
-    present = [path for path in tables if path.exists()]
-    if present and not (out / "truth.json").exists():
-        message = f"{present[0]} was not written by the generator; choose another folder with --out"
+    files = [out / f"{table}.{form}" for table in tables for form in FORMATS]
+    present = [path for path in files if path.exists()]
+    if present and not (out / proof).exists():
+        message = f"{present[0]} was not written by {writer}; choose another folder with --out"
         raise SettingsError(message, option="out", value=str(out))
     return present
+
+
+def check_format(format: str) -> None:
+    """Refuse a format that no table can have."""
+    if format not in FORMATS:
+        raise SettingsError(f"format is {format!r}; {did_you_mean(format, FORMATS)}", option="format", value=format)
 
 
 def _open_text(path: Path) -> BinaryIO:
@@ -145,7 +172,3 @@ def _move_into(part: Path, stream: BinaryIO) -> None:
     with part.open("rb") as source:
         shutil.copyfileobj(source, stream, 1 << 20)
     part.unlink()
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

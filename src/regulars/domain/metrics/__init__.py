@@ -16,10 +16,12 @@ from regulars.domain.metrics.cohort import STICKINESS_BY_COHORT
 from regulars.domain.metrics.cohort_size import COHORT_SIZE
 from regulars.domain.metrics.conversion import CONVERSION_RATE
 from regulars.domain.metrics.depth import ACTIONS, DEPTH
+from regulars.domain.metrics.experiment import EXPERIMENT
 from regulars.domain.metrics.funnel_views import FUNNEL_TREND, TIME_TO_CONVERT
 from regulars.domain.metrics.funnels import FUNNEL
 from regulars.domain.metrics.habits import ACTIVE_DAYS
 from regulars.domain.metrics.lifecycle import LIFECYCLE
+from regulars.domain.metrics.nps import NPS
 from regulars.domain.metrics.onboarding import ONBOARDING
 from regulars.domain.metrics.paths import PATHS
 from regulars.domain.metrics.retention import RETENTION
@@ -60,6 +62,8 @@ _CATALOGUE = (
     TIME_TO_CONVERT,
     CONVERSION_RATE,
     PATHS,
+    NPS,
+    EXPERIMENT,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 ALIASES: Mapping[str, tuple[str, int]] = {

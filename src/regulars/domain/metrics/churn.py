@@ -15,8 +15,10 @@ from regulars.domain.rules import (
     CHURN_RECENCY,
     CHURN_SESSIONS,
     CHURN_TREND,
+    CHURN_TREND_BOUNDS,
     CHURN_WEEK,
     CHURN_WINDOW,
+    churn_parts,
 )
 from regulars.domain.sql import with_relations
 from regulars.errors import QueryError
@@ -92,11 +94,12 @@ WHERE c.day <= t.last_day
 GROUP BY {own}t.date, t.last_day, c.user_key
 HAVING max(c.day) > t.last_day - {_population_window(statement.query)}"""
     named |= visits.in_windows(statement.context, statement.values, CHURN_WINDOW)
+    (rise, of_rise), (fall, of_fall) = CHURN_TREND_BOUNDS["increasing"], CHURN_TREND_BOUNDS["declining"]
     named["measured"] = f"""
 SELECT r.date, r.last_day, r.user_key, {listed(habits.own_columns(scope), "r")}r.days_since_last, r.active_days,
   r.tenure, coalesce(v.sessions, 0) AS sessions,
-  CASE WHEN 5 * r.this_week > 6 * r.last_week THEN 'increasing'
-    WHEN 5 * r.this_week < 4 * r.last_week THEN 'declining' ELSE 'stable' END AS trend
+  CASE WHEN {of_rise} * r.this_week > {rise} * r.last_week THEN 'increasing'
+    WHEN {of_fall} * r.this_week < {fall} * r.last_week THEN 'declining' ELSE 'stable' END AS trend
 FROM recent r LEFT JOIN visits v ON v.user_key = r.user_key AND v.date = r.date"""
     columns = f"h.days_since_last, h.active_days, h.tenure, h.sessions, h.trend, {_tenths()} AS tenths"
     named["members"] = habits.judged(scope, "measured", columns)
@@ -160,13 +163,14 @@ def _with_reasons(plan: Plan, rows: Rows) -> Rows:
 def _reasons(row: Row) -> str:
     """What adds to a score, and takes from it, in words and with its share."""
     since, active, pace, trend = (row[n] for n in ("days_since_last", "active_days", "sessions_per_day", "trend"))
-    parts = (
-        (next((t for days, t in CHURN_RECENCY if since > days), 0), f"{since} days since the last visit"),
-        (next((t for days, t in CHURN_ACTIVE_DAYS if active < days), 0), f"{active} of {CHURN_WINDOW} days active"),
-        (next((t for least, t in CHURN_SESSIONS if 2 * pace < least), 0), f"{pace:.2g} sessions a day"),
-        (CHURN_TREND[trend], f"{trend} activity"),
+    words = (
+        f"{since} days since the last visit",
+        f"{active} of {CHURN_WINDOW} days active",
+        f"{pace:.2g} sessions a day",
+        f"{trend} activity",
     )
-    return "; ".join(f"{words} ({tenths / 10:+})" for tenths, words in parts if tenths) or "no sign of leaving"
+    parts = zip(churn_parts(since, active, pace, trend), words, strict=True)
+    return "; ".join(f"{said} ({tenths / 10:+})" for tenths, said in parts if tenths) or "no sign of leaving"
 
 
 CHURN_RISK = Metric(

@@ -29,7 +29,7 @@ _KINDS = ("active_users", "converted")
 
 
 def _shape(query: Query) -> Shape:
-    by_period = query.calendar is not None or (query.window is None and query.grain != "day")
+    by_period = query.calendar is not None or (query.window is None and query.bucket != "day")
     window = None if by_period else query.window or 1
     measures = tuple(Measure(kind, "period" if by_period else "rolling", window or 1) for kind in _KINDS)
     return Shape(

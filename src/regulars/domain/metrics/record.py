@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from regulars.domain.query import Query
     from regulars.domain.relations.cells import Cell
     from regulars.domain.relations.scope import Source
+    from regulars.domain.sql import Values
     from regulars.domain.statement import Statement
 
-Chart = Literal["line", "curve", "bars", "funnel", "flows", "triangle", "matrix", "paths"]
+Chart = Literal["line", "curve", "bars", "funnel", "flows", "triangle", "matrix", "paths", "effects"]
 Row = dict[str, Any]
 Rows = list[Row]
 Rule = Literal[
@@ -127,6 +128,8 @@ class Composition:
     that sessions are among its numbers. ``is_stored`` says whether a question's rows follow from the aggregates alone,
     ``needs_events`` whether single events matter to it, so that stored days cannot answer it.
 
+    ``left_out`` gives the SELECT for what the rows leave out: a reason, and how many; ``reasons`` puts them in words.
+
     ``finish`` adds the derived columns to the rows, ``flags`` says what is to be known about a row where that does not
     follow from its date, and ``averages`` sums the rows up.
     """
@@ -140,11 +143,16 @@ class Composition:
     finish: Callable[[Plan, Rows], Rows] | None = None
     flags: Callable[[Plan, Row], list[str]] | None = None
     averages: Callable[[Plan, Rows], Rows] | None = None
+    left_out: Callable[[Statement], str] | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: name, words, unit, options, columns, how it is computed and in which form it is drawn."""
+    """One metric: name, words, unit, options, columns, how it is computed and in which form it is drawn.
+
+    ``qualifies`` gives the condition on the events it is about, where no activity says that.
+    """
 
     name: str
     title: str
@@ -161,6 +169,7 @@ class Metric:
     scopes: tuple[str, ...] = ("user", "moment", "event")
     composition: Composition | None = None
     chart: Chart = "line"
+    qualifies: Callable[[Query, Values], str] | None = None
 
     def check(self, query: Query) -> None:
         """Refuse what this metric cannot answer, with what it can."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from regulars.domain.metrics.active import DATE
 from regulars.domain.metrics.options import Option
 from regulars.domain.metrics.record import Measure, Metric, ResultColumn, Shape
-from regulars.domain.query import MAX_WINDOW
+from regulars.domain.rules import MAX_WINDOW
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:

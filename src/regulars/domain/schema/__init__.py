@@ -38,15 +38,15 @@ from regulars.domain.schema.dimensions import (
 )
 from regulars.domain.schema.facts import (
     FACT_ACTIVITY_DETAILS,
-    FACT_EXPOSURES,
     FACT_IDENTITY_LINKS,
-    FACT_NPS_RESPONSES,
     FACT_USER_ACTIONS,
     FACT_USER_ATTRIBUTES,
 )
 from regulars.domain.schema.records import (
+    CHECK_RESULTS,
     DEAD_LETTER,
     ERASURES,
+    EXPERIMENTS,
     LOADS,
     WORKSPACE_STATE,
 )
@@ -57,6 +57,7 @@ __all__ = [
     "AGG_RETENTION",
     "AGG_TIER_CHANGES",
     "ARRIVALS",
+    "CHECK_RESULTS",
     "DAILY_ACTIVITY",
     "DEAD_LETTER",
     "DERIVED_COLUMNS",
@@ -71,10 +72,9 @@ __all__ = [
     "DIM_USER_SEGMENTS",
     "ERASURES",
     "EVENT_DAYS",
+    "EXPERIMENTS",
     "FACT_ACTIVITY_DETAILS",
-    "FACT_EXPOSURES",
     "FACT_IDENTITY_LINKS",
-    "FACT_NPS_RESPONSES",
     "FACT_USER_ACTIONS",
     "FACT_USER_ATTRIBUTES",
     "FIRST_DATE",
@@ -109,8 +109,6 @@ TABLES: tuple[Table, ...] = (
     FACT_ACTIVITY_DETAILS,
     FACT_USER_ATTRIBUTES,
     FACT_IDENTITY_LINKS,
-    FACT_NPS_RESPONSES,
-    FACT_EXPOSURES,
     USER_SESSIONS,
     DAILY_ACTIVITY,
     ARRIVALS,
@@ -122,6 +120,8 @@ TABLES: tuple[Table, ...] = (
     LOADS,
     DEAD_LETTER,
     ERASURES,
+    EXPERIMENTS,
+    CHECK_RESULTS,
     WORKSPACE_STATE,
 )
 

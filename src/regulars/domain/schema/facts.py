@@ -78,34 +78,3 @@ FACT_IDENTITY_LINKS = Table(
         LOAD,
     ),
 )
-
-FACT_NPS_RESPONSES = Table(
-    "fact_nps_responses",
-    "fact",
-    "answer to a survey",
-    (
-        Column("response_id", "text", "Id of the answer", nullable=False),
-        key("identity_key", "Who answered"),
-        text("survey", "Which survey"),
-        Column("score", "integer", "0-10", nullable=False),
-        text("comment", "Free text"),
-        Column("responded_at", "timestamp", "When, in UTC", nullable=False),
-        Column("day", "date", "Local day", nullable=False),
-        LOAD,
-    ),
-)
-
-FACT_EXPOSURES = Table(
-    "fact_exposures",
-    "fact",
-    "exposure to an experiment's variant",
-    (
-        Column("event_id", "text", "Id of the exposure", nullable=False),
-        key("identity_key", "Who saw it"),
-        Column("experiment", "text", "Which experiment", nullable=False),
-        Column("variant", "text", "Which variant", nullable=False),
-        Column("exposed_at", "timestamp", "When, in UTC", nullable=False),
-        Column("day", "date", "Local day", nullable=False),
-        LOAD,
-    ),
-)

@@ -7,7 +7,7 @@ from regulars.domain.schema.tables import LOAD, Column, Table, key, text
 LOADS = Table(
     "loads",
     "record",
-    "import of one file, frame or list, or what a journal brought in a day",
+    "import of one file, frame or list, or all that a journal brought in a day, under the last load_id",
     (
         key("load_id", "Dense key"),
         Column("source", "text", "File name or kind of object", nullable=False),
@@ -44,6 +44,41 @@ ERASURES = Table(
         Column("id_hash", "text", "Salted SHA-256 of the id, to know old events of the person again", nullable=False),
         Column("erased_at", "timestamp", "When, in UTC", nullable=False),
         Column("is_rewritten", "boolean", "The file was written anew since", nullable=False),
+    ),
+)
+
+EXPERIMENTS = Table(
+    "experiments",
+    "record",
+    "phase of an experiment",
+    (
+        Column("name", "text", "Which experiment", nullable=False),
+        Column("phase", "bigint", "From 1; what deals people anew begins another one", nullable=False),
+        Column("status", "text", "draft, running, stopped or archived", nullable=False),
+        Column("design", "json", "Variants with weights, seed, hash version, measure and so on", nullable=False),
+        Column("created_at", "timestamp", "When it was written down, in UTC", nullable=False),
+        Column("started_at", "timestamp", "From when people were assigned, in UTC"),
+        Column("stopped_at", "timestamp", "Until when, in UTC"),
+    ),
+)
+
+CHECK_RESULTS = Table(
+    "check_results",
+    "record",
+    "data-quality check of one run",
+    (
+        key("run_id", "Dense key of the run"),
+        Column("checked_at", "timestamp", "When, in UTC", nullable=False),
+        Column("occasion", "text", "check, import or report", nullable=False),
+        Column("load_id", "bigint", "The import that was looked at; missing: the whole workspace"),
+        Column("check_name", "text", "Which check", nullable=False),
+        Column("severity", "text", "error, warning or info", nullable=False),
+        Column("status", "text", "passed, failed or skipped", nullable=False),
+        text("reason", "Why it was skipped, or could not be run"),
+        Column("found", "bigint", "How many were at fault"),
+        Column("whole", "bigint", "Of how many"),
+        Column("judge", "text", "Whether the count or the share was judged", nullable=False),
+        Column("threshold", "double", "Above which it fails", nullable=False),
     ),
 )
 

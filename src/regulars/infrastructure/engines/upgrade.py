@@ -22,6 +22,7 @@ SELECT CAST(strftime(day, '%Y%m%d') AS INTEGER), day, date_diff('day', DATE '197
        NULL, NULL
 FROM (SELECT CAST(d AS DATE) AS day FROM range(DATE '{FIRST_DATE}', DATE '{LAST_DATE}' + 1, INTERVAL 1 DAY) t(d))
 """
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND database_name = current_database()"
 _FINGERPRINT = hashlib.sha256(
     "\n".join([*(create_table(table, DUCKDB) for table in TABLES), *(view.sql for view in VIEWS)]).encode()
 ).hexdigest()
@@ -30,14 +31,16 @@ _FINGERPRINT = hashlib.sha256(
 def schema_changes(read: Read) -> Iterator[str]:
     """The statements that create what is missing: everything, or what an older version did not know.
 
-    Derived tables with other columns than today's are made anew and empty; the next load or rebuild fills them. There
-    is nothing to do in a database that this version has brought up to date before.
+    Derived tables with other columns than today's are made anew and empty; the next load or rebuild fills them. A table
+    that has become a view was never filled, and goes. There is nothing to do in a database that this version has
+    brought up to date before.
     """
     found = _columns(read)
     if WORKSPACE_STATE.name in found and read("SELECT value FROM workspace_state WHERE name = 'schema'") == [
         (_FINGERPRINT,)
     ]:
         return
+    tables = {name for (name,) in read(_TABLES)}
     for table in TABLES:
         is_old = table.role == "derived" and found.get(table.name, _wanted(table)) != _wanted(table)
         if is_old:
@@ -47,6 +50,8 @@ def schema_changes(read: Read) -> Iterator[str]:
     if DIM_DATES.name not in found:
         yield _FILL_DATES
     for view in VIEWS:
+        if view.name in tables:
+            yield f"DROP TABLE {view.name}"
         yield f"CREATE OR REPLACE VIEW {view.name} AS {view.sql}"
     yield "DELETE FROM workspace_state WHERE name = 'schema'"
     yield f"INSERT INTO workspace_state VALUES ('schema', '{_FINGERPRINT}')"

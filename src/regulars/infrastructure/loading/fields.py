@@ -176,7 +176,8 @@ def _number(columns: Columns, role: str, *, whole: bool = False) -> str:
 
 
 def _duration(columns: Columns) -> str:
-    return either([_number(columns, "duration_seconds"), f"{_number(columns, WATCH_MINUTES)} * 60"])
+    # Prepared tables fill the minutes with 0 where nothing was watched; such an event has no duration.
+    return either([_number(columns, "duration_seconds"), f"nullif({_number(columns, WATCH_MINUTES)}, 0) * 60"])
 
 
 def _bad_number(columns: Columns) -> str:

@@ -48,6 +48,10 @@ def _details(report: ImportReport) -> list[str]:
         lines.append(
             f"  {count(report.conflicts, 'row')} with a known id but another user, type or time; the first one counts"
         )
+    wrong = [each for each in report.checks if each.status == "failed" and each.severity != "info"]
+    if wrong:
+        names = ", ".join(f"{each.check} ({each.severity}, {each.count:,})" for each in wrong)
+        lines.append(f"  checks failed: {names}; more with: regulars check")
     if report.future:
         lines.append(f"  {count(report.future, 'row')} in the future; they count when their day comes")
     return lines
@@ -97,6 +101,9 @@ def as_json(outcomes: Sequence[tuple[str, Account | None, RegularsError | None]]
 def _file(source: str, account: Account | None, error: RegularsError | None) -> dict[str, Any]:
     found: dict[str, Any] = {**asdict(account)} if account else {}
     found["source"] = source
+    if isinstance(account, ImportReport):
+        shown = ("check", "severity", "status", "count", "whole")
+        found["checks"] = [{name: getattr(each, name) for name in shown} for each in account.checks]
     found["rejects"] = [reject._asdict() for reject in account.rejects] if account else []
     found["error"] = {"code": error.code, "message": error.message} if error else None
     return found

@@ -29,17 +29,23 @@ COMMANDS = {
     "metric": (f"{_HERE}.metric:metric", "Answer a question: any metric, window, slice."),
     "explain": (f"{_HERE}.explain:explain", "Explain a number, down to people and events."),
     "funnel": (f"{_HERE}.funnel:funnel", "Show how many people get from step to step."),
+    "experiment": (f"{_HERE}.experiment:experiment", "Run experiments, and see what came of them."),
+    "nps": (f"{_HERE}.nps:nps", "Show the net promoter score; record answers."),
     "users": (f"{_HERE}.users:users", "List the people behind a number."),
     "cohort": (f"{_HERE}.cohort:cohort", "List who belongs to a cohort or segment on a day."),
     "timeline": (f"{_HERE}.timeline:timeline", "Show one person: profile and newest events."),
+    "report": (f"{_HERE}.report:report", "Write a report to send: HTML, Markdown or PDF."),
     "metrics": (f"{_HERE}.catalogue:metrics", "List the metrics, or describe one."),
     "sql": (f"{_HERE}.sql:sql", "Run one SELECT on the tables."),
+    "check": (f"{_HERE}.check:check", "Check the data, here or in files: what is wrong, and what to do."),
     "plan": (f"{_HERE}.refresh:plan", "Show what changed settings leave to recompute."),
     "refresh": (f"{_HERE}.refresh:refresh", "Recompute what changed settings ask for."),
     "rebuild": (f"{_HERE}.rebuild:rebuild", "Compute everything derived from the events anew."),
     "erase": (f"{_HERE}.erase:erase", "Erase a person for good, with a certificate."),
     "doctor": (f"{_HERE}.doctor:doctor", "Check the workspace and say what is wrong."),
     "generate": ("regulars.synthetic.generate:generate_command", "Write made-up users and events to files."),
+    "prepare": ("regulars.synthetic.prepare:prepare_command", "Clean a folder's users and events; count each day."),
+    "features": ("regulars.synthetic.features:features_command", "Make features and churn labels for a model."),
 }
 FAILED = 3
 _HELP = """Exact engagement analytics on your own machine: who is active, who comes back.

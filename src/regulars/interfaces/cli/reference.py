@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from regulars.interfaces.cli.program import COMMANDS, program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _WIDTH = 100
 _HEAD = """# Command line
@@ -40,8 +45,15 @@ def page() -> str:
         command = program.get_command(root, name)
         if command is not None:
             context = click.Context(command, info_name=name, parent=root)
-            parts += [f"## `{name}`\n", _block(command.get_help(context))]
+            parts += [f"## `{name}`\n", _block(command.get_help(context)), *_steps(command, context)]
     return "\n".join(parts)
+
+
+def _steps(group: click.Command, parent: click.Context) -> Iterator[str]:
+    """The commands within a command, where it has some."""
+    for name, command in sorted(group.commands.items()) if isinstance(group, click.Group) else ():
+        context = click.Context(command, info_name=name, parent=parent)
+        yield from (f"### `{parent.info_name} {name}`\n", _block(command.get_help(context)))
 
 
 def _block(text: str) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 _PACKED = (".gz", ".gzip")
 _NEVER = (".md", ".sql", ".toml", ".py", ".duckdb", ".crc")  # what lies beside data and is none
+# A folder of `regulars prepare` holds these, and beside them tables that were made of them.
+_PREPARED = ("users_clean", "events_clean")
 
 
 def find_sources(given: Sequence[str], form: str = "auto") -> tuple[list[Path], list[SourceError]]:
@@ -41,6 +43,7 @@ def _expand(text: str, form: str) -> list[Path]:
     path = Path(text)
     if path.is_dir():
         found = _files_of(path, form)
+        found = [file for file in found if _table(file) in _PREPARED] or found
         if not found:
             raise SourceError(
                 f"the folder {text!r} holds no data; files end in {', '.join(_DATA)}, also with .gz, "
@@ -92,6 +95,10 @@ def _is_data(file: Path) -> bool:
     if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()
     return bool(suffixes) and suffixes[-1] in _DATA
+
+
+def _table(file: Path) -> str:
+    return file.name.partition(".")[0].lower()
 
 
 def _users_first(files: Iterable[Path]) -> list[Path]:
