@@ -35,8 +35,8 @@ def _tool(export: Export) -> Iterator[str]:
 
 def _shape(shape: Shape) -> Iterator[str]:
     yield from ("", f"### {shape.name.capitalize()}", "")
-    yield f"Recognised by {_listed(choice.replace('|', '` or `').replace('/', '.') for choice in shape.keys)}"
-    yield f"{_named(shape)}. Each row is {'an event' if shape.kind == 'events' else 'a user'}."
+    keys = _listed(choice.replace("|", "` or `").replace("/", ".") for choice in shape.keys)
+    yield f"Recognised by {keys}{_named(shape)}. Each row is {'an event' if shape.kind == 'events' else 'a user'}."
     yield from ("", "| Here | There |", "| --- | --- |")
     for role, value in shape.values.items():
         yield f"| `{role}` | {_code(value.shown)} |"

@@ -349,7 +349,7 @@ def test_tables_of_segment_are_told_apart(tmp_path):
         "identifies": {"id": "1", "user_id": "u1", "email": "a@b.c", "created_at": "2025-05-01", **common},
         "pages": {"id": "2", "user_id": "u1", "url": "https://x/y", "path": "/y", "name": "Home", **common},
         "screens": {"id": "3", "user_id": "u1", "name": "Start", **common},
-        "aliases": {"id": "4", "user_id": "u1", "previous_id": "old", **common, "anonymous_id": None},
+        "aliases": {"id": "4", "user_id": "u1", "previous_id": "old", **common},
         "tracks": {"id": "5", "user_id": "u1", "event": "order_completed", "event_text": "Order", **common},
         "users": {"id": "u1", "received_at": T, "uuid_ts": T, "email": "a@b.c", "context_library_name": "js"},
     }
@@ -377,13 +377,17 @@ def test_calls_of_segment_that_say_who_somebody_is_are_no_actions(tmp_path):
     call = {**tools.segment_call(FIRST), "event": None}
     rows = [
         {**call, "type": "group", "messageId": "1", "groupId": "g1", "traits": {}},
-        {**call, "type": "alias", "messageId": "2", "previousId": "old", "userId": "u2", "anonymousId": None},
+        {**call, "type": "alias", "messageId": "2", "previousId": "old", "userId": "u2"},
         {**call, "type": "identify", "messageId": "3", "traits": {"plan": "pro", "createdAt": "2025-05-01T00:00:00Z"}},
         {**call, "type": "screen", "messageId": "4", "name": "Start"},
         {**call, "type": "identify", "messageId": "5", "traits": {"created_at": 1746057600}},
     ]
     warehouse = Warehouse()
     warehouse.load(write_lines(tmp_path / "a.jsonl", rows))
+    assert warehouse.column("SELECT external_id FROM dim_identities WHERE kind = 'anonymous' ORDER BY 1") == [
+        "d1",
+        "old",
+    ]
     named = """SELECT action_type, is_marker FROM fact_user_actions JOIN dim_actions USING (action_key)
                ORDER BY event_id"""
     assert warehouse.rows(named) == [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from regulars.infrastructure.importers.exports.shape import Export, Shape, Value, constant, first, utc
+from regulars.infrastructure.importers.exports.shape import Export, Shape, Value, chosen, constant, first, utc
 
 _CALLS = Value(
     "CASE {type} WHEN 'track' THEN {event} WHEN 'page' THEN 'page_view' WHEN 'screen' THEN 'screen_view' "
@@ -30,8 +30,8 @@ _RAW = Shape(
     values={
         "event_id": first("messageId"),
         "user_id": first("userId"),
-        "anonymous_id": first("anonymousId"),
-        "previous_id": first("previousId"),
+        # An alias is about the id that was there before, whatever device it was given on.
+        "anonymous_id": chosen("{type} = 'alias'", first("previousId", "anonymousId"), first("anonymousId")),
         "event_type": _CALLS,
         "name": first("name"),
         "timestamp": utc("timestamp", "originalTimestamp", "sentAt", "receivedAt"),
@@ -88,13 +88,13 @@ def _call(name: str, action: str, named: tuple[str, ...], *, keys: tuple[str, ..
     return replace(
         _TABLE, name=name, named=named, keys=("id", "received_at", _OWN, *keys),
         absent=(*_TABLE.absent, "event"),
-        values={**_TABLE.values, "event_type": constant(action), "name": first("name")},
+        values={**_TABLE.values, "event_type": constant(action), "name": first("name")}, actions={},
     )  # fmt: skip
 
 
 _PAGES = _call("pages", "page_view", ("pages", "page"), keys=("user_id|anonymous_id",))
 _SCREENS = _call("screens", "screen_view", ("screens", "screen"), keys=("user_id|anonymous_id",))
-_ALIASES = _call("aliases", "alias", ("aliases", "alias"), keys=("user_id", "previous_id"))
+_ALIASES = _call("aliases", "alias", (), keys=("user_id", "previous_id"))
 _IDENTIFIES = replace(
     _call("identifies", "identify", ("identifies", "identify", "identities"), keys=("user_id|anonymous_id",)),
     kept=(), user=("*", "!context_*", "!id", "!uuid_ts", "!original_timestamp", "!sent_at", "!uuid", "!rudder_id"),
@@ -102,7 +102,7 @@ _IDENTIFIES = replace(
 )  # fmt: skip
 _USERS = Shape(
     "users",
-    keys=("id", "received_at", "context_library_name|uuid_ts|uuid"),
+    keys=("id", "received_at", "context_library_name|uuid_ts"),
     absent=("event", "anonymous_id", "user_id", "timestamp", "original_timestamp"),
     kind="users",
     values={"user_id": first("id"), "timestamp": utc("received_at")},
@@ -115,7 +115,7 @@ SEGMENT = Export(
     (
         _RAW,
         _TABLE,
-        replace(_ALIASES, values={**_ALIASES.values, "previous_id": first("previous_id")}),
+        replace(_ALIASES, values={**_ALIASES.values, "anonymous_id": first("previous_id", "anonymous_id")}),
         _PAGES,
         _SCREENS,
         _IDENTIFIES,
