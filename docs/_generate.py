@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
+from _exports import exports_page
 from _meanings import EXAMPLE, MEANINGS
 from _worked import MOST_ROWS, WORKED, answer, log_rows, workspace
 
@@ -465,6 +466,7 @@ PAGES = {
     "metrics.md": metrics,
     "settings.md": settings,
     "errors.md": error_page,
+    "import-keys.md": exports_page,
 }
 
 

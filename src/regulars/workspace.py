@@ -105,7 +105,8 @@ class Workspace(Tracking, Questions):
             source: A path (CSV, JSON Lines, Parquet, also gzipped), anything with an Arrow stream (polars, pandas,
                 pyarrow), or a list of dictionaries.
             kind: ``events``, ``users``, or ``auto`` to tell by the columns.
-            format: ``csv``, ``jsonl``, ``parquet``, or ``auto``.
+            format: ``csv``, ``jsonl``, ``parquet``, the tool that exported it (``segment``, ``posthog``,
+                ``amplitude``, ``mixpanel``, ``ga4``, ``snowplow``), or ``auto``.
             timezone: IANA name for times without one; without it such times are refused.
             mapping: Column of the source per role, e.g. ``{"user_id": "member"}``, where guessing is not enough.
             progress: Called with (stage, rows done, rows in all or None).

@@ -45,7 +45,7 @@ def load_and_refresh(
                 _rebuild(engine, settings, now)
             else:
                 follow(engine, settings, now, report.load_id)
-        if is_import and settings.imports.check:
+        if is_import and settings.imports.check and not report.is_repeated:
             report = replace(report, checks=check_import(engine, settings, now, report.load_id))
     return report
 

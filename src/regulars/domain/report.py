@@ -29,7 +29,8 @@ class ImportReport:
 
     ``conflicts`` are the duplicates whose user, type or time differs from the row that was first. ``future``
     counts the loaded rows later than now + 5 minutes. ``rejects`` holds the first rejected rows; all of them
-    are in the table ``dead_letter`` under ``load_id``. ``checks`` are the cheap data-quality checks of what it brought.
+    are in the table ``dead_letter`` under ``load_id``. ``is_repeated`` says that the same file was loaded before, under
+    that ``load_id``, and was not read again. ``checks`` are the cheap data-quality checks of what it brought.
     """
 
     source: str
@@ -47,6 +48,7 @@ class ImportReport:
     seconds: float = 0.0
     rejects: tuple[Reject, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+    is_repeated: bool = False
 
     @property
     def adds_up(self) -> bool:

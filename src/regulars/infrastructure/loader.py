@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import duckdb
@@ -23,11 +24,14 @@ from regulars.infrastructure.importers.columns import (
     require_events,
     require_users,
 )
+from regulars.infrastructure.importers.exports.reader import Wishes
+from regulars.infrastructure.importers.formats import File, inspect
 from regulars.infrastructure.importers.readers import open_source
 from regulars.infrastructure.importers.source import BROKEN, STAGED
 from regulars.infrastructure.loading import attributes, facts, users, validate
 from regulars.infrastructure.loading.dropped import dropped_rules
 from regulars.infrastructure.loading.duplicates import drop_duplicates
+from regulars.infrastructure.loading.earlier import find_earlier_load
 from regulars.infrastructure.loading.erased import erased_rules
 from regulars.infrastructure.loading.fields import raw, select_fields
 from regulars.infrastructure.loading.keys import add_dimensions
@@ -103,7 +107,12 @@ class Loader:
         tell = progress or _silent
         try:
             tell("read", 0, None)
-            opened = self._open(source, format, mapping or {})
+            wishes = Wishes(mapping or {}, timezone)
+            if isinstance(source, (str, os.PathLike)):
+                source = inspect(Path(source), format)
+                if before := find_earlier_load(self._engine, source, format, wishes):
+                    return replace(before, seconds=time.perf_counter() - begun)
+            opened = self._open(source, format, wishes)
             checked = self._check(opened, now=now, kind=kind, timezone=timezone, mapping=mapping or {}, tell=tell)
             report = self._store(checked, now, tell)
         except EngineError as exc:
@@ -129,10 +138,8 @@ class Loader:
         (naive times, a missing column) is the preview's ``problem``.
         """
         try:
-            opened = self._open(source, format, mapping or {})
-            columns = assign(opened.fields, mapping)
-            chosen = cast("Kind", decide_kind(columns) if kind == "auto" else kind)
-            columns = users.people_columns(columns) if chosen == "users" and _names_people(columns) else columns
+            opened = self._open(source, format, Wishes(mapping or {}, timezone))
+            columns, chosen = _play(opened, kind, mapping)
             outline = ImportPreview(
                 opened.name, opened.format, chosen,
                 {role: item.name for role, item in columns.roles.items()},
@@ -165,13 +172,12 @@ class Loader:
             raise SourceError(f"unknown kind {kind!r}; allowed: auto, events, users", code="unknown_kind", value=kind)
         if timezone is not None:
             check_timezone(timezone)
-        columns = assign(opened.fields, mapping)
-        chosen = cast("Kind", decide_kind(columns) if kind == "auto" else kind)
-        columns = self._required(columns, chosen, opened)
+        columns, chosen = _play(opened, kind, mapping)
+        _require(columns, chosen, opened)
         tell("check", 0, None)
         columns = survey(self._engine, opened, columns, self._settings.imports.string_bytes)
         self._name_fields(opened, columns)
-        naive = (validate.naive_rule(),) if opened.by_row else ()
+        naive = (validate.naive_rule(),) if opened.by_row and timezone is None else ()
         rules = (*erased_rules(self._engine, columns, chosen), *naive, *self._rules(chosen))
         if not naive and timezone is None and "timestamp" in columns:
             validate.refuse_naive_times(self._engine, opened, columns)
@@ -182,16 +188,8 @@ class Loader:
             raise SourceError(f"{opened.name} holds no rows", code="empty_source")
         return _Checked(opened, columns, chosen, rules, summary, broken)
 
-    def _open(self, source: object, format: str, mapping: Mapping[str, str]) -> Source:
-        return open_source(self._engine, source, format, mapping.values(), self._settings.imports.string_bytes)
-
-    def _required(self, columns: Columns, kind: Kind, source: Source) -> Columns:
-        if kind == "events":
-            require_events(columns, source.name)
-            return columns
-        if not _names_people(columns):
-            require_users(columns, source.name)
-        return users.people_columns(columns)
+    def _open(self, source: object, format: str, wishes: Wishes) -> Source:
+        return open_source(self._engine, source, format, wishes, self._settings.imports.string_bytes)
 
     def _rules(self, kind: Kind) -> tuple[Rule, ...]:
         if kind == "users":
@@ -237,7 +235,7 @@ class Loader:
         facts.add_events(engine, columns, checked.summary, timezone=settings.timezone, now=now, load_id=load_id)
         facts.add_details(engine, columns, load_id)
         facts.add_links(engine, checked.summary, load_id)
-        attributes.add_explicit(engine, columns, load_id)
+        attributes.add_explicit(engine, columns, load_id, snapshots=checked.source.snapshots)
         attributes.add_inferred(engine, checked.source, columns, load_id)
         if conflicts:
             facts.add_conflicts(engine, now, load_id)
@@ -299,6 +297,28 @@ def _names_people(columns: Columns) -> bool:
     return "user_id" in columns or "event_id" in columns
 
 
+def _play(source: Source, kind: str, mapping: Mapping[str, str] | None) -> tuple[Columns, Kind]:
+    """Which column plays which role, and what a row is; an export says both itself."""
+    if source.columns:
+        if kind not in ("auto", source.kind):
+            raise SourceError(
+                f"{source.name} is an export of {source.format} whose rows are {source.kind}, not {kind}; "
+                "leave out --kind, or say which --format the file has",
+                code="unknown_kind", value=kind,
+            )  # fmt: skip
+        return source.columns, source.kind
+    columns = assign(source.fields, mapping)
+    chosen = cast("Kind", decide_kind(columns) if kind == "auto" else kind)
+    return (users.people_columns(columns) if chosen == "users" and _names_people(columns) else columns), chosen
+
+
+def _require(columns: Columns, kind: Kind, source: Source) -> None:
+    if kind == "events":
+        require_events(columns, source.name)
+    elif not _names_people(columns):
+        require_users(columns, source.name)
+
+
 def _times(summary: Summary) -> tuple[datetime | None, datetime | None]:
     first, last = summary.first_us, summary.last_us
     return (None if first is None else instant(first)), (None if last is None else instant(last))
@@ -311,6 +331,8 @@ def _silent(stage: str, done: int, total: int | None) -> None:
 def _blame(source: object, error: EngineError) -> Exception:
     """A file that DuckDB could not read is at fault itself; everything else stays the engine's error."""
     cause = error.__cause__
+    if isinstance(source, File):
+        source = source.path
     if not isinstance(source, (str, os.PathLike)):
         return error
     reading = isinstance(

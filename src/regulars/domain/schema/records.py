@@ -11,7 +11,7 @@ LOADS = Table(
     (
         key("load_id", "Dense key"),
         Column("source", "text", "File name or kind of object", nullable=False),
-        text("fingerprint", "SHA-256 of the file, or the journal"),
+        text("fingerprint", "SHA-256 of the file, behind the tool that exported it; or the journal"),
         Column("loaded_at", "timestamp", "When, in UTC", nullable=False),
         Column("rows_read", "bigint", "Rows in the source", nullable=False),
         Column("rows_loaded", "bigint", "Rows that became events or users", nullable=False),

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 DOCS = "rg_docs"
 _BATCH = 50_000
+_BATCH_CHARACTERS = 32 << 20
 _SHOWN = 20_000
 _LISTED = 50
 _MAX_DOCUMENT = 4 << 20
 # What DuckDB's JSON reader lets pass and JSON does not; the few rows that look like it are checked one by one.
-_SUSPICIOUS = r"NaN|nan|[iI]nf|,\s*[}\]]|\\u[dD][89a-fA-F]|[eE][+]?[0-9]{3}|//|/\*"
+_LONE_SURROGATE = r"\\u[dD][89a-fA-F]"
+_SUSPICIOUS = r"NaN|nan|[iI]nf|,\s*[}\]]|[eE][+]?[0-9]{3}|//|/\*"
+_STRING = r'"(\\.|[^"\\])*"'
+_PEELED = 4  # levels of empty objects and lists that are taken off before the rest is counted
 Broken = tuple[int, str, str, str]
 
 
@@ -41,25 +45,30 @@ class Reading:
 
 def read_lines(reading: Reading, file: File) -> Source:
     """Stage a JSON Lines file; blank lines are no rows."""
-    stage(reading.engine, _lines_of(file))
+    stage(reading.engine, lines_of(file))
     return _split(reading, file.path.name, "jsonl", file.fingerprint)
 
 
 def read_array(reading: Reading, file: File) -> Source:
     """Stage a file that is one JSON array of objects; a syntax error in it concerns the whole file."""
+    stage_array(reading.engine, file)
+    return _split(reading, file.path.name, "json", file.fingerprint)
+
+
+def stage_array(engine: DuckDBEngine, file: File) -> None:
+    """Store the objects of a JSON array in ``rg_docs``; their lines are their places."""
     relation = f"""read_json_objects([{literal(str(file.path))}], format = 'array',
         maximum_object_size = {_MAX_DOCUMENT}, compression = '{"gzip" if file.gzipped else "uncompressed"}')"""
     if not _ends_with(file, b"]"):  # DuckDB takes the end of the file for the end of the array
         raise SourceError(f"{file.path} is not a JSON array: its end is missing", code="bad_json", path=str(file.path))
     try:
         # On a cursor of its own, because an error would end the transaction that this import runs in.
-        reading.engine.query(f"SELECT count(json) FROM {relation}")
+        engine.query(f"SELECT count(json) FROM {relation}")
     except EngineError as exc:
         raise SourceError(f"{file.path} is not a JSON array: {exc}", code="bad_json", path=str(file.path)) from exc
-    reading.engine.execute(f"""
+    engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {DOCS} AS
         SELECT row_number() OVER () AS line, CAST(json AS VARCHAR) AS doc FROM {relation}""")
-    return _split(reading, file.path.name, "json", file.fingerprint)
 
 
 def _ends_with(file: File, mark: bytes) -> bool:
@@ -76,7 +85,8 @@ def read_records(reading: Reading, records: Sequence[Mapping[str, Any]]) -> Sour
     return _split(reading, "list of dicts", "records", None)
 
 
-def _lines_of(file: File) -> Iterator[tuple[int, str] | Broken]:
+def lines_of(file: File) -> Iterator[tuple[int, str] | Broken]:
+    """The documents of a JSON Lines file with their lines; blank lines are none."""
     with file.open() as stream:
         for line, raw in enumerate(stream, start=1):
             text = raw.removeprefix(b"\xef\xbb\xbf").strip() if line == 1 else raw.strip()
@@ -114,14 +124,17 @@ def stage(engine: DuckDBEngine, rows: Iterator[tuple[int, str] | Broken]) -> Non
     lines: list[int] = []
     docs: list[str] = []
     broken: list[Broken] = []
+    size = 0
     for row in rows:
         if len(row) == 2:  # noqa: PLR2004 -- a line and its text
             lines.append(row[0])
             docs.append(row[1])
+            size += len(row[1])
         else:
             broken.append(row)
-        if len(docs) + len(broken) >= _BATCH:
+        if len(docs) + len(broken) >= _BATCH or size >= _BATCH_CHARACTERS:
             _flush(engine, lines, docs, broken)
+            size = 0
     _flush(engine, lines, docs, broken)
 
 
@@ -164,15 +177,33 @@ def set_aside_broken(engine: DuckDBEngine, string_bytes: int) -> None:
     """Move the documents that are no JSON objects, nest too deep or hold too long a text out of ``rg_docs``."""
     suspects = engine.fetch(f"""
         SELECT line, doc FROM {DOCS}
-        WHERE NOT starts_with(doc, '{{') OR NOT json_valid(doc) OR regexp_matches(doc, {literal(_SUSPICIOUS)})
-           OR strlen(doc) > {string_bytes}
-           OR strlen(doc) - strlen(replace(replace(doc, '{{', ''), '[', '')) > {MAX_DEPTH}
+        WHERE NOT starts_with(doc, '{{') OR NOT json_valid(doc) OR strlen(doc) > {string_bytes}
+           OR regexp_matches(doc, {literal(_LONE_SURROGATE)}) OR {_is_loose("doc")} OR {may_nest_deep("doc")}
         ORDER BY line""")
     broken = [row for line, doc in suspects for row in _broken(line, doc, string_bytes)]
     if broken:
         for start in range(0, len(broken), _BATCH):
             add_broken(engine, broken[start : start + _BATCH])
         engine.execute(f"DELETE FROM {DOCS} WHERE line IN (SELECT line FROM {BROKEN})")
+
+
+def _is_loose(doc: str) -> str:
+    """SQL that something outside of texts is no JSON. An address or the word "finance" in a text is nothing odd."""
+    bare = f"regexp_replace({doc}, {literal(_STRING)}, '', 'g')"
+    suspicious = literal(_SUSPICIOUS)
+    return f"CASE WHEN regexp_matches({doc}, {suspicious}) THEN regexp_matches({bare}, {suspicious}) ELSE false END"
+
+
+def may_nest_deep(doc: str) -> str:
+    """SQL that a document may nest too deep; what is flat and only has many lists and objects does not count."""
+    bones = f"regexp_replace(regexp_replace({doc}, {literal(_STRING)}, '', 'g'), '[^][{{}}]', '', 'g')"
+    for _ in range(_PEELED):
+        bones = f"replace(replace({bones}, '{{}}', ''), '[]', '')"
+    return f"CASE WHEN {_openings(doc)} > {MAX_DEPTH} THEN {_openings(bones)} > {MAX_DEPTH - _PEELED} ELSE false END"
+
+
+def _openings(text: str) -> str:
+    return f"(strlen({text}) - strlen(replace(replace({text}, '{{', ''), '[', '')))"
 
 
 def _broken(line: int, doc: str, string_bytes: int) -> list[Broken]:

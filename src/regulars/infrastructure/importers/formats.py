@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMATS = ("csv", "jsonl", "json", "parquet", "arrow")
+TOOLS = ("segment", "posthog", "amplitude", "mixpanel", "ga4", "snowplow")
 _BY_SUFFIX = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
     ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
 }  # fmt: skip
-_GZIP, _PARQUET, _ARROW = b"\x1f\x8b", b"PAR1", b"ARROW1"
-_BLOCK = 1 << 22
+_GZIP, _PARQUET, _ARROW, _ZIP = b"\x1f\x8b", b"PAR1", b"ARROW1", b"PK\x03\x04"
+_HEAD, _BLOCK = 1 << 16, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -54,26 +55,38 @@ def inspect(path: Path, given: str = "auto") -> File:
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise SourceError(f"{path} {what}", code="no_such_file", path=str(path))
-    if given != "auto" and given not in FORMATS:
-        raise SourceError(
-            f"unknown format {given!r}; allowed: auto, {', '.join(FORMATS)}", code="unknown_format", value=given
-        )
+    if given != "auto" and given not in (*FORMATS, *TOOLS):
+        allowed = ", ".join(("auto", *FORMATS, *TOOLS))
+        raise SourceError(f"unknown format {given!r}; allowed: {allowed}", code="unknown_format", value=given)
+    return _inspect(path, "auto" if given in TOOLS else given, None)
+
+
+def peek(path: Path) -> File:
+    """A file's format by its first bytes; its hash, which costs reading all of it, is left empty.
+
+    Errors: as of :func:`inspect`.
+    """
+    return _inspect(path, "auto", "")
+
+
+def _inspect(path: Path, given: str, fingerprint: str | None) -> File:
     try:
         gzipped, head = _head(path)
         if not head.removeprefix(codecs.BOM_UTF8).strip():
             raise SourceError(f"{path} is empty", code="empty_source", path=str(path))
-        return File(path, _decide(path, head, given), gzipped, _fingerprint(path))
+        format = _decide(path, head, given)
+        return File(path, format, gzipped, _fingerprint(path) if fingerprint is None else fingerprint)
     except (OSError, EOFError, zlib.error) as exc:
         raise SourceError(f"{path} cannot be read: {exc}", code="bad_source", path=str(path)) from exc
 
 
 def _head(path: Path) -> tuple[bool, bytes]:
     with path.open("rb") as stream:
-        head = stream.read(_BLOCK)
+        head = stream.read(_HEAD)
     if head[:2] != _GZIP:
-        return False, head[:65536]
+        return False, head
     with gzip.open(path) as inflated:
-        return True, inflated.read(65536)
+        return True, inflated.read(_HEAD)
 
 
 def _decide(path: Path, head: bytes, given: str) -> str:
@@ -81,6 +94,10 @@ def _decide(path: Path, head: bytes, given: str) -> str:
         return "parquet"
     if head.startswith(_ARROW):
         return "arrow"
+    if head.startswith(_ZIP):
+        raise SourceError(
+            f"{path} is a zip archive; unpack it and import the folder", code="bad_source", path=str(path)
+        )
     suffixes = [s.lower() for s in path.suffixes if s.lower() not in (".gz", ".gzip")]
     named = given if given != "auto" else _BY_SUFFIX.get(suffixes[-1] if suffixes else "")
     if named in ("parquet", "arrow") or _is_binary(head):

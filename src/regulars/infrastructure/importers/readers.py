@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,28 +14,33 @@ from regulars.errors import EngineError, MissingExtraError, SourceError
 from regulars.infrastructure.importers.columns import Field
 from regulars.infrastructure.importers.delimited import read_delimited
 from regulars.infrastructure.importers.documents import Reading, read_array, read_lines, read_records
+from regulars.infrastructure.importers.exports.reader import Wishes, read_export
+from regulars.infrastructure.importers.exports.recognise import recognise
 from regulars.infrastructure.importers.formats import File, inspect
 from regulars.infrastructure.importers.journal import Entries, read_entries
 from regulars.infrastructure.importers.source import LINE, STAGED, Source, create_broken
 from regulars.infrastructure.loading.sql import literal, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
 
 _ARROW_VIEW = "rg_arrow"
 
 
-def open_source(engine: DuckDBEngine, source: object, format: str, mapped: Iterable[str], string_bytes: int) -> Source:
+def open_source(engine: DuckDBEngine, source: object, format: str, wishes: Wishes, string_bytes: int) -> Source:
     """Make a source readable; rows that no reader understands are set aside in ``rg_broken``.
 
     Errors: :class:`SourceError` for what cannot be read at all.
     """
     create_broken(engine)
-    reading = Reading(engine, frozenset(mapped), string_bytes)
+    reading = Reading(engine, frozenset(wishes.mapping.values()), string_bytes)
     if isinstance(source, (str, os.PathLike)):
-        return _open_file(reading, inspect(Path(source), format))
+        source = inspect(Path(source), format)
+    if isinstance(source, File):
+        found = recognise(source, format)
+        if found:
+            return read_export(reading, source, found, wishes, partial(_open_file, reading, source))
+        return _open_file(reading, source)
     if isinstance(source, Entries):
         return read_entries(reading, source)
     if hasattr(source, "__arrow_c_stream__"):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from regulars.domain.report import Kind
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
-    from regulars.infrastructure.importers.columns import Field
+    from regulars.infrastructure.importers.columns import Columns, Field
 
 STAGED = "rg_source"  # rows of a text file, a frame or a list, as they came
 BROKEN = "rg_broken"  # rows that are no rows: wrong count of columns, no JSON, no UTF-8
@@ -22,6 +23,10 @@ class Source:
     row is a JSON object in the column ``doc``, whose other keys are properties. ``typed`` sources are columnar
     and cheap to read again; the others are worth storing after their text has been parsed once. ``by_row`` says that
     no row, and no lack of one, may refuse the others.
+
+    An export of another tool says itself which column is what (``columns``) and what a row is (``kind``), and its
+    properties are all in one column; ``merges`` that any event with both ids links them, ``snapshots`` that events
+    repeat the attributes of their user.
     """
 
     name: str
@@ -33,6 +38,10 @@ class Source:
     documents: bool = False
     fingerprint: str | None = None
     by_row: bool = False
+    columns: Columns | None = None
+    kind: Kind = "events"
+    merges: bool = False
+    snapshots: bool = False
 
 
 def create_broken(engine: DuckDBEngine) -> None:

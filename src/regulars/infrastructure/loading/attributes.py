@@ -19,17 +19,24 @@ _FIRST_EVENTS = "rg_first_events"
 _INFERRED = "rg_inferred"
 
 
-def add_explicit(engine: DuckDBEngine, columns: Columns, load_id: int) -> None:
-    """Append each member of an event's ``user`` object, set at the time of the event; null clears it."""
+def add_explicit(engine: DuckDBEngine, columns: Columns, load_id: int, *, snapshots: bool = False) -> None:
+    """Append each member of an event's ``user`` object, set at the time of the event; null clears it.
+
+    Of ``snapshots``, which repeat every attribute with every event, the changes and the last one are kept.
+    """
     if "user" not in columns:
         return
+    changes = """WINDOW seen AS (PARTITION BY identity_key, key ORDER BY us, sequence NULLS LAST, event_id)
+        QUALIFY row_number() OVER seen = 1 OR lead(event_id) OVER seen IS NULL
+            OR value IS DISTINCT FROM lag(value) OVER seen"""
     engine.execute(f"""
         INSERT INTO fact_user_attributes (identity_key, key, value, set_at, sequence, event_id, is_explicit, load_id)
-        SELECT identity_key, key, json_extract_string(attributes, '/' || replace(replace(key, '~', '~0'), '/', '~1')),
-               make_timestamp(us), sequence, event_id, true, {load_id}
-        FROM (SELECT event_id, attributes, us, sequence, unnest(json_keys(attributes)) AS key
-              FROM {ACCEPTED} WHERE json_type(attributes) = 'OBJECT')
+        SELECT identity_key, key, value, make_timestamp(us), sequence, event_id, true, {load_id}
+        FROM (SELECT *, json_extract_string(attributes, '/' || replace(replace(key, '~', '~0'), '/', '~1')) AS value
+              FROM (SELECT event_id, attributes, us, sequence, unnest(json_keys(attributes)) AS key
+                    FROM {ACCEPTED} WHERE json_type(attributes) = 'OBJECT'))
         JOIN (SELECT event_id, identity_key FROM fact_user_actions WHERE load_id = {load_id}) USING (event_id)
+        {changes if snapshots else ""}
         ORDER BY us, event_id, key""")
 
 

@@ -77,13 +77,17 @@ def add_details(engine: DuckDBEngine, columns: Columns, load_id: int) -> None:
 
 
 def add_links(engine: DuckDBEngine, summary: Summary, load_id: int) -> None:
-    """Append what identify and alias say: this anonymous id is that known one."""
+    """Append what identify and alias say: this anonymous id is that known one.
+
+    Where every event with both ids says so, the earliest one of a pair is enough.
+    """
     if not summary.linking:
         return
+    earliest = "row_number() OVER (PARTITION BY known_id, anonymous_id ORDER BY us, event_id) = 1"
     engine.execute(f"""
         INSERT INTO fact_identity_links
         SELECT anonymous.identity_key, known.identity_key, make_timestamp(us), event_id, {load_id}
-        FROM (SELECT * FROM {ACCEPTED} WHERE {LINKING}) AS event
+        FROM (SELECT * FROM {ACCEPTED} WHERE {LINKING} QUALIFY NOT merges OR {earliest}) AS event
         JOIN dim_identities AS known ON known.kind = 'known' AND known.external_id = known_id
         JOIN dim_identities AS anonymous ON anonymous.kind = 'anonymous' AND anonymous.external_id = anonymous_id
         ORDER BY us, event_id""")

@@ -25,6 +25,8 @@ from regulars.infrastructure.loading.sql import either, literal
 from regulars.infrastructure.loading.times import wall_and_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from regulars.infrastructure.importers.columns import Columns
     from regulars.infrastructure.importers.source import Source
     from regulars.settings import ImportSettings
@@ -57,6 +59,7 @@ def select_fields(source: Source, columns: Columns, limits: ImportSettings) -> s
         "bad_number": _bad_number(columns),
         "too_long": _too_long(source, columns, limits.string_bytes),
         "bad_object": _bad_object(columns),
+        "merges": "true" if source.merges else "false",
     }
     listed = ",\n  ".join(f"{sql} AS {name}" for name, sql in values.items())
     return f"SELECT\n  {listed}\nFROM {source.relation}"
@@ -240,12 +243,18 @@ def _too_long(source: Source, columns: Columns, limit: int) -> str:
 
 def _metadata(source: Source, columns: Columns) -> str:
     """Every property as one JSON object; missing values are left out, and no property at all is NULL."""
-    own = _rest_of_document(columns) if source.documents else _rest_of_columns(columns)
+    own = _rest(source, columns)
     if "properties" not in columns:
         return own
     properties = f"json_merge_patch('{{}}', {json_text(columns, 'properties')})"
     merged = f"json_merge_patch(coalesce({own}, '{{}}'), coalesce({properties}, '{{}}'))"
     return f"nullif(CAST({merged} AS VARCHAR), '{{}}')"
+
+
+def _rest(source: Source, columns: Columns) -> str:
+    if source.columns:
+        return _NO_TEXT  # an export says itself what is a property
+    return _rest_of_document(columns) if source.documents else _rest_of_columns(columns)
 
 
 def _rest_of_document(columns: Columns) -> str:
@@ -262,10 +271,12 @@ def _rest_of_columns(columns: Columns) -> str:
         # One call keeps the dictionary of a low-cardinality column, which joining texts does not.
         pairs = ", ".join(f"{literal(item.name)}, {item.sql}" for item in complete)
         return f"json_object({pairs})"
-    parts = [
-        f"{literal(',' + msgspec.json.encode(item.name).decode() + ':')} || {_json_value(item)}"
-        for item in columns.others
-    ]
+    return object_of(columns.others)
+
+
+def object_of(items: Sequence[Field]) -> str:
+    """SQL of the JSON object of columns by name; missing values are left out, and no value at all is NULL."""
+    parts = [f"{literal(',' + msgspec.json.encode(item.name).decode() + ':')} || {_json_value(item)}" for item in items]
     return f"'{{' || nullif(substr(concat({', '.join(parts)}), 2), '') || '}}'"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from regulars.infrastructure.importers.columns import Columns
     from regulars.settings import Settings
 
-LINKING = "action_type IN ('identify', 'alias') AND known_id IS NOT NULL AND anonymous_id IS NOT NULL"
+LINKING = "(merges OR action_type IN ('identify', 'alias')) AND known_id IS NOT NULL AND anonymous_id IS NOT NULL"
 
 
 def add_dimensions(engine: DuckDBEngine, columns: Columns, settings: Settings, *, everybody: bool) -> None:

@@ -142,6 +142,6 @@ def _linking(columns: Columns) -> str:
     if "user_id" not in columns or not ("anonymous_id" in columns or "previous_id" in columns):
         return "0"
     return (
-        "count(*) FILTER (accepted = 1 AND action_type IN ('identify', 'alias') "
+        "count(*) FILTER (accepted = 1 AND (merges OR action_type IN ('identify', 'alias')) "
         "AND known_id IS NOT NULL AND anonymous_id IS NOT NULL)"
     )

@@ -42,6 +42,8 @@ def _sum(account: Account) -> str:
 def _details(report: ImportReport) -> list[str]:
     rate = f", {report.rows_read / report.seconds:,.0f} rows/s" if report.seconds >= _WORTH_A_RATE else ""
     lines = [f"  in {seconds(report.seconds)}{rate}"]
+    if report.is_repeated:
+        lines = [f"  the same file was imported before (load {report.load_id}), so it was not read again"]
     if report.conflicts:
         lines.append(
             f"  {count(report.conflicts, 'row')} with a known id but another user, type or time; the first one counts"

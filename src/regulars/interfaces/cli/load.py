@@ -10,6 +10,7 @@ import click
 from regulars.application.ports import Table
 from regulars.domain.report import ImportPreview, ImportReport
 from regulars.errors import RegularsError, SourceError
+from regulars.infrastructure.importers.formats import TOOLS
 from regulars.interfaces.cli.account import as_json, describe, totals
 from regulars.interfaces.cli.opening import open_workspace
 from regulars.interfaces.cli.options import FILE, WORDS, quiet_option, workspace_option
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from regulars.workspace import Workspace
 
-_FORMATS = ("auto", "csv", "jsonl", "parquet")
+_FORMATS = ("auto", "csv", "jsonl", "parquet", *TOOLS)
 _KINDS = ("auto", "events", "users")
 
 
@@ -40,7 +41,12 @@ class Outcome:
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, type=WORDS, metavar="PATH...")
 @click.option(
-    "--format", "form", type=click.Choice(_FORMATS), default="auto", show_default=True, help="Format of the files."
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    default="auto",
+    show_default=True,
+    help="Format of the files, or the tool that exported them.",
 )
 @click.option("--kind", type=click.Choice(_KINDS), default="auto", show_default=True, help="What a row is.")
 @click.option(
@@ -60,18 +66,23 @@ class Outcome:
 def import_(**given: Any) -> int:
     """Load events and users from CSV, JSON Lines and Parquet files, also gzipped.
 
-    PATH is a file, a folder, or a pattern in quotes. Users are loaded before events. Importing a file again
-    changes nothing. A row that cannot be loaded is kept with its line and the reason, and counted.
+    Exports of Segment, PostHog, Amplitude, Mixpanel, Google Analytics 4 (BigQuery) and Snowplow are recognised by
+    their keys; --dry-run shows what would become what.
+
+    PATH is a file, a folder, or a pattern in quotes; of a folder within a folder, the exports of these tools are
+    taken. Users are loaded before events. Importing a file again changes nothing. A row that cannot be loaded is kept
+    with its line and the reason, and counted.
 
     \b
     Examples:
       regulars import users.csv events.csv
       regulars import data/raw --rejects rejected.csv
       regulars import 'export-*.jsonl.gz' --map user_id=member --timezone Europe/Berlin
+      regulars import amplitude-export/ --dry-run
     """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
     if given["dry_run"] and given["rejects"]:
         raise click.UsageError("--rejects writes what an import rejected; leave out --dry-run")
-    files, missing = find_sources(given["paths"])
+    files, missing = find_sources(given["paths"], given["form"])
     mapping = read_mapping(given["mapping"])
     outcomes = [Outcome(str(exc.fields.get("path", "")), error=exc) for exc in missing]
     with open_workspace(given["workspace"], read_only=False) as ws:

@@ -1,4 +1,7 @@
-"""Which files an import means: paths, folders and patterns, users before events."""
+"""Which files an import means: paths, folders and patterns, users before events.
+
+Exports of other tools are trees of folders, whose files are often called anything; they are told by their content.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from regulars.errors import SourceError
+from regulars.infrastructure.importers.formats import TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,31 +21,33 @@ if TYPE_CHECKING:
 # A folder's plain .json files are not taken: as a rule they describe the data instead of being data.
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 _PACKED = (".gz", ".gzip")
+_NEVER = (".md", ".sql", ".toml", ".py", ".duckdb", ".crc")  # what lies beside data and is none
 # A folder of `regulars prepare` holds these, and beside them tables that were made of them.
 _PREPARED = ("users_clean", "events_clean")
 
 
-def find_sources(given: Sequence[str]) -> tuple[list[Path], list[SourceError]]:
-    """The files in the order of loading, each once, and what was not found."""
+def find_sources(given: Sequence[str], form: str = "auto") -> tuple[list[Path], list[SourceError]]:
+    """The files in the order of loading, each once, and what was not found; ``form`` is the format asked for."""
     files: list[Path] = []
     missing: list[SourceError] = []
     for text in given:
         try:
-            files += _expand(text)
+            files += _expand(text, form)
         except SourceError as exc:
             missing.append(exc)
     once = {file.resolve(): file for file in reversed(files)}
     return _users_first(file for file in files if once.pop(file.resolve(), None) is not None), missing
 
 
-def _expand(text: str) -> list[Path]:
+def _expand(text: str, form: str) -> list[Path]:
     path = Path(text)
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if _is_data(file))
+        found = _files_of(path, form)
         found = [file for file in found if _table(file) in _PREPARED] or found
         if not found:
             raise SourceError(
-                f"the folder {text!r} holds no data; files end in {', '.join(_DATA)}, also with .gz",
+                f"the folder {text!r} holds no data; files end in {', '.join(_DATA)}, also with .gz, "
+                "or are an export of a tool that is known here",
                 code="no_such_file", path=text,
             )  # fmt: skip
         return found
@@ -53,12 +59,42 @@ def _expand(text: str) -> list[Path]:
     return [match for match in matches if match.is_file()]
 
 
+def _files_of(folder: Path, form: str) -> list[Path]:
+    """Data of a folder itself, and exports anywhere in it with whatever data lie beside them."""
+    files = [file for file in folder.rglob("*") if _is_visible(file, folder) and file.is_file()]
+    if form in TOOLS:
+        return sorted(file for file in files if not file.name.lower().endswith(_NEVER))
+    exports = {file for file in files if _is_export(file)} if form == "auto" else set()
+    # A damaged file among exports must be heard of, so it is not enough to take what is recognised.
+    homes = {file.parent for file in exports}
+    return sorted(
+        file
+        for file in files
+        if file in exports
+        or (_is_data(file) and file.parent in {folder, *homes})
+        or (file.parent in homes and file.name.lower().endswith(_PACKED))
+    )
+
+
+def _is_visible(file: Path, folder: Path) -> bool:
+    return not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+
+
+def _is_export(file: Path) -> bool:
+    from regulars.infrastructure.importers.exports.recognise import recognise  # noqa: PLC0415 -- folders only
+    from regulars.infrastructure.importers.formats import peek  # noqa: PLC0415 -- same
+
+    try:
+        return not file.name.lower().endswith(_NEVER) and recognise(peek(file)) is not None
+    except SourceError:
+        return False
+
+
 def _is_data(file: Path) -> bool:
     suffixes = [suffix.lower() for suffix in file.suffixes]
     if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()
-    hidden = file.name.startswith((".", "_"))
-    return file.is_file() and not hidden and bool(suffixes) and suffixes[-1] in _DATA
+    return bool(suffixes) and suffixes[-1] in _DATA
 
 
 def _table(file: Path) -> str:
