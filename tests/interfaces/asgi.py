@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from regulars.domain.wire import Limits
 from regulars.infrastructure.operational.sqlite import SqliteStore
 from regulars.interfaces.http.authority import Authority
-from regulars.interfaces.http.bodies import Bodies
-from regulars.interfaces.http.collector import Collector
-from regulars.interfaces.http.rates import Rates
+from regulars.interfaces.http.collecting.bodies import Bodies
+from regulars.interfaces.http.collecting.collector import Collector
+from regulars.interfaces.http.collecting.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import regulars
-from regulars.interfaces.http import snippet
+from regulars.interfaces.http.collecting import snippet
 from tests.interfaces.servers import serving
 
 if TYPE_CHECKING:

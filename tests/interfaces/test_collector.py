@@ -22,13 +22,13 @@ from regulars.domain.wire import Limits
 from regulars.errors import RegularsError
 from regulars.infrastructure.operational.sqlite import SqliteStore
 from regulars.interfaces.http.answers import RefusedError
-from regulars.interfaces.http.bodies import Bodies
-from regulars.interfaces.http.collector import PAGES
-from regulars.interfaces.http.decoding import depth_is_over
-from regulars.interfaces.http.events import FUTURE, NETWORK, Receipt, journal_body, own_form
-from regulars.interfaces.http.forms import ROUTES
-from regulars.interfaces.http.judging import Submission, judge, judge_plain
-from regulars.interfaces.http.plain import plain_envelopes
+from regulars.interfaces.http.collecting.bodies import Bodies
+from regulars.interfaces.http.collecting.collector import PAGES
+from regulars.interfaces.http.collecting.decoding import depth_is_over
+from regulars.interfaces.http.collecting.events import FUTURE, NETWORK, Receipt, journal_body, own_form
+from regulars.interfaces.http.collecting.forms import ROUTES
+from regulars.interfaces.http.collecting.judging import Submission, judge, judge_plain
+from regulars.interfaces.http.collecting.plain import plain_envelopes
 from tests.interfaces.asgi import NOW, Bench
 
 if TYPE_CHECKING:

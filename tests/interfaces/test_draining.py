@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import regulars
 from regulars.domain.report import JournalAudit
-from regulars.interfaces.http import draining
-from regulars.interfaces.http.counters import Counters
-from regulars.interfaces.http.draining import Drain
-from regulars.interfaces.http.exposition import of_collector, of_store
+from regulars.interfaces.http.collecting.counters import Counters
+from regulars.interfaces.http.serving import draining
+from regulars.interfaces.http.serving.draining import Drain
+from regulars.interfaces.http.serving.exposition import of_collector, of_store
 
 if TYPE_CHECKING:
     import pytest

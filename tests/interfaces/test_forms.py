@@ -9,7 +9,7 @@ import json
 import pytest
 
 from regulars.errors import EventError
-from regulars.interfaces.http import posthog, segment
+from regulars.interfaces.http.collecting import posthog, segment
 from tests.interfaces.asgi import Bench
 
 NOW = dt.datetime(2026, 1, 5, 12)

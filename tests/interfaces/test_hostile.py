@@ -15,7 +15,7 @@ import pytest
 
 import regulars
 from regulars.interfaces.http.api import ADDRESSES
-from regulars.interfaces.http.forms import ROUTES
+from regulars.interfaces.http.collecting.forms import ROUTES
 from tests.interfaces.servers import get, post, serving
 
 if TYPE_CHECKING:

@@ -133,9 +133,9 @@ def test_limits_are_those_of_the_settings_and_a_slow_body_is_not_waited_for(fold
             slow.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
             assert b" 408 " in slow.recv(4096)
         assert post(f"{server.collecting}/v1/track", b" " * (1 << 20) + b"{}")[0] == 413
-        statuses = [post(f"{server.collecting}/v1/batch", [LIKE] * 10)[0] for _ in range(4)]
-        assert statuses[:2] == [200, 200]
-        assert 429 in statuses
+        # The debt of so many takes most of a minute to be paid off, however slow the machine is.
+        statuses = [post(f"{server.collecting}/v1/batch", [LIKE] * 200)[0] for _ in range(2)]
+        assert statuses == [200, 429]
 
 
 def test_a_large_body_that_asks_before_it_is_sent_is_taken(server: Server) -> None:

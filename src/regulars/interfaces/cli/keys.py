@@ -105,7 +105,7 @@ def list_(form: str, workspace: Path | None) -> None:
 
 @contextmanager
 def _store(workspace: Path | None) -> Iterator[KeyStore]:
-    from regulars.interfaces.http.processes import operational_store  # noqa: PLC0415 -- it brings sqlite3 along
+    from regulars.interfaces.http.serving.processes import operational_store  # noqa: PLC0415 -- it brings sqlite3 along
 
     with operational_store(find_folder(workspace)) as (store, _):
         yield store.keys

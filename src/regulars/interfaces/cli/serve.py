@@ -58,7 +58,7 @@ def serve(**given: Any) -> int:
         _serve_single(folder, given, say)
         return 0
     _refuse_open_doors(folder, given["api_host"], "--api-host")
-    from regulars.interfaces.http.supervisor import Supervisor  # noqa: PLC0415 -- only a server needs it
+    from regulars.interfaces.http.serving.supervisor import Supervisor  # noqa: PLC0415 -- only a server needs it
 
     supervisor = Supervisor(folder, say)
     signal.signal(signal.SIGTERM, supervisor.stop)
@@ -83,8 +83,8 @@ def collect(**given: Any) -> None:
     folder = _folder(given["workspace"])
     say = _sayer(quiet=given["quiet"])
     _refuse_open_doors(folder, given["host"], "--host")
-    from regulars.interfaces.http.processes import run_collector  # noqa: PLC0415 -- only a server needs these
-    from regulars.interfaces.http.running import reserve, url_of  # noqa: PLC0415
+    from regulars.interfaces.http.serving.processes import run_collector  # noqa: PLC0415 -- only a server needs these
+    from regulars.interfaces.http.serving.running import reserve, url_of  # noqa: PLC0415
 
     place, port = reserve(given["host"], given["port"])
     with place:
@@ -94,8 +94,8 @@ def collect(**given: Any) -> None:
 
 def _serve_single(folder: Path, given: dict[str, Any], say: Callable[[str], None]) -> None:
     from regulars.infrastructure.lock import SERVER_LOCK_NAME, WorkspaceLock  # noqa: PLC0415 -- only a server needs it
-    from regulars.interfaces.http.processes import run_single  # noqa: PLC0415
-    from regulars.interfaces.http.running import reserve, url_of  # noqa: PLC0415
+    from regulars.interfaces.http.serving.processes import run_single  # noqa: PLC0415
+    from regulars.interfaces.http.serving.running import reserve, url_of  # noqa: PLC0415
 
     def ready() -> None:
         say(f"collecting at {url}")
@@ -129,8 +129,8 @@ def _sayer(*, quiet: bool) -> Callable[[str], None]:
 
 def _refuse_open_doors(folder: Path, host: str, option: str) -> None:
     """Without keys everybody who reaches the server may use it, so nobody else's machine may reach it."""
-    from regulars.interfaces.http.processes import operational_store  # noqa: PLC0415 -- only a server needs these
-    from regulars.interfaces.http.running import is_local  # noqa: PLC0415
+    from regulars.interfaces.http.serving.processes import operational_store  # noqa: PLC0415 -- only a server needs these
+    from regulars.interfaces.http.serving.running import is_local  # noqa: PLC0415
 
     if is_local(host):
         return

@@ -20,7 +20,7 @@ from regulars.infrastructure.server import FRESH
 from regulars.interfaces.cli.writing import distinct, table_of, to_csv
 from regulars.interfaces.http.answers import RefusedError
 from regulars.interfaces.http.authority import secret_in
-from regulars.interfaces.http.exposition import CONTENT_TYPE, of_store
+from regulars.interfaces.http.serving.exposition import CONTENT_TYPE, of_store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from regulars.domain.keys import Role
     from regulars.domain.query import Query
     from regulars.interfaces.http.authority import Authority
-    from regulars.interfaces.http.draining import Drain
+    from regulars.interfaces.http.serving.draining import Drain
     from regulars.workspace import Workspace
 
     Handle = Callable[["Store", bytes, Request], Response]

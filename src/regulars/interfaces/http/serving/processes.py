@@ -1,6 +1,6 @@
 """The two processes of a server: the collector, which knows no database, and the store, which owns it.
 
-``python -m regulars.interfaces.http.processes collector|store FOLDER HOST PORT`` is what the supervisor starts.
+``python -m regulars.interfaces.http.serving.processes collector|store FOLDER HOST PORT`` is what the supervisor starts.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from regulars.errors import RegularsError
 from regulars.infrastructure.operational.sqlite import SqliteStore
 from regulars.infrastructure.server import TOKEN_NAME
 from regulars.interfaces.http.authority import Authority
-from regulars.interfaces.http.bodies import MIB, Bodies
-from regulars.interfaces.http.collector import Collector
-from regulars.interfaces.http.forms import ROUTES
-from regulars.interfaces.http.rates import Rates
-from regulars.interfaces.http.running import run, url_of
+from regulars.interfaces.http.collecting.bodies import MIB, Bodies
+from regulars.interfaces.http.collecting.collector import Collector
+from regulars.interfaces.http.collecting.forms import ROUTES
+from regulars.interfaces.http.collecting.rates import Rates
+from regulars.interfaces.http.serving.running import run, url_of
 from regulars.settings import SETTINGS_NAME, Settings
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def run_single(folder: Path, host: str, port: int, *, ready: Callable[[], None] 
 def answering(folder: Path, address: str, store: SqliteStore) -> Iterator[Starlette]:
     """The application that answers, with the workspace open and its journal being drained."""
     from regulars.interfaces.http.api import Store, api  # noqa: PLC0415 -- the collector needs none of these
-    from regulars.interfaces.http.draining import Drain  # noqa: PLC0415
+    from regulars.interfaces.http.serving.draining import Drain  # noqa: PLC0415
     from regulars.opening import open_for_server  # noqa: PLC0415
 
     with open_for_server(folder, address) as ws, _token(folder) as token:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from regulars.interfaces.http import posthog, segment
-from regulars.interfaces.http.events import own_form
+from regulars.interfaces.http.collecting import posthog, segment
+from regulars.interfaces.http.collecting.events import own_form
 
 if TYPE_CHECKING:
     from datetime import datetime

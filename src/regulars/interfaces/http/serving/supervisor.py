@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from regulars.errors import WorkspaceError
 from regulars.infrastructure.lock import SERVER_LOCK_NAME, WorkspaceLock
-from regulars.interfaces.http.running import DRAIN_SECONDS, reserve, url_of
+from regulars.interfaces.http.serving.running import DRAIN_SECONDS, reserve, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ class Child:
 
     def start(self, folder: Path) -> None:
         """Start it; its standard input tells it when we are gone."""
-        command = [sys.executable, "-m", "regulars.interfaces.http.processes"]
+        command = [sys.executable, "-m", "regulars.interfaces.http.serving.processes"]
         self.process = subprocess.Popen(  # noqa: S603 -- our own module
             [*command, self.kind, str(folder), self.host, str(self.port)], stdin=subprocess.PIPE
         )

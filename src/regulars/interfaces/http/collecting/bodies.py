@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from regulars.interfaces.http.answers import RefusedError
-from regulars.interfaces.http.deadlines import Deadlines
+from regulars.interfaces.http.collecting.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from regulars.application.ports import Envelope
 from regulars.errors import EventError
-from regulars.interfaces.http.decoding import Batch, Rejection, read_batch
-from regulars.interfaces.http.events import Receipt, journal_body, request_key, sent_at
-from regulars.interfaces.http.plain import plain_envelopes
+from regulars.interfaces.http.collecting.decoding import Batch, Rejection, read_batch
+from regulars.interfaces.http.collecting.events import Receipt, journal_body, request_key, sent_at
+from regulars.interfaces.http.collecting.plain import plain_envelopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from regulars.domain.wire import Limits
-    from regulars.interfaces.http.forms import Route
+    from regulars.interfaces.http.collecting.forms import Route
 
     # Checks the key that was given, counts events against it, and returns its id.
     Admit = Callable[[str | None, int], str]

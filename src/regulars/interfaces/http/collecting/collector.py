@@ -16,14 +16,14 @@ from urllib.parse import parse_qs
 
 from regulars.errors import JournalError
 from regulars.interfaces.http.answers import Answer, RefusedError, json_answer
-from regulars.interfaces.http.appending import Appender
 from regulars.interfaces.http.authority import secret_in
-from regulars.interfaces.http.counters import Counters
-from regulars.interfaces.http.events import Receipt
-from regulars.interfaces.http.exposition import CONTENT_TYPE, of_collector
-from regulars.interfaces.http.forms import ROUTES, Route
-from regulars.interfaces.http.judging import Submission, Verdict, judge, judge_plain
-from regulars.interfaces.http.snippet import snippet_answer
+from regulars.interfaces.http.collecting.appending import Appender
+from regulars.interfaces.http.collecting.counters import Counters
+from regulars.interfaces.http.collecting.events import Receipt
+from regulars.interfaces.http.collecting.forms import ROUTES, Route
+from regulars.interfaces.http.collecting.judging import Submission, Verdict, judge, judge_plain
+from regulars.interfaces.http.collecting.snippet import snippet_answer
+from regulars.interfaces.http.serving.exposition import CONTENT_TYPE, of_collector
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from regulars.domain.keys import Role
     from regulars.domain.wire import Limits
     from regulars.interfaces.http.authority import Authority
-    from regulars.interfaces.http.bodies import Bodies
-    from regulars.interfaces.http.rates import Rates
+    from regulars.interfaces.http.collecting.bodies import Bodies
+    from regulars.interfaces.http.collecting.rates import Rates
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from regulars.domain.report import JournalAudit
-    from regulars.interfaces.http.counters import Counters
+    from regulars.interfaces.http.collecting.counters import Counters
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _AUDIT = (

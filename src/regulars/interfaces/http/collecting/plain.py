@@ -14,8 +14,8 @@ import msgspec
 from regulars.application.ports import Envelope
 from regulars.domain.events import JUNK_IDS
 from regulars.domain.wire import Limits, time_bounds
-from regulars.interfaces.http.decoding import MOST_EVENTS
-from regulars.interfaces.http.events import FUTURE, NETWORK, names_nothing
+from regulars.interfaces.http.collecting.decoding import MOST_EVENTS
+from regulars.interfaces.http.collecting.events import FUTURE, NETWORK, names_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""From a request with events to the journal: bounded reading, decoding, judging, appending."""
