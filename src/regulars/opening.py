@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from regulars.application.ports import ServingEngine
+    from regulars.domain.backup import Manifest
 
 DATABASE_NAME = "regulars.duckdb"
 
@@ -108,6 +109,25 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
         raise WorkspaceError(f"cannot write to {str(folder)!r}: {exc.strerror}", folder=str(folder)) from exc
     _open_folder(folder, read_only=False, clock=None).close()
     return folder
+
+
+def restore(source: str | Path, path: str | Path) -> Manifest:
+    """Make a workspace folder from a backup, after everything in it was verified.
+
+    Args:
+        source: A folder that :meth:`Workspace.backup` has made.
+        path: The new workspace: a folder that does not exist, or is empty.
+
+    Returns:
+        What was in the backup.
+
+    Raises:
+        WorkspaceError: ``no_backup``, ``backup_damaged``, ``backup_unknown``: a later version made it;
+            ``folder_not_empty``. Nothing was changed.
+    """
+    from regulars.infrastructure.backup import put_back  # noqa: PLC0415 -- only this call needs it
+
+    return put_back(Path(source), Path(path))
 
 
 class ServedWorkspace(Workspace):
