@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from regulars.errors import QueryError, WorkspaceError, WorkspaceLockedError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.engines.registry import EMBEDDED, checked, make_engine
+from regulars.infrastructure.files import DATABASE_NAME
 from regulars.infrastructure.lock import WorkspaceLock
 from regulars.infrastructure.server import ServerConnection
 from regulars.remote import RemoteWorkspace
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import ServingEngine
     from regulars.domain.backup import Manifest
-
-DATABASE_NAME = "regulars.duckdb"
 
 
 def open(
@@ -114,6 +113,8 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
 def restore(source: str | Path, path: str | Path) -> Manifest:
     """Make a workspace folder from a backup, after everything in it was verified.
 
+    What the journal had accepted and the database did not have yet, when the backup was made, is loaded at once.
+
     Args:
         source: A folder that :meth:`Workspace.backup` has made.
         path: The new workspace: a folder that does not exist, or is empty.
@@ -127,7 +128,9 @@ def restore(source: str | Path, path: str | Path) -> Manifest:
     """
     from regulars.infrastructure.backup import put_back  # noqa: PLC0415 -- only this call needs it
 
-    return put_back(Path(source), Path(path))
+    manifest = put_back(Path(source), Path(path))
+    _open_folder(Path(path), read_only=False, clock=None).close()
+    return manifest
 
 
 class ServedWorkspace(Workspace):

@@ -213,7 +213,9 @@ def _forced(engine: Engine, person: Person) -> list[Row]:
     found = []
     for name, phase, text in fetch(engine, "SELECT name, phase, design FROM experiments ORDER BY name, phase"):
         forced = msgspec.json.decode(text).get("forced", {})
-        found += [{"experiment": name, "phase": phase, "id": one, "variant": forced[one]} for one in own if one in forced]
+        found += [
+            {"experiment": name, "phase": phase, "id": one, "variant": forced[one]} for one in own if one in forced
+        ]
     return found
 
 

@@ -1,8 +1,8 @@
 """Copies of a workspace: made while it is in use, and put back after everything about them was verified.
 
 A backup is a folder with the settings, the database, the journal and a manifest. The database is copied first and the
-journal second, while nothing can be loaded: so the journal in the backup begins, at the latest, where the database ends,
-and loading goes on after a restore as if nothing had happened.
+journal second, while nothing can be loaded: so the journal in the backup has everything that its database lacks, and
+loading goes on after a restore as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ import os
 import shutil
 import tempfile
 from contextlib import closing, contextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
 
-import regulars
+from regulars import __version__
 from regulars.domain.backup import FORMAT, BackupFile, JournalPlace, Manifest
 from regulars.domain.schema import TABLES
 from regulars.errors import RegularsError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
-from regulars.infrastructure.files import sync_folder
+from regulars.infrastructure.files import DATABASE_NAME, sync_folder
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore, place_in
 from regulars.settings import SETTINGS_NAME
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-DATABASE_NAME = "regulars.duckdb"
 MANIFEST_NAME = "manifest.json"
 _NEEDED = {SETTINGS_NAME, DATABASE_NAME}
 _CHUNK = 1 << 20
@@ -58,17 +58,18 @@ def back_up(engine: DuckDBEngine, folder: Path, target: Path, now: datetime) -> 
         rows, journal = _contents(partial)
         files = {path.name: _sealed(path) for path in sorted(partial.iterdir())}
         manifest = Manifest(
-            format=FORMAT, regulars=regulars.__version__, duckdb=duckdb.__version__, made_at=now, rows=rows,
-            journal=journal, files=files,
+            format=FORMAT, regulars=__version__, duckdb=duckdb.__version__,
+            made_at=now.replace(tzinfo=UTC), rows=rows, journal=journal, files=files,
         )  # fmt: skip
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         (partial / MANIFEST_NAME).write_bytes(text + b"\n")
         _sealed(partial / MANIFEST_NAME)
+        read_manifest(partial)
     return manifest
 
 
 def put_back(source: Path, folder: Path) -> Manifest:
-    """Make a workspace folder from a backup; it appears under its name when everything in it was verified.
+    """Make a workspace folder from a backup; it becomes one when everything in it was verified.
 
     Errors: :class:`WorkspaceError` ``folder_not_empty``, ``no_backup``, ``backup_damaged``, ``backup_unknown``.
     """
@@ -78,7 +79,7 @@ def put_back(source: Path, folder: Path) -> Manifest:
             code="folder_not_empty", folder=str(folder),
         )  # fmt: skip
     manifest = read_manifest(source)
-    with _made_beside(folder) as partial:
+    with _made_inside(folder) as partial:
         for name, file in manifest.files.items():
             if (source / name).is_symlink() or not (source / name).is_file():
                 raise _damaged(source, f"{name} is missing")
@@ -150,8 +151,9 @@ def _sealed(path: Path) -> BackupFile:
 
 @contextmanager
 def _made_beside(target: Path) -> Iterator[Path]:
-    """A new folder, for its owner only, that takes its name when it is left without an error."""
+    """A new folder, for its owner only, which gets its name when it is left without an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    # What a process that was killed has left behind is told by this name.
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         yield partial
@@ -161,6 +163,28 @@ def _made_beside(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+@contextmanager
+def _made_inside(folder: Path) -> Iterator[Path]:
+    """A new folder in the one to be filled, which may be a volume; its files move up at the end, the settings last.
+
+    Without settings a folder is no workspace, so nobody can open half of one.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".restore.", dir=folder))
+    try:
+        yield partial
+        for path in sorted(partial.iterdir(), key=lambda path: path.name == SETTINGS_NAME):
+            path.rename(folder / path.name)
+        sync_folder(folder)
+    except BaseException:
+        shutil.rmtree(partial)
+        if is_new:
+            folder.rmdir()
+        raise
+    partial.rmdir()
 
 
 def _damaged(source: Path, what: str) -> WorkspaceError:

@@ -34,7 +34,7 @@ def backup(target: Path, form: str, workspace: Path | None) -> None:
     """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
     with open_workspace(workspace, read_only=False) as ws:
         manifest = ws.backup(target)
-    _show(manifest, form, f"backed up to {printable(str(target))}")
+    _show(manifest, form, f"backed up to {printable(str(target))}", "in the journal, which a restore loads")
 
 
 @click.command()
@@ -45,7 +45,7 @@ def restore(source: Path, folder: Path, form: str) -> None:
     """Make a workspace in DIR, a new or empty folder, from the backup SRC.
 
     The checksums and the contents of every file are verified first. What was accepted and not yet in the database when
-    the backup was made is loaded when the workspace is opened.
+    the backup was made is loaded then.
 
     \b
     Example:
@@ -54,12 +54,12 @@ def restore(source: Path, folder: Path, form: str) -> None:
     from regulars.opening import restore as put_back  # noqa: PLC0415 -- it loads the database library
 
     manifest = put_back(source, folder)
-    _show(manifest, form, f"restored to {printable(str(folder))}")
+    _show(manifest, form, f"restored to {printable(str(folder))}", "loaded from the journal")
     if form != "json":
         click.echo(f"next: regulars doctor -w {shlex.quote(printable(str(folder)))}")
 
 
-def _show(manifest: Manifest, form: str, done: str) -> None:
+def _show(manifest: Manifest, form: str, done: str, waiting_events: str) -> None:
     if form == "json":
         import msgspec  # noqa: PLC0415 -- only this form needs it
 
@@ -69,4 +69,4 @@ def _show(manifest: Manifest, form: str, done: str) -> None:
     click.echo(f"{done}: {count(events, 'event')}, {count(people, 'user')}, as of {manifest.made_at:%F %T} UTC")
     waiting = manifest.journal.accepted - manifest.journal.loaded if manifest.journal else 0
     if waiting:
-        click.echo(f"  {count(waiting, 'event')} more in the journal, to be loaded when it is opened")
+        click.echo(f"  {count(waiting, 'more event')} {waiting_events}")
