@@ -178,6 +178,21 @@ def test_loading_goes_on_after_a_restore_where_the_database_ended(backup: Path, 
         assert (audit.accepted, audit.loaded, audit.duplicates, audit.backlog) == (202, 201, 1, 0)
 
 
+def test_a_journal_that_survived_brings_back_what_came_after_the_backup(folder: Path, tmp_path: Path) -> None:
+    """As the page Operations promises."""
+    with opened(folder) as ws:
+        for event in EVENTS[:20]:
+            track(ws, event)
+        ws.backup(tmp_path / "copy")
+        for event in EVENTS[20:30]:
+            track(ws, event)
+    regulars.restore(tmp_path / "copy", tmp_path / "new")
+    shutil.copyfile(folder / "journal.sqlite", tmp_path / "new" / "journal.sqlite")
+    with opened(tmp_path / "new") as ws:
+        assert ids(ws) == sorted(event["event_id"] for event in EVENTS[:30])
+        assert ws.journal_audit().adds_up
+
+
 def test_settings_keys_and_history_come_along(folder: Path, tmp_path: Path) -> None:
     """Not only events: what the workspace was told, and who may send."""
     settings = (folder / "regulars.toml").read_text() + "# a note of ours\n"
