@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from regulars.domain.result import Result
     from regulars.errors import RegularsError
     from regulars.facade import UserAnalyticsMetricsService
-    from regulars.opening import init, open
+    from regulars.opening import init, open, restore
     from regulars.settings import Settings
     from regulars.workspace import Workspace
 
@@ -42,6 +42,7 @@ __all__ = [
     "compare",
     "init",
     "open",
+    "restore",
 ]
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ _HOMES = {
     "compare": "regulars.domain.inference.comparison",
     "init": "regulars.opening",
     "open": "regulars.opening",
+    "restore": "regulars.opening",
 }
 
 

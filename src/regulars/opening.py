@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from regulars.errors import QueryError, WorkspaceError, WorkspaceLockedError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.engines.registry import EMBEDDED, checked, make_engine
+from regulars.infrastructure.files import DATABASE_NAME
 from regulars.infrastructure.lock import WorkspaceLock
 from regulars.infrastructure.server import ServerConnection
 from regulars.remote import RemoteWorkspace
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from regulars.application.ports import ServingEngine
-
-DATABASE_NAME = "regulars.duckdb"
+    from regulars.domain.backup import Manifest
 
 
 def open(
@@ -108,6 +108,29 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
         raise WorkspaceError(f"cannot write to {str(folder)!r}: {exc.strerror}", folder=str(folder)) from exc
     _open_folder(folder, read_only=False, clock=None).close()
     return folder
+
+
+def restore(source: str | Path, path: str | Path) -> Manifest:
+    """Make a workspace folder from a backup, after everything in it was verified.
+
+    What the journal had accepted and the database did not have yet, when the backup was made, is loaded at once.
+
+    Args:
+        source: A folder that :meth:`Workspace.backup` has made.
+        path: The new workspace: a folder that does not exist, or is empty.
+
+    Returns:
+        What was in the backup.
+
+    Raises:
+        WorkspaceError: ``no_backup``, ``backup_damaged``, ``backup_unknown``: a later version made it;
+            ``folder_not_empty``. Nothing was changed.
+    """
+    from regulars.infrastructure.backup import put_back  # noqa: PLC0415 -- only this call needs it
+
+    manifest = put_back(Path(source), Path(path))
+    _open_folder(Path(path), read_only=False, clock=None).close()
+    return manifest
 
 
 class ServedWorkspace(Workspace):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import msgspec
 
 from regulars.application.ports import Envelope, Table
+from regulars.domain.backup import Manifest
 from regulars.domain.metrics.record import ResultColumn
 from regulars.domain.query import Query
 from regulars.domain.report import ImportReport, Reject
@@ -36,7 +38,7 @@ _TYPES: Mapping[str, Callable[[str], object]] = {"date": date.fromisoformat, "da
 
 
 class RemoteWorkspace(Workspace):
-    """What can be done beside a running server: ask, list people, run SQL, track, and import files.
+    """What can be done beside a running server: ask, list and export people, run SQL, track, import files, back up.
 
     Everything else needs the database itself, and is refused with what to do.
     """
@@ -123,6 +125,20 @@ class RemoteWorkspace(Workspace):
         asked = {"path": str(Path(source).resolve()), "kind": kind, "format": format, "timezone": timezone,
                  "mapping": mapping}  # fmt: skip
         return _report(msgspec.json.decode(self.server.ask("/api/v1/import", msgspec.json.encode(asked))))
+
+    def export_user(self, user_id: str, *, write: Callable[[bytes], object] | None = None) -> dict[str, Any]:
+        """Everything that is known of a person, as the server knows it."""
+        told = self.server.ask("/api/v1/export-user", msgspec.json.encode({"user_id": user_id}))
+        if write is None:
+            found: dict[str, Any] = json.loads(told)
+            return found
+        write(told)
+        return {}
+
+    def backup(self, target: str | Path) -> Manifest:
+        """Have the server copy the workspace into a new folder of its machine."""
+        asked = msgspec.json.encode({"path": str(Path(target).absolute())})
+        return msgspec.json.decode(self.server.ask("/api/v1/backup", asked), type=Manifest)
 
     def close(self) -> None:
         """Nothing is held, except the journal after tracking."""

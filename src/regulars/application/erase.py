@@ -66,7 +66,7 @@ def erase(
         )[0]
         removed = _remove_facts(engine, keys)
         values = Values()
-        removed["dead_letter"] = _remove(engine, "dead_letter", _holds("raw", person, values), values)
+        removed["dead_letter"] = _remove(engine, "dead_letter", names_person("raw", person, values), values)
         _forget_forced(engine, person)
         removed["dim_identities"] = _remove(engine, "dim_identities", f"identity_key IN ({keys})")
         derived = {table.name: _count(engine, table.name, person) for table in _DERIVED}
@@ -134,7 +134,7 @@ def _count(engine: Engine, table: str, person: Person) -> int:
     return int(fetch(engine, f"SELECT count(*) FROM {table} WHERE user_key = {person.user_key}")[0][0])
 
 
-def _holds(column: str, person: Person, values: Values) -> str:
+def names_person(column: str, person: Person, values: Values) -> str:
     """The condition that a text is an id of the person, or has one as a value: of a JSON text, or of a line of CSV."""
     forms = {form for identity in person.identities for form in _forms(identity)}
     words = "|".join(re.escape(form) for form in sorted(forms))
@@ -152,7 +152,7 @@ def _mentioned_by_others(engine: Engine, person: Person) -> dict[str, int]:
     found = {}
     for table, column in _SAID_ABOUT_OTHERS:
         values = Values()
-        text = f"SELECT count(*) FROM {table} WHERE {_holds(column, person, values)}"
+        text = f"SELECT count(*) FROM {table} WHERE {names_person(column, person, values)}"
         found[table] = int(fetch(engine, text, values)[0][0])
     return {name: count for name, count in found.items() if count}
 

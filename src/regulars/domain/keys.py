@@ -14,7 +14,7 @@ ROLES: tuple[Role, ...] = ("write", "read", "admin")
 
 @dataclass(frozen=True)
 class Key:
-    """One key. ``write`` may only append events, ``read`` may only ask, ``admin`` may do both, and import.
+    """One key. ``write`` may only append events, ``read`` may only ask, ``admin`` may do everything.
 
     ``hint`` is the end of the secret, so that people can tell keys apart. ``expires_at`` is when it stops to work.
     """

@@ -1,4 +1,4 @@
-"""What the operating system must be told so that a change of files outlives a power failure."""
+"""Files of a workspace, and what the system must be told so that a change of them outlives a power failure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+DATABASE_NAME = "regulars.duckdb"
 
 
 def sync_folder(folder: Path) -> None:

@@ -151,6 +151,8 @@ class DuckDBEngine:
         with self._write_lock, self._readers.none(), _driver_errors("write the database anew"):
             fresh.unlink(missing_ok=True)
             self._copy_to(fresh)
+            # A log that outlives the old file would be replayed into the new one.
+            self._writer.execute("CHECKPOINT")
             self.close()
             try:
                 fresh.replace(self.path)
@@ -159,14 +161,22 @@ class DuckDBEngine:
                 self._connect()
         return True
 
+    def copy_to(self, target: Path) -> None:
+        """Write what was committed into a new file; readers go on meanwhile, changes wait.
+
+        It is done in SQL: opening and closing the database's own file, to copy its bytes, would drop DuckDB's lock.
+        """
+        with self._write_lock, _driver_errors("copy the database"):
+            self._copy_to(target)
+
     def _copy_to(self, fresh: Path) -> None:
         name = self._writer.execute("SELECT current_database()").fetchall()[0][0]
         target = str(fresh).replace("'", "''")
         self._writer.execute(f"ATTACH '{target}' AS fresh (STORAGE_VERSION '{_STORAGE_VERSION}')")
-        self._writer.execute(f'COPY FROM DATABASE "{name}" TO fresh')
-        self._writer.execute("DETACH fresh")
-        # A log that outlives the old file would be replayed into the new one.
-        self._writer.execute("CHECKPOINT")
+        try:
+            self._writer.execute(f'COPY FROM DATABASE "{name}" TO fresh')
+        finally:
+            self._writer.execute("DETACH fresh")
 
     def close(self) -> None:
         """Give the database back; its file can be opened by another process afterwards."""

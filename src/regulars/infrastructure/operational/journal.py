@@ -54,12 +54,12 @@ class SqliteJournal:
     def last_offset(self) -> int:
         """The greatest offset given so far."""
         with self._file.snapshot() as connection:
-            return _last(connection)
+            return last_in(connection)
 
     def read(self, after: int, limit: int) -> Page:
         """At most ``limit`` places behind an offset, in order, and not much more than 32 MiB of them."""
         with self._file.snapshot() as connection:
-            end = min(_last(connection), after + limit)
+            end = min(last_in(connection), after + limit)
             rows = _rows(connection, after, end)
         entries: list[Entry] = []
         faults: list[Fault] = []
@@ -101,7 +101,7 @@ class SqliteJournal:
             found = connection.execute(
                 "SELECT offset FROM envelopes WHERE received_us >= ? ORDER BY offset LIMIT 1", [microseconds(moment)]
             ).fetchone()
-            return int(found[0]) if found else _last(connection) + 1
+            return int(found[0]) if found else last_in(connection) + 1
 
     def forget(self, words: Sequence[str], through: int) -> int:
         """Remove the entries up to an offset that hold one of the words; their bytes are overwritten."""
@@ -123,7 +123,7 @@ class SqliteJournal:
     def _keep(self, envelopes: Sequence[Envelope]) -> int:
         self._file.refuse_low_disk()
         with self._file.change() as connection:
-            first = _last(connection) + 1
+            first = last_in(connection) + 1
             connection.executemany("INSERT INTO envelopes VALUES (?, ?, ?, ?)", _packed(first, envelopes))
             connection.execute("UPDATE journal SET last_offset = ?", [first + len(envelopes) - 1])
         return first
@@ -140,7 +140,8 @@ def _packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[_Row]:
         yield offset, received, checksum(offset, received, envelope.body), envelope.body
 
 
-def _last(connection: sqlite3.Connection) -> int:
+def last_in(connection: sqlite3.Connection) -> int:
+    """The greatest offset that a journal has given."""
     return int(connection.execute(_LAST).fetchone()[0])
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from regulars.errors import JournalError
 from regulars.infrastructure.files import sync_folder
-from regulars.infrastructure.operational.journal import SqliteJournal
+from regulars.infrastructure.operational.journal import SqliteJournal, last_in
 from regulars.infrastructure.operational.keys import SqliteKeys
 
 if TYPE_CHECKING:
@@ -53,9 +53,26 @@ class SqliteStore:
             raise
         self.keys = SqliteKeys(self._file)
 
+    def copy_to(self, target: Path) -> None:
+        """Write everything durable so far into a new file; others go on appending meanwhile."""
+        self._file.copy_to(target)
+
     def close(self) -> None:
         """Make durable what waits, and give the files back."""
         self.journal.close()
+
+
+def place_in(path: Path) -> tuple[str, int]:
+    """The id of the journal in a file that nobody uses, and the greatest offset it has given."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            ((name,),) = connection.execute("SELECT journal_id FROM journal").fetchall()
+            return str(name), last_in(connection)
+        finally:
+            connection.close()
+    except (sqlite3.Error, ValueError) as exc:
+        raise JournalError(f"{str(path)!r} is no journal, or damaged ({exc})", code="journal_damaged") from exc
 
 
 class SqliteFile:
@@ -114,6 +131,16 @@ class SqliteFile:
         with self._writing, self._errors("write to"), self._turn():
             self._writer.execute("PRAGMA incremental_vacuum").fetchall()
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def copy_to(self, target: Path) -> None:
+        """Write what a snapshot sees into a new file that needs no log beside it."""
+        with self.snapshot() as connection:
+            copy = sqlite3.connect(target, isolation_level=None)
+            try:
+                connection.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+            finally:
+                copy.close()
 
     def refuse_low_disk(self) -> None:
         """Refuse to write while so little room is left that the rest of the system would suffer."""

@@ -48,7 +48,8 @@ def keys() -> None:
 def create(role: Role, name: str, workspace: Path | None) -> None:
     """Make a key and print it, once: only a hash of it is kept.
 
-    A write key may only send events (it can be public), a read key may only ask, an admin key may do both and import.
+    A write key may only send events (it can be public), a read key may only ask, an admin key may do both, import,
+    export people and make backups.
 
     \b
     Example:

@@ -68,6 +68,18 @@ class ImportRequest(msgspec.Struct, forbid_unknown_fields=True):
     mapping: dict[str, str] | None = None
 
 
+class BackupRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Where on the server's machine to put a backup."""
+
+    path: str
+
+
+class ExportRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Of whom to tell everything."""
+
+    user_id: str
+
+
 class Store:
     """What the handlers share: the workspace, who may ask, and the drain whose state is told."""
 
@@ -147,6 +159,20 @@ def load(store: Store, body: bytes, request: Request) -> Response:
     return _json(msgspec.json.encode(report))
 
 
+def backup(store: Store, body: bytes, request: Request) -> Response:
+    """Copy the workspace into a new folder of the server's machine."""
+    del request
+    return _json(msgspec.json.encode(store.ws.backup(_decoded(body, BackupRequest).path)))
+
+
+def export(store: Store, body: bytes, request: Request) -> Response:
+    """Everything that is known of a person."""
+    del request
+    pieces: list[bytes] = []
+    store.ws.export_user(_decoded(body, ExportRequest).user_id, write=pieces.append)
+    return _json(b"".join(pieces))
+
+
 def health(store: Store, body: bytes, request: Request) -> Response:
     """Whether questions are answered, and what is collected gets loaded."""
     del body, request
@@ -169,6 +195,8 @@ ADDRESSES: tuple[tuple[str, str, Handle, Role | None, bool], ...] = (
     ("/api/v1/users", "POST", users, "read", False),
     ("/api/v1/sql", "POST", sql, "read", False),
     ("/api/v1/import", "POST", load, "admin", True),
+    ("/api/v1/backup", "POST", backup, "admin", True),
+    ("/api/v1/export-user", "POST", export, "admin", True),
     ("/health", "GET", health, None, False),
     ("/metrics", "GET", metrics, "read", False),
 )

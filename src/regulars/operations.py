@@ -1,0 +1,86 @@
+"""Looking after a workspace: the part that hands out what is known of a person, and makes copies."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regulars.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from regulars.domain.backup import Manifest
+    from regulars.infrastructure.engines.duckdb import DuckDBEngine
+    from regulars.settings import Settings
+
+
+class Operations(ABC):
+    """What :class:`regulars.workspace.Workspace` can do for whoever looks after it."""
+
+    folder: Path | None
+    settings: Settings
+    _engine: DuckDBEngine
+
+    def export_user(self, user_id: str, *, write: Callable[[bytes], object] | None = None) -> dict[str, Any]:
+        """Everything that is known of a person: events, attributes with their history, sessions, memberships, ...
+
+        Args:
+            user_id: Any id of the person.
+            write: Takes the document in pieces of JSON text, so that it need not fit into memory.
+
+        Returns:
+            The document, which the page Operations describes; empty when ``write`` has taken it.
+
+        Raises:
+            QueryError: ``unknown_user``; nothing was written.
+
+        Example:
+            >>> import regulars
+            >>> ws = regulars.open()
+            >>> _ = ws.track("ada", "like")
+            >>> [event["action_type"] for event in ws.export_user("ada")["events"]]
+            ['like']
+        """
+        from regulars.application.export import document, write_export  # noqa: PLC0415 -- only this call needs it
+
+        # What still waits in the journal could not be seen.
+        self._refuse_read_only("export a person")
+        self.flush()
+        if write is None:
+            return document(self._engine, self.settings, user_id, self.now())
+        write_export(self._engine, self.settings, user_id, self.now(), write)
+        return {}
+
+    def backup(self, target: str | Path) -> Manifest:
+        """Copy the workspace into a new folder while it is in use; :func:`regulars.restore` puts it back.
+
+        Every event that was accepted before this call is in it. Questions and tracking go on; loading waits.
+
+        Returns:
+            What is in the backup: versions, rows per table, the place in the journal, checksums of the files.
+
+        Raises:
+            WorkspaceError: ``backup_exists``; nothing was changed.
+            QueryError: ``memory_only``: a workspace in memory has no files.
+        """
+        from regulars.infrastructure.backup import back_up  # noqa: PLC0415 -- only this call needs it
+
+        self._refuse_read_only("back it up")
+        if self.folder is None:
+            raise QueryError("a workspace in memory has no files to back up; keep it in a folder", code="memory_only")
+        return back_up(self._engine, self.folder, Path(target), self.now())
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Bring what was tracked into the database."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The present instant, naive UTC."""
+
+    @abstractmethod
+    def _refuse_read_only(self, what: str) -> None:
+        """Refuse what a reader cannot do."""
