@@ -180,6 +180,7 @@ OPTIONS = {
     "conversion_rate": {"event": "like"},
     "cohort_size": {"where": "cohort.segment = 'power_user'"},
     "onboarding": {"milestones": ["like"]},
+    "experiment": {"experiment": "checkout"},
 }  # fmt: skip
 # Around midnight, so that sessions begin on one day and end on the next.
 CLOCKS = ("00:05:00Z", "00:20:00Z", "09:00:00Z", "23:50:00Z", "23:58:00Z")

@@ -64,11 +64,15 @@ def funnels(
         "ties": draw(st.sampled_from(("any", "any", "sequence", "strict"))),
         "attribution": draw(st.sampled_from(("first", "first", "last", "all", "step:1", "step:2"))),
     }
+    # Only a trend has a time axis, and with it steps of several days.
+    found = ranges(world, "day").filter(lambda days: days.every == 1)
+    if metric == "funnel_trend":
+        found = ranges(world, draw(st.sampled_from(("day", "week"))))
     if order == "ordered":
         options["exclusions"] = draw(st.just([]) | st.lists(exclusions(len(chosen)), max_size=2))
     return Query(
         metric=metric,
-        range=draw(ranges(world, draw(st.sampled_from(("day", "week"))) if metric == "funnel_trend" else "day")),
+        range=draw(found),
         population=draw(st.sampled_from(("production", "production", "all", "all", "test"))),
         breakdown=draw(
             st.just(())

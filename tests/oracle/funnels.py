@@ -349,8 +349,8 @@ def scope_of(world: World, query: Query) -> Scope | None:
     if Scope.is_empty(world):
         return None
     scope = Scope(world, query)
-    start, _ = scope.asked_days()
-    return scope if start <= scope.watermark else None
+    first, _ = shown_days(scope)
+    return scope if first <= scope.watermark else None
 
 
 def funnel_rows(world: World, query: Query) -> list[dict[str, Any]]:
