@@ -179,6 +179,13 @@ def test_a_young_workspace_says_what_cannot_be_said_yet() -> None:
     )
 
 
+def test_slices_of_a_first_week_are_not_compared_before_a_second_one_is_over() -> None:
+    """Nobody has had the time to come back in a week after the first."""
+    with workspace([("ada", "like", 0), ("ada", "like", 1)], last=1, shelf="left") as ws:
+        report = answer(ws, "retention", by="shelf")
+    assert finding(report, "by_shelf") == "No week after the first is over for any of them."
+
+
 def test_cohorts_that_come_back_alike_are_said_to() -> None:
     """And when half have left, after how many days."""
     visits = [
