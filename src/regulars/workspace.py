@@ -199,8 +199,8 @@ class Workspace(Tracking, Questions, Operations):
             UnknownNameError: ``unknown_check``.
 
         Example:
-            >>> from regulars import open
-            >>> ws = open()
+            >>> import regulars
+            >>> ws = regulars.open()
             >>> _ = ws.load([{"user_id": "a", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z", "amount": -1}])
             >>> ws.check().failed[0].check
             'out_of_range'

@@ -41,12 +41,13 @@ def drop_oldest_days(engine: Engine, most: int) -> bool:
 
 
 def _last_day_to_drop(engine: Engine, most: int) -> date | None:
-    days = fetch(engine, "SELECT day, count(*) FROM fact_user_actions GROUP BY day ORDER BY day DESC")
+    newest_first = "SELECT day, count(*) FROM fact_user_actions GROUP BY day ORDER BY day DESC"
+    days: list[tuple[date, int]] = fetch(engine, newest_first)
     kept = 0
     for number, (day, events) in enumerate(days):
         kept += events
         if number and kept > most:
-            return day  # type: ignore[no-any-return]
+            return day
     return None
 
 

@@ -186,15 +186,8 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         greatest_action_key=max(types.values(), default=0),
         activities=activity_rules(settings),
         core_features=settings.core_features,
-        population=PopulationRule(
-            settings.population.production_users, settings.population.test_users, settings.population.bots
-        ),
-        sessions=SessionRule(
-            settings.sessions.gap_minutes,
-            settings.sessions.source == "client",
-            settings.sessions.passive_extends,
-            settings.sessions.split_at_midnight,
-        ),
+        population=_population_rule(settings),
+        sessions=_session_rule(settings),
         rules=rules,
         fresh_activities=fresh,
         dimensions=dimensions,
@@ -207,6 +200,16 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         dropped_through=dropped_through(read),
         has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
     )
+
+
+def _population_rule(settings: Settings) -> PopulationRule:
+    named = settings.population
+    return PopulationRule(named.production_users, named.test_users, named.bots)
+
+
+def _session_rule(settings: Settings) -> SessionRule:
+    own = settings.sessions
+    return SessionRule(own.gap_minutes, own.source == "client", own.passive_extends, own.split_at_midnight)
 
 
 def activity_rules(settings: Settings) -> dict[str, ActivityRule]:
