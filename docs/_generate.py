@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
+from _conventions import convention_page
 from _exports import exports_page
 from _meanings import EXAMPLE, MEANINGS
+from _tables import table
 from _worked import MOST_ROWS, WORKED, answer, log_rows, workspace
 
 from regulars import errors
-from regulars.domain.conventions import CONVENTIONS
 from regulars.domain.metrics import ALIASES, METRICS
 from regulars.domain.quality.catalogue import FAMILIES
 from regulars.domain.query import MAX_WINDOW
@@ -25,9 +26,8 @@ from regulars.domain.views import VIEWS
 from regulars.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from regulars.domain.conventions import Convention
     from regulars.domain.metrics.options import Option
     from regulars.domain.metrics.record import Metric
     from regulars.domain.quality.record import Check
@@ -53,11 +53,6 @@ SETTINGS_HEAD = (
     "raw events, carry the warning `stale_rollups`, and are slower but exact. `NAME` is the action, activity, "
     "cohort, segment, check or property that a section is about. A cohort or segment has one rule: a group (`all`, "
     "`any`, `not`) or one condition, with further rules inside a group; [](definitions.md) says how they are judged."
-)
-CONVENTIONS_HEAD = (
-    "Tools mean different things by the same word. `convention` in a question (`--convention` on the command line) "
-    "chooses what a tool documents, wherever the question leaves it open; what a question says itself wins. The result "
-    "lists what was chosen and what is not followed. From each tool's public documentation and code, November 2026."
 )
 QUALITY_HEAD = """\
 A number is as good as the rows it is made of. `regulars check` looks at them: rows that were refused or repeated,
@@ -127,14 +122,6 @@ ERRORS_HEAD = (
     "what is allowed and what to do; `code` is stable and meant for programs, `fields` holds the values in the "
     "message, `exit_code` is what the command line returns."
 )
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A Markdown table."""
-    lines = [list(head)]
-    lines += [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 # --- star-schema.md ---------------------------------------------------------------------------------------
@@ -386,26 +373,6 @@ def _codes_in_source() -> set[str]:
     # Only calls that raise have a keyword of this name.
     texts = (path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py")))
     return {code for text in texts for code in re.findall(r"\bcode=\"([a-z_]+)\"", text)}
-
-
-# --- conventions.md ---------------------------------------------------------------------------------------
-
-
-def convention_page() -> str:
-    """Tool by tool, which choices it stands for."""
-    rows = [
-        (tool, f"`{name}`", _chosen(found), found.differs or "")
-        for tool, metrics_ in CONVENTIONS.items()
-        for name, found in metrics_.items()
-    ]
-    return "\n\n".join(
-        ("# Other tools' conventions", CONVENTIONS_HEAD, table(("Tool", "Metric", "Chooses", "Not followed"), rows))
-    )
-
-
-def _chosen(found: Convention) -> str:
-    chosen = [f"`{name}={value}`" for name, value in found.options.items()]
-    return ", ".join([*chosen, *([f"a window of {found.window} days"] if found.window else [])]) or "the same as ours"
 
 
 # --- data-quality.md --------------------------------------------------------------------------------------

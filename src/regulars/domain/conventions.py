@@ -76,6 +76,12 @@ def in_convention(query: Query) -> Query:
     return msgspec.structs.replace(query, options=options, window=window)
 
 
+def unfollowed(query: Query) -> str:
+    """What no option can follow, in words; empty where there is nothing."""
+    found = find_convention(query)
+    return found.differs if found else ""
+
+
 def notes(query: Query) -> list[str]:
     """What a convention changed, and what it could not."""
     if query.convention == "regulars":

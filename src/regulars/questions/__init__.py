@@ -5,6 +5,7 @@ from __future__ import annotations
 from regulars.questions.active import ActiveQuestions
 from regulars.questions.asking import Asking, Day, Question, day_of
 from regulars.questions.cohorts import CohortQuestions
+from regulars.questions.comparing import Comparing
 from regulars.questions.engagement import EngagementQuestions
 from regulars.questions.experiments import ExperimentQuestions
 from regulars.questions.funnels import FunnelQuestions
@@ -28,5 +29,6 @@ class Questions(
     CohortQuestions,
     SurveyQuestions,
     ExperimentQuestions,
+    Comparing,
 ):
     """What can be asked of a workspace, metric by metric; every method ends in :meth:`metric`."""

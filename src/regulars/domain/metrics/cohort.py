@@ -128,7 +128,7 @@ STICKINESS_BY_COHORT = Metric(
     source="DAU/MAU of a fixed set of users, as cohort analyses of engagement read it",
     columns=(
         DATE,
-        ResultColumn("day", "integer", "days", "Days since the first day of the range, which is 0"),
+        ResultColumn("day", "integer", "days", "Days since the first day of the range, which is 0", names_row=True),
         ResultColumn("cohort", "integer", "people", "Size of the set, on every day the same", counts_people=True),
         ResultColumn("active_users", "integer", "people", "Members active on the day", counts_people=True),
         ResultColumn("window_users", "integer", "people", "Members active in the window", counts_people=True),

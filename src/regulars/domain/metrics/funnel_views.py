@@ -191,8 +191,12 @@ TIME_TO_CONVERT = Metric(
     ),
     source="Time to convert as in Mixpanel and PostHog",
     columns=(
-        ResultColumn("lower_seconds", "integer", "seconds", "Lower bound of the bin, which it includes"),
-        ResultColumn("upper_seconds", "integer", "seconds", "Upper bound, which only the last bin includes"),
+        ResultColumn(
+            "lower_seconds", "integer", "seconds", "Lower bound of the bin, which it includes", names_row=True
+        ),
+        ResultColumn(
+            "upper_seconds", "integer", "seconds", "Upper bound, which only the last bin includes", names_row=True
+        ),
         ResultColumn("users", "integer", "people", "People who took that long", counts_people=True),
     ),
     chart="bars",

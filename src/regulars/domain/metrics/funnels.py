@@ -153,7 +153,7 @@ FUNNEL = Metric(
     ),
     source="Funnel analysis as in Mixpanel, Amplitude and PostHog, which differ in the rules stated here",
     columns=(
-        ResultColumn("step", "integer", "number", "Number of the step, from 1"),
+        ResultColumn("step", "integer", "number", "Number of the step, from 1", names_row=True),
         ResultColumn("name", "text", "events", "Which events take the step"),
         ResultColumn("users", "integer", "people", "People who reached the step", counts_people=True),
         ResultColumn(

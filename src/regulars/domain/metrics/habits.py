@@ -99,7 +99,9 @@ ACTIVE_DAYS = Metric(
     source="Power-user curve (L28), as practised by product analytics",
     columns=(
         DATE,
-        ResultColumn("active_days", "integer", "days", "Number of active days, or of weeks with unit=week"),
+        ResultColumn(
+            "active_days", "integer", "days", "Number of active days, or of weeks with unit=week", names_row=True
+        ),
         ResultColumn("users", "integer", "people", "People with that many", counts_people=True),
         ResultColumn("share", "number", "ratio", "Of the people active in the window"),
     ),

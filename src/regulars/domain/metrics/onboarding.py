@@ -183,7 +183,7 @@ ONBOARDING = Metric(
     ),
     source="Onboarding progression and activation rates of product analytics; E. B. Wilson (1927)",
     columns=(
-        ResultColumn("milestone", "integer", "place", "Place in the list, from 1"),
+        ResultColumn("milestone", "integer", "place", "Place in the list, from 1", names_row=True),
         ResultColumn("name", "text", "words", "The milestone in words"),
         ResultColumn("cohort", "integer", "people", "People who signed up", counts_people=True),
         ResultColumn("users", "integer", "people", "People who reached it in time", counts_people=True),

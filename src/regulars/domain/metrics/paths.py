@@ -190,7 +190,9 @@ PATHS = Metric(
     ),
     source="Path analysis as PostHog and Mixpanel draw it; the step matrix of Retentioneering",
     columns=(
-        ResultColumn("step", "integer", "steps", "Position in the path, from 1; from the end with to_event alone"),
+        ResultColumn(
+            "step", "integer", "steps", "Position in the path, from 1; from the end with to_event alone", names_row=True
+        ),
         ResultColumn("from_node", "text", "node", "Node on which people are; missing: before the path, or the rest"),
         ResultColumn("to_node", "text", "node", "Node to which they go on; missing: the path ends, or the rest"),
         ResultColumn("node", "text", "node", "Node on that step; missing: over, or the rest (view=matrix only)"),

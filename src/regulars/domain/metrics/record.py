@@ -32,7 +32,8 @@ class ResultColumn:
     """A column of a result.
 
     ``counts_people`` cells can be opened into the people they count. ``is_derived`` ones follow from the other cells of
-    the rows, and no statement selects them; ``is_hidden`` ones are selected for that only, and not shown.
+    the rows, and no statement selects them; ``is_hidden`` ones are selected for that only, and not shown. ``names_row``
+    numbers say, beside dates and texts, which row it is.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ResultColumn:
     counts_people: bool = False
     is_derived: bool = False
     is_hidden: bool = False
+    names_row: bool = False
 
 
 @dataclass(frozen=True)

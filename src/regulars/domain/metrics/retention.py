@@ -296,8 +296,10 @@ RETENTION = Metric(
     source="Cohort retention as PostHog, Amplitude and Mixpanel compute it, each choice an option",
     columns=(
         DATE,
-        ResultColumn("period", "integer", "periods", "Periods since the start, which is in 0"),
-        ResultColumn("period_end", "integer", "periods", "Last period of the bracket (kind=bracket only)"),
+        ResultColumn("period", "integer", "periods", "Periods since the start, which is in 0", names_row=True),
+        ResultColumn(
+            "period_end", "integer", "periods", "Last period of the bracket (kind=bracket only)", names_row=True
+        ),
         ResultColumn(
             "cohort_size", "integer", "people", "People who started in the period of date", counts_people=True
         ),

@@ -197,7 +197,9 @@ REVENUE = Metric(
     source="Average revenue per user and per paying user, as subscription businesses report them",
     columns=(
         DATE,
-        ResultColumn("age", "integer", "periods", "Periods since the first active day (cohort_age only)"),
+        ResultColumn(
+            "age", "integer", "periods", "Periods since the first active day (cohort_age only)", names_row=True
+        ),
         ResultColumn("revenue", "number", "amount", "Sum of the property"),
         ResultColumn("payments", "integer", "payments", "Events that pay"),
         ResultColumn("paying_users", "integer", "people", "Distinct people who paid", counts_people=True),

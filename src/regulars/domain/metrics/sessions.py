@@ -140,8 +140,8 @@ SESSIONS = Metric(
     source="Inactivity sessions, as web analytics defines them",
     columns=(
         DATE,
-        ResultColumn("hour", "integer", "hour", "Local hour of the start, 0 to 23 (profile=hour only)"),
-        ResultColumn("weekday", "integer", "weekday", "1 Monday to 7 Sunday (profile=weekday only)"),
+        ResultColumn("hour", "integer", "hour", "Local hour of the start, 0 to 23 (profile=hour only)", names_row=True),
+        ResultColumn("weekday", "integer", "weekday", "1 Monday to 7 Sunday (profile=weekday only)", names_row=True),
         ResultColumn("sessions", "integer", "sessions", "Sessions that start in it"),
         ResultColumn("users", "integer", "people", "Distinct people who had one", counts_people=True),
         ResultColumn("sessions_per_user", "number", "sessions per person", "sessions / users"),

@@ -148,7 +148,7 @@ SURVIVAL = Metric(
     ),
     source="Survival analysis: Kaplan and Meier (1958), Mantel (1966)",
     columns=(
-        ResultColumn("day", "integer", "days", "Days since the first active day"),
+        ResultColumn("day", "integer", "days", "Days since the first active day", names_row=True),
         ResultColumn(
             "at_risk", "integer", "people", "Still followed when the day begins", counts_people=True, is_derived=True
         ),

@@ -28,6 +28,7 @@ COMMANDS = {
     "import": (f"{_HERE}.load:import_", "Load events and users from files."),
     "metric": (f"{_HERE}.metric:metric", "Answer a question: any metric, window, slice."),
     "explain": (f"{_HERE}.explain:explain", "Explain a number, down to people and events."),
+    "compare": (f"{_HERE}.compare:compare", "Compare how two tools count the same question."),
     "funnel": (f"{_HERE}.funnel:funnel", "Show how many people get from step to step."),
     "experiment": (f"{_HERE}.experiment:experiment", "Run experiments, and see what came of them."),
     "nps": (f"{_HERE}.nps:nps", "Show the net promoter score; record answers."),

@@ -64,7 +64,7 @@ def users(**given: Any) -> None:
 
 def find_row(result: Result, at: Sequence[str], *, rest: bool) -> dict[str, Any]:
     """The last row whose cells read as wanted."""
-    wanted = dict(_pair(text) for text in at)
+    wanted = dict(pair_of(text) for text in at)
     names = [column.name for column in result.columns]
     for name in wanted:
         if name not in names:
@@ -80,7 +80,8 @@ def find_row(result: Result, at: Sequence[str], *, rest: bool) -> dict[str, Any]
     return fitting[-1]
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair_of(text: str) -> tuple[str, str]:
+    """``column=value`` as its two parts."""
     name, equals, value = text.partition("=")
     if not equals:
         raise click.BadParameter(f"{text!r} must look like column=value", param_hint="'--at'")
