@@ -15,10 +15,8 @@ import msgspec
 
 from regulars.application.ports import Envelope, Table
 from regulars.domain.backup import Manifest
-from regulars.domain.metrics.record import ResultColumn
-from regulars.domain.query import Query
 from regulars.domain.report import ImportReport, Reject
-from regulars.domain.result import Result
+from regulars.domain.retold import retold
 from regulars.domain.wire import Limits, made_id, wire_event
 from regulars.errors import UnsupportedError
 from regulars.settings import check_timezone
@@ -28,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from regulars.application.tracking import Tracker
+    from regulars.domain.query import Query
     from regulars.domain.report import JournalAudit
+    from regulars.domain.result import Result
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.infrastructure.server import ServerConnection
     from regulars.settings import Settings
@@ -67,25 +67,7 @@ class RemoteWorkspace(Workspace):
     def query(self, query: Query) -> Result:
         """Answer one question."""
         told = msgspec.json.decode(self.server.ask("/api/v1/query", msgspec.json.encode(query)))
-        columns = tuple(ResultColumn(**column) for column in told["columns"])
-        return Result(
-            query=msgspec.convert(told["query"], Query),
-            columns=columns,
-            rows=[_row(row, columns) for row in told["rows"]],
-            averages=[_row(row, columns) for row in told.get("averages", [])],
-            definition=told["definition"],
-            sql=told["sql"],
-            watermark=told["watermark"] and date.fromisoformat(told["watermark"]),
-            complete_through=told["complete_through"] and date.fromisoformat(told["complete_through"]),
-            timezone=told["timezone"],
-            source=told["source"],
-            population=told["population"],
-            warnings=tuple(told["warnings"]),
-            additive=told["additive"],
-            people_columns=tuple(told["people_columns"]),
-            definitions=told["definitions"],
-            open_cell=partial(self._people, query),
-        )
+        return retold(told, partial(self._people, query))
 
     def _people(self, query: Query, row: Mapping[str, Any], column: str | None) -> list[str]:
         asked = {"query": query, "row": row, "column": column}
@@ -193,13 +175,6 @@ class _JournalOfFolder:
             limits = self._settings.journal
             self._store = SqliteStore(self._folder, memory_mib=limits.memory_mib, disk_floor_mib=limits.disk_floor_mib)
         return self._store
-
-
-def _row(row: dict[str, Any], columns: tuple[ResultColumn, ...]) -> dict[str, Any]:
-    for column in columns:
-        if column.type == "date" and isinstance(row.get(column.name), str):
-            row[column.name] = date.fromisoformat(row[column.name])
-    return row
 
 
 def _report(told: dict[str, Any]) -> ImportReport:

@@ -27,6 +27,7 @@ from regulars.errors import QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.engines.mirrored import MirroredEngine
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.operations import Operations
+from regulars.publishing import Publishing
 from regulars.questions import Questions, day_of
 from regulars.settings import SETTINGS_NAME, Settings
 from regulars.tracking import Tracking, tracker_of
@@ -52,7 +53,7 @@ MOST_EVENTS_SHOWN = 10_000
 AttributeValue = str | float | bool | date | None
 
 
-class Workspace(Tracking, Questions, Operations):
+class Workspace(Tracking, Questions, Publishing, Operations):
     """A product's events and the answers they give. Use it as a context manager, or call :meth:`close`."""
 
     def __init__(

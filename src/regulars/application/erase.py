@@ -67,6 +67,8 @@ def erase(
         removed = _remove_facts(engine, keys)
         values = Values()
         removed["dead_letter"] = _remove(engine, "dead_letter", names_person("raw", person, values), values)
+        values = Values()
+        removed["publications"] = _remove(engine, "publications", names_person("answer", person, values), values)
         _forget_forced(engine, person)
         removed["dim_identities"] = _remove(engine, "dim_identities", f"identity_key IN ({keys})")
         derived = {table.name: _count(engine, table.name, person) for table in _DERIVED}

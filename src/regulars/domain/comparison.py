@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,17 +9,16 @@ import msgspec
 
 from regulars.domain.conventions import CONVENTIONS, find_convention, in_convention, unfollowed
 from regulars.domain.metrics import ALIASES, find_metric
+from regulars.domain.places import pairs
 from regulars.domain.query import CONVENTION_NAMES
 from regulars.errors import QueryError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from regulars.domain.metrics.record import ResultColumn
     from regulars.domain.query import Query
     from regulars.domain.result import Result
 
-_BOUNDS = {"low", "high"}  # they follow from the number beside them
 _PAIR = 2
 
 
@@ -127,7 +125,7 @@ def two_conventions(query: Query, names: Sequence[str]) -> tuple[str, str]:
 
 def compare_results(asked: Query, conventions: tuple[str, str], baseline: Result, compared: Result) -> Comparison:
     """Put two answers to one question side by side."""
-    rows = list(_rows(baseline, compared))
+    rows = list(_numbers(baseline, compared))
     queries = [msgspec.structs.replace(asked, convention=name) for name in conventions]
     words = tuple(f"{query.convention}: {text}" for query in queries if (text := unfollowed(query)))
     return Comparison(conventions, baseline, compared, rows, tuple(_rules(*queries)), words)
@@ -152,41 +150,10 @@ def _choices(query: Query) -> dict[str, Any]:
     return found
 
 
-def _rows(baseline: Result, compared: Result) -> Iterator[dict[str, Any]]:
-    ours, theirs = _by_place(baseline), _by_place(compared)
-    numbers = [column.name for column in baseline.columns if _is_number(column, baseline)]
-    for place in [*ours, *(place for place in theirs if place not in ours)]:
-        mine, other = ours.get(place, {}), theirs.get(place, {})
-        flags = list(dict.fromkeys([*mine.get("flags", ()), *other.get("flags", ())]))
-        for name in numbers:
-            value, against = mine.get(name), other.get(name)
-            gap = None if value is None or against is None else against - value
-            values = {"column": name, "baseline": value, "compared": against, "gap": gap, "flags": flags}
-            yield dict(place.names) | values
-
-
-class _Place(NamedTuple):
-    names: tuple[tuple[str, Any], ...]
-    ordinal: int  # tells rows apart that are called the same
-
-
-def _by_place(result: Result) -> dict[_Place, dict[str, Any]]:
-    seen: Counter[tuple[tuple[str, Any], ...]] = Counter()
-    found = {}
-    for row in result.rows:
-        names = tuple((name, row[name]) for name in _place_names(result))
-        found[_Place(names, seen[names])] = row
-        seen[names] += 1
-    return found
-
-
-def _place_names(result: Result) -> list[str]:
-    return [column.name for column in result.columns if not _is_number(column, result) and column.name not in _BOUNDS]
-
-
-def _is_number(column: ResultColumn, result: Result) -> bool:
-    own = {one.name for one in find_metric(result.query.metric).columns if one.names_row}
-    return column.type in ("integer", "number") and column.name not in own | _BOUNDS
+def _numbers(baseline: Result, compared: Result) -> Iterator[dict[str, Any]]:
+    for pair in pairs(baseline, compared):
+        values = {"column": pair.column, "baseline": pair.first, "compared": pair.second, "gap": pair.gap}
+        yield dict(pair.place.names) | values | {"flags": pair.flags}
 
 
 def _place_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ class PopulationRule:
     bots: tuple[str, ...] = ()
 
 
+FLAGS = ("is_bot", "is_test_account", "is_test", "population")
+"""Attributes that say who is not a production user."""
 _TRUE = "('true', '1', 'yes', 't')"
 
 

@@ -48,6 +48,7 @@ from regulars.domain.schema.records import (
     ERASURES,
     EXPERIMENTS,
     LOADS,
+    PUBLICATIONS,
     WORKSPACE_STATE,
 )
 from regulars.domain.schema.tables import Column, ColumnType, Role, Table
@@ -85,6 +86,7 @@ __all__ = [
     "LOADS",
     "MISSING",
     "POPULATIONS",
+    "PUBLICATIONS",
     "SLICED_ARRIVALS",
     "STORED_USER_ATTRIBUTES",
     "TABLES",
@@ -121,6 +123,7 @@ TABLES: tuple[Table, ...] = (
     DEAD_LETTER,
     ERASURES,
     EXPERIMENTS,
+    PUBLICATIONS,
     CHECK_RESULTS,
     WORKSPACE_STATE,
 )

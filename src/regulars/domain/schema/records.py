@@ -82,6 +82,20 @@ CHECK_RESULTS = Table(
     ),
 )
 
+PUBLICATIONS = Table(
+    "publications",
+    "record",
+    "version of a published answer",
+    (
+        Column("name", "text", "Under which it was published", nullable=False),
+        Column("version", "bigint", "From 1", nullable=False),
+        Column("published_at", "timestamp", "When, in UTC", nullable=False),
+        Column("load_id", "bigint", "The last load that it knew of", nullable=False),
+        Column("answer", "json", "The result: question, columns, rows, how complete they were", nullable=False),
+        Column("definitions", "json", "What it depended on in the settings, part by part", nullable=False),
+    ),
+)
+
 WORKSPACE_STATE = Table(
     "workspace_state",
     "record",
