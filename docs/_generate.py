@@ -14,6 +14,7 @@ import msgspec
 from _conventions import convention_page
 from _exports import exports_page
 from _meanings import EXAMPLE, MEANINGS
+from _notebook import NOTEBOOK, notebook
 from _tables import table
 from _worked import MOST_ROWS, WORKED, answer, log_rows, workspace
 
@@ -448,3 +449,5 @@ if __name__ == "__main__":
         sys.stdout.write(f"{each}\n")
     (HERE / SCHEMA).write_text(schema(), encoding="utf-8")
     sys.stdout.write(f"{SCHEMA}\n")
+    (HERE / NOTEBOOK).write_text(notebook(HERE), encoding="utf-8")
+    sys.stdout.write(f"{NOTEBOOK}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib.util
 import json
@@ -161,6 +162,24 @@ def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert shown["2026-03-06", "DE"] == 2
             assert shown["2026-03-06", "FR"] == 1
         names["ws"].close()
+
+
+def test_the_notebook_has_the_cells_of_its_page_and_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever a cell prints stands below it as a comment; what stands last in a cell can be shown."""
+    text = (DOCS / GENERATE.NOTEBOOK).read_text(encoding="utf-8")
+    assert text == GENERATE.notebook(DOCS)
+    names: dict[str, Any] = {}
+    shown = 0
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code":
+            code = ast.parse("".join(cell["source"]))
+            last = code.body.pop() if isinstance(code.body[-1], ast.Expr) else None
+            exec(compile(code, "cell", "exec"), names)  # noqa: S102 -- our own page
+            value = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None  # noqa: S307
+            shown += hasattr(value, "_repr_html_") and "<td" in str(value._repr_html_())
+            told = [line.strip("\n").removeprefix("# ") for line in cell["source"] if line.startswith("# ")]
+            assert capsys.readouterr().out.splitlines() == told
+    assert shown == 4  # two results, two frames
 
 
 def test_the_embedding_page_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,8 @@ def test_html_stops_after_a_screen() -> None:
     with workspace(did("a", "2026-11-01T12:00:00")) as ws:
         text = ws.active_users(window=7, start="2026-08-01")._repr_html_()
     assert text.count("<tr>") == 61
-    assert "<caption>33 more rows</caption>" in text
+    assert "<caption>Active users · 7-day window · UTC</caption>" in text
+    assert "<small>33 more rows</small>" in text
     assert "<td>warming_up</td>" in text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 OpenCell = Callable[[Mapping[str, Any], str | None], list[str]]
 OpenEvents = Callable[[Mapping[str, Any], list[str]], list[Evidence]]
-_SHOWN_AS_HTML = 60
 
 
 @dataclass(frozen=True)
@@ -192,21 +190,9 @@ class Result:
             raise QueryError(f"there is no row {row}; the result has {len(self.rows)}", code="no_such_row") from None
 
     def _repr_html_(self) -> str:
-        names = [*(c.name for c in self.columns), "flags"]
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>"
-            for row in self.rows[:_SHOWN_AS_HTML]
-        )
-        more = len(self.rows) - _SHOWN_AS_HTML
-        note = f"<caption>{more} more rows</caption>" if more > 0 else ""
-        return f"<table>{note}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        from regulars.domain.page import as_html  # noqa: PLC0415 -- only notebooks need it
 
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        return as_html(self)
 
 
 def result_columns(plan: Plan) -> tuple[ResultColumn, ...]:
