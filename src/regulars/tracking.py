@@ -125,12 +125,11 @@ def _open_store(folder: Path | None, settings: Settings, create: bool) -> Operat
     if folder is None:
         return MemoryStore()
     # Only tracking needs it, and it brings sqlite3 along.
-    from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore  # noqa: PLC0415
+    from regulars.infrastructure.operational.opening import may_exist, open_store  # noqa: PLC0415
 
-    if not create and not (folder / JOURNAL_NAME).exists():
+    if not create and not may_exist(folder, settings.journal):
         return None
-    limits = settings.journal
-    return SqliteStore(folder, memory_mib=limits.memory_mib, disk_floor_mib=limits.disk_floor_mib)
+    return open_store(folder, settings.journal, loads=True)
 
 
 def _load(  # noqa: PLR0917 -- two are bound

@@ -95,6 +95,8 @@ class Tracker:
         journal = self._journal(create=False)
         if journal is None:
             return
+        # A journal on a server may have lost its end since it was opened.
+        journal.start_after(self._drained)
         target = journal.last_offset()
         if self._drained >= target:
             return
