@@ -31,15 +31,22 @@ settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_of_session() -> Iterator[PostgresServer]:
     """A real server, where its programs are installed."""
-    from tests.postgres import binaries, running  # noqa: PLC0415 -- most tests need none
+    from tests.postgres import binaries, lent  # noqa: PLC0415 -- most tests need none
 
     programs = binaries()
     if programs is None:
         pytest.skip("the programs of PostgreSQL are not installed (Debian: postgresql)")
-    with running(programs) as server:
+    with lent(programs) as server:
         yield server
+
+
+@pytest.fixture
+def postgres_server(postgres_of_session: PostgresServer) -> PostgresServer:
+    """The server, running, whatever the test before has done to it."""
+    postgres_of_session.run()
+    return postgres_of_session
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

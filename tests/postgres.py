@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,9 +58,15 @@ class PostgresServer:
         """Where it keeps everything."""
         return self.folder / "data"
 
+    def run(self) -> None:
+        """Start it unless it runs."""
+        if self._process is None or self._process.poll() is not None:
+            self.stop()
+            self.start()
+
     def start(self, *options: str) -> None:
         """Start it, and wait until it answers."""
-        settings = ("listen_addresses=", "wal_level=replica", "max_wal_size=128MB", *options)
+        settings = ("listen_addresses=", "recovery_init_sync_method=syncfs", *options)
         command = [str(self._programs / "postgres"), "-D", str(self.data), "-k", str(self.folder)]
         command += [part for setting in settings for part in ("-c", setting)]
         until = time.monotonic() + START_SECONDS
@@ -76,22 +82,22 @@ class PostgresServer:
                 self.stop()
                 assert time.monotonic() < until, (self.folder / "log").read_text()[-3000:]
 
-    def stop(self) -> None:
-        """End it at once; what was confirmed is there at the next start."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it properly, if it still runs; or faster, when nobody needs it again."""
         if self._process is not None:
+            if self._process.poll() is None:
+                self._process.send_signal(how)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(10)
             assert self._process.stdin is not None
             self._process.stdin.close()
             self._process.wait(START_SECONDS)
             self._process = None
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to its first process."""
-        assert self._process is not None
-        self._process.send_signal(number)
-
     def kill(self) -> None:
         """End it the hardest way."""
-        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.kill()
         self.stop()
 
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
@@ -123,15 +129,14 @@ class PostgresServer:
 
 
 @contextmanager
-def running(programs: Path) -> Iterator[PostgresServer]:
-    """A server that runs, and is gone afterwards."""
+def lent(programs: Path) -> Iterator[PostgresServer]:
+    """A server that can be run, and is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="regulars-pg-"))
     server = PostgresServer(programs, folder)
     try:
-        server.start()
         yield server
     finally:
-        server.stop()
+        server.stop(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
 
 

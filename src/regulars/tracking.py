@@ -108,20 +108,26 @@ def tracker_of(
     clock: Callable[[], datetime],
     *,
     max_events: int | None,
+    loads: bool = True,
 ) -> Tracker:
-    """The way of single events into a workspace in a folder, or in memory."""
+    """The way of single events into a workspace in a folder, or in memory; a reader of it ``loads`` nothing."""
     return Tracker(
         engine,
         settings,
         partial(_load, engine, settings),
         clock,
-        partial(_open_store, folder, settings),
+        partial(_open_store, folder, settings, loads),
         keep=timedelta(days=settings.journal.keep_days if folder else 0),
         most=max_events,
     )
 
 
-def _open_store(folder: Path | None, settings: Settings, create: bool) -> OperationalStore | None:  # noqa: FBT001 -- a callback
+def _open_store(
+    folder: Path | None,
+    settings: Settings,
+    loads: bool,  # noqa: FBT001 -- bound
+    create: bool,  # noqa: FBT001 -- a callback
+) -> OperationalStore | None:
     if folder is None:
         return MemoryStore()
     # Only tracking needs it, and it brings sqlite3 along.
@@ -129,7 +135,7 @@ def _open_store(folder: Path | None, settings: Settings, create: bool) -> Operat
 
     if not create and not may_exist(folder, settings.journal):
         return None
-    return open_store(folder, settings.journal, loads=True)
+    return open_store(folder, settings.journal, loads=loads)
 
 
 def _load(  # noqa: PLR0917 -- two are bound

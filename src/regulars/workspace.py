@@ -75,7 +75,7 @@ class Workspace(Tracking, Questions, Operations):
         self._reads = StateReads()
         self._clock = clock or (lambda: datetime.now(UTC))
         self._max_events = max_events
-        self._tracker = tracker_of(engine, settings, folder, self.now, max_events=max_events)
+        self._tracker = tracker_of(engine, settings, folder, self.now, max_events=max_events, loads=not read_only)
         if not read_only:
             engine.create_schema()
             fill_holidays(engine, settings.holidays)
@@ -444,8 +444,7 @@ class Workspace(Tracking, Questions, Operations):
     def close(self) -> None:
         """Bring what was tracked into the database, and give it and its lock back."""
         try:
-            if not self.read_only:
-                self._tracker.close()
+            self._tracker.close(flush=not self.read_only)
         finally:
             if self._served is not None:
                 self._served.close()

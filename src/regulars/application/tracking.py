@@ -123,10 +123,11 @@ class Tracker:
         if journal is not None:
             journal.forget(words, self._drained)
 
-    def close(self) -> None:
-        """Bring what was accepted into the warehouse, and give the store back."""
+    def close(self, *, flush: bool = True) -> None:
+        """Bring what was accepted into the warehouse, unless told not to, and give the store back."""
         try:
-            self.flush()
+            if flush:
+                self.flush()
         finally:
             if self._store is not None:
                 self._store.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from regulars.errors import MissingExtraError
-from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore
+from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore, place_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from regulars.infrastructure.operational.postgres.store import PostgresStore
@@ -25,12 +27,32 @@ def open_store(folder: Path, settings: JournalSettings, *, loads: bool = False) 
     """
     if settings.store == "sqlite":
         return SqliteStore(folder, memory_mib=settings.memory_mib, disk_floor_mib=settings.disk_floor_mib)
+    with _driver():
+        from regulars.infrastructure.operational.postgres.store import PostgresStore  # noqa: PLC0415 -- only here
+    return PostgresStore(settings, folder, loads=loads)
+
+
+def described(folder: Path, settings: JournalSettings) -> str:
+    """Where the journal is, and how many events it has accepted; nothing is made or changed.
+
+    Errors: as :func:`open_store`.
+    """
+    if settings.store == "sqlite":
+        path = folder / JOURNAL_NAME
+        place, accepted = JOURNAL_NAME, place_in(path)[1] if path.exists() else 0
+    else:
+        with _driver():
+            from regulars.infrastructure.operational.postgres.store import look  # noqa: PLC0415 -- same
+        place, accepted = look(settings)
+    return f"{place}: {accepted:,} events accepted"
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
     try:
-        # Only this store needs the driver.
-        from regulars.infrastructure.operational.postgres.store import PostgresStore  # noqa: PLC0415
+        yield
     except ImportError as exc:
         raise MissingExtraError("psycopg", "postgres", "a journal in PostgreSQL") from exc
-    return PostgresStore(settings, folder, loads=loads)
 
 
 def may_exist(folder: Path, settings: JournalSettings) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from regulars.infrastructure.operational.postgres import schema
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     from regulars.settings import JournalSettings
 
 _MIB = 1 << 20
+_SECONDS = 10
+
+
+def look(settings: JournalSettings) -> tuple[str, int]:
+    """Where the journal is, with the version of the server, and how many events it has accepted."""
+    target = target_of(settings)
+    with closing(Connection(target)) as connection, connection.use("read", _SECONDS) as link:
+        version = link.info.parameter_status("server_version")
+        accepted = schema.last_in(link) if schema.exists(link, target) else 0
+    return f"{target.place}, version {version}", accepted
 
 
 class PostgresStore:

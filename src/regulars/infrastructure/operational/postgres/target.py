@@ -60,11 +60,11 @@ def target_of(settings: JournalSettings, environment: Mapping[str, str] = os.env
         given = conninfo_to_dict(text)
     except psycopg.Error:
         given = None
-    # What libpq says about a string that it cannot read may hold parts of a password; so may a wrong host.
-    if given is None or "@" in str(given.get("host") or ""):
+    # What libpq says about a string that it cannot read may hold parts of a password; so may what it takes for a host.
+    if given is None or any("@" in str(given.get(name)) for name in ("host", "port", "dbname")):
         raise SettingsError(
             f"{name} is no connection string of PostgreSQL; write host=... dbname=... user=..., or "
-            "postgresql://user:password@host/database with %40 for an @ in the password",
+            "postgresql://user:password@host/database with @ as %40 and / as %2F in the password",
             code="bad_dsn",
         ) from None
     known = {name: value for name, value in given.items() if value is not None}
