@@ -11,6 +11,8 @@ import pytest
 
 import regulars
 from regulars.errors import JournalError
+from regulars.interfaces.http.serving import draining
+from regulars.interfaces.http.serving.draining import Drain
 from tests.infrastructure.journals import PostgresPlace, code_of
 from tests.interfaces.cli import call, one_line
 from tests.interfaces.servers import get, post, serving
@@ -167,6 +169,22 @@ def test_forgetting_somebody_reaches_the_journal(place, shop):
         ws.erase("canary")
         assert ws.sql("SELECT user_id FROM dim_users").rows == [("bob",)]
     assert place.server.sql(f"SELECT count(*) FROM {place.schema}.envelopes") == [(1,)]
+
+
+def test_a_server_that_does_not_come_back_soon_is_no_reason_to_give_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(draining, "PAUSE_SECONDS", 0.001)
+    section = '[journal]\nstore = "postgres"\ndsn = "host=/nowhere"\nschema = "shop"\n'
+    given_up = []
+    with pytest.raises(JournalError), regulars.open(workspace(tmp_path / "shop", section)) as ws:
+        drain = Drain(ws, give_up=lambda: given_up.append(True))
+        drain.start()
+        end = time.monotonic() + 20
+        while drain.failures < 7:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        drain.stop()
+        assert given_up == []
+        assert "cannot be reached" in drain.last_error
 
 
 def test_mistakes_are_told_in_one_line(tmp_path, monkeypatch):

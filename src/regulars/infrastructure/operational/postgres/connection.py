@@ -108,7 +108,9 @@ class Connection:
                 f"{self._target.place} does not answer; nothing was kept, and it is tried again by itself",
                 code="journal_unreachable",
             )
-        return JournalError(self._failure.message, code=self._failure.code)
+        return JournalError(
+            f"{self._failure.message}; nothing was kept, and it is tried again by itself", code=self._failure.code
+        )
 
     def _lose(self, link: psycopg.Connection) -> None:
         link.close()

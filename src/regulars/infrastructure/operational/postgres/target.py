@@ -91,7 +91,7 @@ def connect(target: Target) -> psycopg.Connection:
     try:
         link = psycopg.connect(**target.parameters, autocommit=True)  # type: ignore[arg-type] # as libpq takes them
     except (psycopg.Error, OSError) as exc:
-        raise unreachable(target, " ".join(str(exc).split())) from None  # the cause knows the parameters
+        raise unreachable(target, _why(exc)) from None  # the cause knows the parameters
     try:
         _set_up(link, target)
     except psycopg.Error as exc:
@@ -106,9 +106,14 @@ def connect(target: Target) -> psycopg.Connection:
 def unreachable(target: Target, why: str) -> JournalError:
     """The error for a server that cannot be reached."""
     return JournalError(
-        f"{target.place} cannot be reached: {why}; nothing was kept, and it is tried again by itself",
+        f"{target.place} cannot be reached: {why}; see that it runs, and that the connection string is right",
         code="journal_unreachable",
     )
+
+
+def _why(exc: Exception) -> str:
+    said = " ".join(str(exc).split())
+    return said.removeprefix("connection failed: ").removeprefix("connection is bad: ").partition(" Is the server")[0]
 
 
 def said_by(exc: psycopg.Error) -> str:
