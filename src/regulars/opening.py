@@ -174,7 +174,13 @@ def _open_folder(
             memory_limit=settings.engine.memory_limit,
             threads=settings.engine.threads,
         )
-        return kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
+        try:
+            return kind(
+                warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving
+            )
+        except BaseException:
+            warehouse.close()
+            raise
     except BaseException:
         lock.release()
         raise

@@ -81,7 +81,11 @@ class Workspace(Tracking, Questions, Operations):
             fill_holidays(engine, settings.holidays)
             if unfinished(engine):
                 self._finish_erasures()
-            self.flush()
+            try:
+                self.flush()
+            except BaseException:
+                self._tracker.close(flush=False)
+                raise
         self._served = serving and MirroredEngine(engine, serving, partial(_copy, engine, serving))
 
     @property

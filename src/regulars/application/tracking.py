@@ -147,10 +147,15 @@ class Tracker:
 
     def _opened(self, *, create: bool) -> OperationalStore | None:
         store = self._open_store(create)
-        if store is not None:
+        if store is None:
+            return None
+        try:
             self._drained = drained(self._engine, store.journal.id)
             # A journal that lost its end must not give the places out again that the warehouse has behind it.
             store.journal.start_after(self._drained)
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def _bring_in(self, journal_id: str, page: Page) -> None:

@@ -47,8 +47,8 @@ WHERE before <= %s"""
 class PostgresJournal:
     """See :class:`regulars.application.ports.Journal`."""
 
-    def __init__(self, writer: Connection, reader: Connection, most_bytes: int) -> None:
-        self._writer, self._reader = writer, reader
+    def __init__(self, writer: Connection, reader: Connection, most_bytes: int, *, loads: bool) -> None:
+        self._writer, self._reader, self._loads = writer, reader, loads
         self._commits = GroupCommit(self._keep, most_bytes)
         with reader.use("read", _SHORT_SECONDS) as link:
             self._id = str(one(link, "SELECT journal_id FROM journal"))
@@ -86,12 +86,16 @@ class PostgresJournal:
         return page_of(rows, after, end)
 
     def start_after(self, offset: int) -> None:
-        """Never give an offset up to this one from now on, whatever server goes on with the journal."""
+        """Never give an offset up to this one from now on.
+
+        From whoever loads the journal it also means that the server at hand, whichever it is, may go on with it.
+        """
+        server = SERVER if self._loads else "server"
         with self._reader.use("read", _SHORT_SECONDS) as link:
-            is_known = one(link, f"SELECT server = {SERVER} AND {LAST} >= %s FROM journal", offset)
+            is_known = one(link, f"SELECT server = {server} AND {LAST} >= %s FROM journal", offset)
         if not is_known:
             with self._writer.use("write to", _COMMIT_SECONDS) as link:
-                link.execute(f"UPDATE journal SET last_offset = greatest({LAST}, %s), server = {SERVER}", [offset])
+                link.execute(f"UPDATE journal SET last_offset = greatest({LAST}, %s), server = {server}", [offset])
 
     def prune(self, before: int) -> None:
         """Remove the entries before an offset, some at a time, so that whoever appends need not wait long."""

@@ -49,7 +49,7 @@ class PostgresStore:
             self._writer.close()
             raise
         try:
-            self.journal = PostgresJournal(self._writer, self._reader, settings.memory_mib * _MIB)
+            self.journal = PostgresJournal(self._writer, self._reader, settings.memory_mib * _MIB, loads=loads)
         except BaseException:
             self._give_back()
             raise

@@ -5,7 +5,7 @@ Id, offsets, checksums and keys stay the same, so nothing counts twice, and what
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from regulars.errors import JournalError
@@ -51,16 +51,15 @@ def move_in(link: psycopg.Connection, folder: Path, place: str) -> None:
 
 def copy_out(reader: Connection, target: Path) -> None:
     """Write what one snapshot of the schema holds into a new journal file."""
-    with one_moment(reader, _COPY_SECONDS) as link:
-        copy = new_file(target, str(one(link, "SELECT journal_id FROM journal")), last_in(link))
-        try:
+    with ExitStack() as closing_copy:
+        with one_moment(reader, _COPY_SECONDS) as link:
+            copy = new_file(target, str(one(link, "SELECT journal_id FROM journal")), last_in(link))
+            closing_copy.callback(copy.close)
             copy.execute("BEGIN")
             copy.executemany("INSERT INTO envelopes VALUES (?, ?, ?, ?)", _envelopes(link))
-            keys = link.execute(_KEYS).fetchall()
-            copy.executemany("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)", keys)
-            copy.execute("COMMIT")
-        finally:
-            copy.close()
+            copy.executemany("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)", link.execute(_KEYS).fetchall())
+        # A disk that takes its time is nothing that PostgreSQL should wait for, inside a transaction.
+        copy.execute("COMMIT")
 
 
 def _adopt(link: psycopg.Connection, source: sqlite3.Connection, path: Path, place: str) -> None:
