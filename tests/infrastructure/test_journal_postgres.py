@@ -158,9 +158,10 @@ def test_a_server_that_is_gone_is_told_at_once_and_one_that_would_lose_events_to
 
 
 def test_a_commit_whose_answer_never_came_is_an_error_and_may_have_succeeded(place, postgres_server, monkeypatch):
-    monkeypatch.setattr(f"{MODULES}.journal._COMMIT_SECONDS", 0.5)
     journal = place.open().journal
     journal.append(letters("a"))
+    monkeypatch.setattr(f"{MODULES}.journal._COMMIT_SECONDS", 1)
+    monkeypatch.setattr(f"{MODULES}.connection._PATIENCE_SECONDS", 20)
     # The server has written the commit to its disk, and waits for a standby that does not exist.
     postgres_server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     postgres_server.sql("SELECT pg_reload_conf()")
@@ -182,9 +183,10 @@ def test_a_commit_whose_answer_never_came_is_an_error_and_may_have_succeeded(pla
 
 
 def test_nobody_waits_longer_than_that_for_a_server_that_hangs(place, postgres_server, monkeypatch):
-    monkeypatch.setattr(f"{MODULES}.journal._SHORT_SECONDS", 0.3)
     journal = place.open().journal
     journal.append(letters("a"))
+    monkeypatch.setattr(f"{MODULES}.journal._SHORT_SECONDS", 0.5)
+    monkeypatch.setattr(f"{MODULES}.connection._PATIENCE_SECONDS", 20)
     pid = journal._reader._link.info.backend_pid
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -193,7 +195,7 @@ def test_nobody_waits_longer_than_that_for_a_server_that_hangs(place, postgres_s
             journal.last_offset()
         assert code_of(raised) == "journal_failed"
         assert time.monotonic() - began < 5
-        assert journal.last_offset() == 1  # by another connection
+        assert journal.read(0, 10).through == 1  # by another connection
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -303,6 +305,7 @@ def test_one_at_a_time_loads_a_journal_and_the_other_is_told_who(place, monkeypa
     with pytest.raises(JournalError, match=f"regulars .* process {os.getpid()}") as raised:
         place.open(loads=True)
     assert code_of(raised) == "journal_in_use"
+    monkeypatch.setattr(f"{MODULES}.schema._LOADING_SECONDS", 20)
     first.close()
     assert everything(place.open(loads=True).journal) == ["a"]
 
@@ -327,6 +330,20 @@ def test_a_connection_that_does_not_wait_for_the_disk_is_refused(place, postgres
     with pytest.raises(JournalError, match="ALTER ROLE regulars SET synchronous_commit = on") as raised:
         open_store(place.folder, JournalSettings(store="postgres", dsn=dsn, schema=place.schema))
     assert code_of(raised) == "journal_not_durable"
+
+
+def test_settings_of_the_server_that_change_later_do_not_make_commits_less_durable(postgres_server, journal):
+    postgres_server.sql("ALTER SYSTEM SET synchronous_commit = off")
+    try:
+        postgres_server.sql("SELECT pg_reload_conf()")
+        while postgres_server.sql("SHOW synchronous_commit") != [("off",)]:
+            time.sleep(0.02)
+        journal.append(letters("a"))
+        with journal._writer.use("look at", 5) as link:
+            assert link.execute("SHOW synchronous_commit").fetchall() == [("on",)]
+    finally:
+        postgres_server.sql("ALTER SYSTEM RESET synchronous_commit")
+        postgres_server.sql("SELECT pg_reload_conf()")
 
 
 def test_a_table_of_somebody_else_is_left_alone(place, postgres_server):

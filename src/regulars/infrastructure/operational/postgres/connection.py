@@ -112,6 +112,9 @@ class Connection:
             f"{self._failure.message}; nothing was kept, and it is tried again by itself", code=self._failure.code
         )
 
+    def _unexpected(self, exc: Exception) -> JournalError:
+        return JournalError(f"could not open the journal in {self._target.place} again: {exc}")
+
     def _lose(self, link: psycopg.Connection) -> None:
         link.close()
         with self._changed:
@@ -124,9 +127,9 @@ class Connection:
         while not self._stop.is_set():
             try:
                 link = self._connected()
-            except JournalError as exc:
+            except Exception as exc:  # noqa: BLE001 -- whatever happened, the next attempt may succeed
                 with self._changed:
-                    self._failure = exc
+                    self._failure = exc if isinstance(exc, JournalError) else self._unexpected(exc)
                     self._changed.notify_all()
             else:
                 with self._changed:

@@ -136,3 +136,5 @@ def _set_up(link: psycopg.Connection, target: Target) -> None:
             f"switch it on, for synchronous_commit with: ALTER ROLE {link.info.user} SET synchronous_commit = on",
             code="journal_not_durable",
         )
+    # Whoever changes the server's settings does not change what this session was found to promise.
+    link.execute("SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)")
