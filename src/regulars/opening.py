@@ -113,7 +113,8 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
 def restore(source: str | Path, path: str | Path) -> Manifest:
     """Make a workspace folder from a backup, after everything in it was verified.
 
-    What the journal had accepted and the database did not have yet, when the backup was made, is loaded at once.
+    What the journal had accepted and the database did not have yet, when the backup was made, is loaded at once; by
+    the first opening where the settings put the journal into PostgreSQL, into which it moves then.
 
     Args:
         source: A folder that :meth:`Workspace.backup` has made.
@@ -129,7 +130,9 @@ def restore(source: str | Path, path: str | Path) -> Manifest:
     from regulars.infrastructure.backup import put_back  # noqa: PLC0415 -- only this call needs it
 
     manifest = put_back(Path(source), Path(path))
-    _open_folder(Path(path), read_only=False, clock=None).close()
+    # A journal on a server may belong to the original, which may be in use: whoever opens the workspace decides.
+    if Settings.read(Path(path) / SETTINGS_NAME).journal.store == "sqlite":
+        _open_folder(Path(path), read_only=False, clock=None).close()
     return manifest
 
 
@@ -171,7 +174,13 @@ def _open_folder(
             memory_limit=settings.engine.memory_limit,
             threads=settings.engine.threads,
         )
-        return kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
+        try:
+            return kind(
+                warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving
+            )
+        except BaseException:
+            warehouse.close()
+            raise
     except BaseException:
         lock.release()
         raise

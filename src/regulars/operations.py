@@ -71,7 +71,7 @@ class Operations(ABC):
         self._refuse_read_only("back it up")
         if self.folder is None:
             raise QueryError("a workspace in memory has no files to back up; keep it in a folder", code="memory_only")
-        return back_up(self._engine, self.folder, Path(target), self.now())
+        return back_up(self._engine, self.folder, self.settings.journal, Path(target), self.now())
 
     @abstractmethod
     def flush(self) -> None:

@@ -170,10 +170,9 @@ class _JournalOfFolder:
 
     def _opened(self) -> Any:
         if self._store is None:
-            from regulars.infrastructure.operational.sqlite import SqliteStore  # noqa: PLC0415 -- only tracking needs it
+            from regulars.infrastructure.operational.opening import open_store  # noqa: PLC0415 -- only tracking needs it
 
-            limits = self._settings.journal
-            self._store = SqliteStore(self._folder, memory_mib=limits.memory_mib, disk_floor_mib=limits.disk_floor_mib)
+            self._store = open_store(self._folder, self._settings.journal)
         return self._store
 
 

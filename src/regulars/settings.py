@@ -113,18 +113,43 @@ class ImportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where tracked events wait: how many bytes in memory, how much room stays free on the disk, and how long.
 
-    Events that the database has already stay in the journal for ``keep_days``.
+    Events that the database has already stay in the journal for ``keep_days``. In PostgreSQL, a workspace has a
+    ``schema`` of its own in the database that ``dsn`` names, or the environment variable ``dsn_env``.
     """
 
+    store: Literal["sqlite", "postgres"] = "sqlite"
+    dsn: str | None = None
+    dsn_env: str | None = None
+    schema: str | None = None
     memory_mib: int = 64
     disk_floor_mib: int = 256
     keep_days: int = 7
 
     def __post_init__(self) -> None:
-        """Refuse numbers with which nothing could be tracked."""
+        """Refuse numbers with which nothing could be tracked, and a server that cannot be found."""
         for name, least in (("memory_mib", 1), ("disk_floor_mib", 0), ("keep_days", 0)):
             if getattr(self, name) < least:
                 raise SettingsError(f"journal.{name} must be at least {least}, not {getattr(self, name)}")
+        _check_server(self)
+
+
+def _check_server(journal: JournalSettings) -> None:
+    if re.search(r"password\s*=|://[^/@]*:[^/]*@", journal.dsn or "", re.IGNORECASE):
+        # The file is copied into backups and shown to colleagues; the value is not repeated here either.
+        raise SettingsError(
+            "journal.dsn holds a password; put the connection string into an environment variable and its name into "
+            "dsn_env, or the password into PGPASSWORD or ~/.pgpass"
+        )
+    if journal.store == "postgres" and (journal.dsn is None) == (journal.dsn_env is None):
+        raise SettingsError(
+            'journal.store = "postgres" needs either dsn (such as "host=db.example dbname=regulars user=regulars") or '
+            "dsn_env, the name of an environment variable that holds it"
+        )
+    if journal.store == "postgres" and not re.fullmatch(r"(?!pg_)[a-z_][a-z0-9_]{0,62}", journal.schema or ""):
+        raise SettingsError(
+            "journal.schema must name the schema of this workspace and of no other: lower-case letters, digits and _, "
+            f"at most 63, not {journal.schema!r}"
+        )
 
 
 class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -108,29 +108,34 @@ def tracker_of(
     clock: Callable[[], datetime],
     *,
     max_events: int | None,
+    loads: bool = True,
 ) -> Tracker:
-    """The way of single events into a workspace in a folder, or in memory."""
+    """The way of single events into a workspace in a folder, or in memory; a reader of it ``loads`` nothing."""
     return Tracker(
         engine,
         settings,
         partial(_load, engine, settings),
         clock,
-        partial(_open_store, folder, settings),
+        partial(_open_store, folder, settings, loads),
         keep=timedelta(days=settings.journal.keep_days if folder else 0),
         most=max_events,
     )
 
 
-def _open_store(folder: Path | None, settings: Settings, create: bool) -> OperationalStore | None:  # noqa: FBT001 -- a callback
+def _open_store(
+    folder: Path | None,
+    settings: Settings,
+    loads: bool,  # noqa: FBT001 -- bound
+    create: bool,  # noqa: FBT001 -- a callback
+) -> OperationalStore | None:
     if folder is None:
         return MemoryStore()
     # Only tracking needs it, and it brings sqlite3 along.
-    from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore  # noqa: PLC0415
+    from regulars.infrastructure.operational.opening import may_exist, open_store  # noqa: PLC0415
 
-    if not create and not (folder / JOURNAL_NAME).exists():
+    if not create and not may_exist(folder, settings.journal):
         return None
-    limits = settings.journal
-    return SqliteStore(folder, memory_mib=limits.memory_mib, disk_floor_mib=limits.disk_floor_mib)
+    return open_store(folder, settings.journal, loads=loads)
 
 
 def _load(  # noqa: PLR0917 -- two are bound

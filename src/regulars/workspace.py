@@ -76,13 +76,17 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         self._reads = StateReads()
         self._clock = clock or (lambda: datetime.now(UTC))
         self._max_events = max_events
-        self._tracker = tracker_of(engine, settings, folder, self.now, max_events=max_events)
+        self._tracker = tracker_of(engine, settings, folder, self.now, max_events=max_events, loads=not read_only)
         if not read_only:
             engine.create_schema()
             fill_holidays(engine, settings.holidays)
             if unfinished(engine):
                 self._finish_erasures()
-            self.flush()
+            try:
+                self.flush()
+            except BaseException:
+                self._tracker.close(flush=False)
+                raise
         self._served = serving and MirroredEngine(engine, serving, partial(_copy, engine, serving))
 
     @property
@@ -445,8 +449,7 @@ class Workspace(Tracking, Questions, Publishing, Operations):
     def close(self) -> None:
         """Bring what was tracked into the database, and give it and its lock back."""
         try:
-            if not self.read_only:
-                self._tracker.close()
+            self._tracker.close(flush=not self.read_only)
         finally:
             if self._served is not None:
                 self._served.close()

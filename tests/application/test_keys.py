@@ -9,17 +9,14 @@ import pytest
 from regulars.application.keys import create, find, make_key, revoke, rotate
 from regulars.domain.keys import ROLES
 from regulars.errors import QueryError, UnknownNameError
-from regulars.infrastructure.operational.sqlite import SqliteStore
 
 NOW = dt.datetime(2026, 1, 5, 12)
 HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
-def keys(tmp_path):
-    store = SqliteStore(tmp_path, disk_floor_mib=0)
-    yield store.keys
-    store.close()
+def keys(place):
+    return place.open().keys
 
 
 def test_a_secret_finds_its_key_and_no_other(keys) -> None:
@@ -56,12 +53,12 @@ def test_a_key_is_replaced_by_one_of_the_same_role_and_name(keys) -> None:
     assert [key.id for key in keys.all()] in ([old.id, new.id], [new.id, old.id])
 
 
-def test_keys_outlive_the_process(tmp_path) -> None:
+def test_keys_outlive_the_process(place) -> None:
     for count in range(3):
-        store = SqliteStore(tmp_path, disk_floor_mib=0)
-        assert len(store.keys.all()) == count
-        create(store.keys, "write", str(count), NOW)
-        store.close()
+        keys = place.open().keys
+        assert len(keys.all()) == count
+        create(keys, "write", str(count), NOW)
+        place.close()
 
 
 def test_mistakes_are_told(keys) -> None:

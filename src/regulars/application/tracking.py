@@ -95,6 +95,8 @@ class Tracker:
         journal = self._journal(create=False)
         if journal is None:
             return
+        # A journal on a server may have lost its end since it was opened.
+        journal.start_after(self._drained)
         target = journal.last_offset()
         if self._drained >= target:
             return
@@ -121,10 +123,11 @@ class Tracker:
         if journal is not None:
             journal.forget(words, self._drained)
 
-    def close(self) -> None:
-        """Bring what was accepted into the warehouse, and give the store back."""
+    def close(self, *, flush: bool = True) -> None:
+        """Bring what was accepted into the warehouse, unless told not to, and give the store back."""
         try:
-            self.flush()
+            if flush:
+                self.flush()
         finally:
             if self._store is not None:
                 self._store.close()
@@ -144,10 +147,15 @@ class Tracker:
 
     def _opened(self, *, create: bool) -> OperationalStore | None:
         store = self._open_store(create)
-        if store is not None:
+        if store is None:
+            return None
+        try:
             self._drained = drained(self._engine, store.journal.id)
             # A journal that lost its end must not give the places out again that the warehouse has behind it.
             store.journal.start_after(self._drained)
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def _bring_in(self, journal_id: str, page: Page) -> None:

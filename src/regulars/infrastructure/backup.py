@@ -1,8 +1,8 @@
 """Copies of a workspace: made while it is in use, and put back after everything about them was verified.
 
-A backup is a folder with the settings, the database, the journal and a manifest. The database is copied first and the
-journal second, while nothing can be loaded: so the journal in the backup has everything that its database lacks, and
-loading goes on after a restore as if nothing had happened.
+A backup is a folder with the settings, the database, the journal (as a file, wherever it was) and a manifest. The
+database is copied first and the journal second, while nothing can be loaded: so the journal in the backup has
+everything that its database lacks, and loading goes on after a restore as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -25,19 +25,22 @@ from regulars.domain.schema import TABLES
 from regulars.errors import RegularsError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.files import DATABASE_NAME, sync_folder
-from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore, place_in
+from regulars.infrastructure.operational.opening import may_exist, open_store
+from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, place_in
 from regulars.settings import SETTINGS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from regulars.settings import JournalSettings
+
 MANIFEST_NAME = "manifest.json"
 _NEEDED = {SETTINGS_NAME, DATABASE_NAME}
 _CHUNK = 1 << 20
 
 
-def back_up(engine: DuckDBEngine, folder: Path, target: Path, now: datetime) -> Manifest:
+def back_up(engine: DuckDBEngine, folder: Path, settings: JournalSettings, target: Path, now: datetime) -> Manifest:
     """Copy a workspace folder into a new folder, which appears under its name when it is complete.
 
     Errors: :class:`WorkspaceError` ``backup_exists``; :class:`EngineError`, :class:`JournalError`.
@@ -51,9 +54,9 @@ def back_up(engine: DuckDBEngine, folder: Path, target: Path, now: datetime) -> 
         shutil.copyfile(folder / SETTINGS_NAME, partial / SETTINGS_NAME)
         with engine.at_rest():
             engine.copy_to(partial / DATABASE_NAME)
-            if (folder / JOURNAL_NAME).exists():
+            if may_exist(folder, settings):
                 # SQLite knows that this process has the file open elsewhere, and drops no lock.
-                with closing(SqliteStore(folder)) as store:
+                with closing(open_store(folder, settings)) as store:
                     store.copy_to(partial / JOURNAL_NAME)
         rows, journal = _contents(partial)
         files = {path.name: _sealed(path) for path in sorted(partial.iterdir())}

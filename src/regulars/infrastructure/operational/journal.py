@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-import struct
-import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from regulars.application.ports import Entry, Fault, Page
-from regulars.infrastructure.loading.times import instant, microseconds
+from regulars.infrastructure.loading.times import microseconds
+from regulars.infrastructure.operational import rows as stored
 from regulars.infrastructure.operational.commits import GroupCommit
+from regulars.infrastructure.operational.rows import packed, page_of, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from concurrent.futures import Future
     from datetime import datetime
 
-    from regulars.application.ports import Envelope
+    from regulars.application.ports import Envelope, Page
+    from regulars.infrastructure.operational.rows import Row
     from regulars.infrastructure.operational.sqlite import SqliteFile
 
-_DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum does not match"
-_MISSING = "journal_missing", "the journal does not have this entry any more"
-_PAGE_BYTES = 32 << 20
 _PRUNED_AT_ONCE = 10_000
 # The greater of the two, so that one damaged number never makes an offset come twice.
 _LAST = "SELECT max((SELECT last_offset FROM journal), coalesce((SELECT max(offset) FROM envelopes), 0))"
-_Row = tuple[int, Any, Any, Any]  # offset, received_us, crc, body; a damaged row may hold values of any type
 
 
 class SqliteJournal:
@@ -61,22 +57,7 @@ class SqliteJournal:
         with self._file.snapshot() as connection:
             end = min(last_in(connection), after + limit)
             rows = _rows(connection, after, end)
-        entries: list[Entry] = []
-        faults: list[Fault] = []
-        through = after
-        for row in rows:
-            offset, received, _, body = row
-            if offset > through + 1:
-                faults.append(Fault(through + 1, offset - 1, *_MISSING))
-            if _is_sound(row):
-                entries.append(Entry(offset, body, instant(received)))
-            else:
-                faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
-            through = offset
-        if end > through and not _is_full(rows):
-            faults.append(Fault(through + 1, end, *_MISSING))
-            through = end
-        return Page(tuple(entries), tuple(faults), through)
+        return page_of(rows, after, end)
 
     def start_after(self, offset: int) -> None:
         """Never give an offset up to this one from now on."""
@@ -124,20 +105,9 @@ class SqliteJournal:
         self._file.refuse_low_disk()
         with self._file.change() as connection:
             first = last_in(connection) + 1
-            connection.executemany("INSERT INTO envelopes VALUES (?, ?, ?, ?)", _packed(first, envelopes))
+            connection.executemany("INSERT INTO envelopes VALUES (?, ?, ?, ?)", packed(first, envelopes))
             connection.execute("UPDATE journal SET last_offset = ?", [first + len(envelopes) - 1])
         return first
-
-
-def checksum(offset: int, received: int, body: bytes) -> int:
-    """CRC-32 of everything that an entry says: its place, its time and its body."""
-    return zlib.crc32(body, zlib.crc32(struct.pack(">qq", offset, received)))
-
-
-def _packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[_Row]:
-    for offset, envelope in enumerate(envelopes, start=first):
-        received = microseconds(envelope.received_at)
-        yield offset, received, checksum(offset, received, envelope.body), envelope.body
 
 
 def last_in(connection: sqlite3.Connection) -> int:
@@ -145,15 +115,15 @@ def last_in(connection: sqlite3.Connection) -> int:
     return int(connection.execute(_LAST).fetchone()[0])
 
 
-def _rows(connection: sqlite3.Connection, after: int, end: int) -> list[_Row]:
+def _rows(connection: sqlite3.Connection, after: int, end: int) -> list[Row]:
     text = "SELECT offset, received_us, crc, body FROM envelopes WHERE offset BETWEEN ? AND ? ORDER BY offset"
-    rows: list[_Row] = []
+    rows: list[Row] = []
     size = 0
     try:
         for row in connection.execute(text, [after + 1, end]):
             rows.append(row)
-            size += _size(row)
-            if size > _PAGE_BYTES:
+            size += size_of(row)
+            if size > stored.PAGE_BYTES:
                 break
     except sqlite3.DatabaseError:
         # A page of the file is damaged; what stands on the others can still be read.
@@ -161,21 +131,8 @@ def _rows(connection: sqlite3.Connection, after: int, end: int) -> list[_Row]:
     return rows
 
 
-def _row(connection: sqlite3.Connection, text: str, offset: int) -> list[_Row]:
+def _row(connection: sqlite3.Connection, text: str, offset: int) -> list[Row]:
     try:
         return connection.execute(text, [offset, offset]).fetchall()
     except sqlite3.DatabaseError:
         return [(offset, 0, 0, b"")]
-
-
-def _is_full(rows: list[_Row]) -> bool:
-    return sum(map(_size, rows)) > _PAGE_BYTES
-
-
-def _size(row: _Row) -> int:
-    return len(row[3]) if isinstance(row[3], bytes) else 0
-
-
-def _is_sound(row: _Row) -> bool:
-    offset, received, crc, body = row
-    return isinstance(body, bytes) and isinstance(received, int) and crc == checksum(offset, received, body)

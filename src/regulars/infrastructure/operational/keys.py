@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from regulars.infrastructure.operational.sqlite import SqliteFile
 
-_SCHEMA = """
+KEYS_TABLE = """
 CREATE TABLE IF NOT EXISTS keys (
     id TEXT PRIMARY KEY, role TEXT NOT NULL, name TEXT NOT NULL, digest BLOB NOT NULL, hint TEXT NOT NULL,
     created_us INTEGER NOT NULL, expires_us INTEGER)"""
@@ -33,21 +33,24 @@ class SqliteKeys:
             rows = connection.execute(
                 "SELECT id, role, name, digest, hint, created_us, expires_us FROM keys ORDER BY created_us, id"
             ).fetchall()
-        return [_key(*row) for row in rows]
+        return [key_of(*row) for row in rows]
 
     def put(self, key: Key) -> None:
         """Keep a key, in place of the one with its id."""
         with self._file.change() as connection:
-            connection.execute(_SCHEMA)
-            connection.execute(
-                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [key.id, key.role, key.name, key.digest, key.hint, microseconds(key.created_at), _us(key.expires_at)],
-            )
+            connection.execute(KEYS_TABLE)
+            connection.execute("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)", row_of(key))
+
+
+def row_of(key: Key) -> tuple[Any, ...]:
+    """A key as a row, in the order of the table's columns."""
+    return key.id, key.role, key.name, key.digest, key.hint, microseconds(key.created_at), _us(key.expires_at)
+
+
+def key_of(key_id: str, role: Any, name: str, digest: bytes, hint: str, created: int, expires: int | None) -> Key:  # noqa: PLR0917
+    """A row as the key it was."""
+    return Key(key_id, role, name, digest, hint, instant(created), None if expires is None else instant(expires))
 
 
 def _us(moment: datetime | None) -> int | None:
     return None if moment is None else microseconds(moment)
-
-
-def _key(key_id: str, role: Any, name: str, digest: bytes, hint: str, created: int, expires: int | None) -> Key:  # noqa: PLR0917
-    return Key(key_id, role, name, digest, hint, instant(created), None if expires is None else instant(expires))

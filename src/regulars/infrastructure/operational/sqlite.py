@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from regulars.errors import JournalError
 from regulars.infrastructure.files import sync_folder
 from regulars.infrastructure.operational.journal import SqliteJournal, last_in
-from regulars.infrastructure.operational.keys import SqliteKeys
+from regulars.infrastructure.operational.keys import KEYS_TABLE, SqliteKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,25 @@ def place_in(path: Path) -> tuple[str, int]:
             connection.close()
     except (sqlite3.Error, ValueError) as exc:
         raise JournalError(f"{str(path)!r} is no journal, or damaged ({exc})", code="journal_damaged") from exc
+
+
+def new_file(path: Path, journal_id: str, last_offset: int) -> sqlite3.Connection:
+    """A new journal file that goes on with the offsets of another store, and can hold its keys."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    _create(connection, journal_id, last_offset)
+    connection.execute(KEYS_TABLE)
+    return connection
+
+
+def _create(connection: sqlite3.Connection, journal_id: str, last_offset: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in _SCHEMA.split(";"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO journal VALUES (?, ?)", [journal_id, last_offset])
+    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {_FORMAT}")
+    connection.execute("COMMIT")
 
 
 class SqliteFile:
@@ -193,13 +212,7 @@ class SqliteFile:
                        f"journal_size_limit = {64 * MIB}"):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}").fetchall()
         if not tables:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute("INSERT INTO journal VALUES (?, 0)", [secrets.token_hex(4)])
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {_FORMAT}")
-            connection.execute("COMMIT")
+            _create(connection, secrets.token_hex(4), 0)
 
     def _start_anew(self) -> None:
         """Open the file again, and put everything that the log holds into it, before the log is written to."""

@@ -52,10 +52,18 @@ def restore(source: Path, folder: Path, form: str) -> None:
       regulars restore /backups/shop-2026-03-01 shop
     """  # noqa: D301 -- same
     from regulars.opening import restore as put_back  # noqa: PLC0415 -- it loads the database library
+    from regulars.settings import SETTINGS_NAME, Settings  # noqa: PLC0415 -- same
 
     manifest = put_back(source, folder)
-    _show(manifest, form, f"restored to {printable(str(folder))}", "loaded from the journal")
+    moves = Settings.read(folder / SETTINGS_NAME).journal.store == "postgres"
+    waiting = "in the journal, for the first command that writes" if moves else "loaded from the journal"
+    _show(manifest, form, f"restored to {printable(str(folder))}", waiting)
     if form != "json":
+        if moves:
+            click.echo(
+                f"first: [journal] in {SETTINGS_NAME} names the original's schema in PostgreSQL, where that command "
+                "puts the journal; name another one unless this workspace takes its place"
+            )
         click.echo(f"next: regulars doctor -w {shlex.quote(printable(str(folder)))}")
 
 

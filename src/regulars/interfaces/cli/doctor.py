@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from regulars.settings import JournalSettings
     from regulars.workspace import Workspace
 
 State = Literal["ok", "note", "wrong"]
@@ -76,10 +77,20 @@ def _workspace(folder: Path) -> Iterator[Finding]:
             yield Finding("settings", "ok", f"days in {settings.timezone}, weeks from {settings.week_start}")
             server = getattr(ws, "server", None)
             yield Finding("lock", "ok", f"held by the server at {server.address}" if server else "nobody is writing")
+            yield _journal(folder, settings.journal)
             yield from _contents(ws)
     except RegularsError as exc:
         names = {"bad_settings": "settings", "unknown_timezone": "settings", "workspace_locked": "lock"}
         yield Finding(names.get(exc.code, "workspace"), "wrong", exc.message)
+
+
+def _journal(folder: Path, settings: JournalSettings) -> Finding:
+    from regulars.infrastructure.operational.opening import described  # noqa: PLC0415 -- it brings sqlite3 along
+
+    try:
+        return Finding("journal", "ok", described(folder, settings))
+    except RegularsError as exc:
+        return Finding("journal", "wrong", exc.message)
 
 
 def _contents(ws: Workspace) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from regulars.domain.query import query_from_json
-from regulars.errors import EngineError, QueryError, RegularsError
+from regulars.errors import EngineError, JournalError, QueryError, RegularsError
 from regulars.infrastructure.server import FRESH
 from regulars.interfaces.cli.writing import distinct, table_of, to_csv
 from regulars.interfaces.http.answers import RefusedError
@@ -236,7 +236,9 @@ def _endpoint(
             return Response(answer.body, answer.status, {k.decode(): v.decode() for k, v in answer.headers.items()},
                             "application/json")  # fmt: skip
         except RegularsError as exc:
-            status = 400 if exc.exit_code == QueryError.exit_code or not isinstance(exc, EngineError) else 503
+            status = (
+                400 if exc.exit_code == QueryError.exit_code or not isinstance(exc, EngineError | JournalError) else 503
+            )
             told = {"kind": type(exc).__name__, "code": exc.code, "message": exc.message}
             return _json(msgspec.json.encode({"error": told}), status=status)
         except Exception:  # noqa: BLE001 -- the outermost door: a question never takes the server down

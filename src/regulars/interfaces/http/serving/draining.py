@@ -18,6 +18,8 @@ PAUSE_SECONDS = 0.25
 _MOST_FAILURES = 5
 _LONGEST_PAUSE = 10.0
 _NOTHING_SECONDS = 0.02
+# These end by themselves, and a process that starts anew could not even begin.
+_ELSEWHERE = {"journal_unreachable", "journal_in_use"}
 _LOG = logging.getLogger("regulars.store")
 
 
@@ -60,7 +62,7 @@ class Drain:
                 self.last_error = exc.message
                 pause = min(PAUSE_SECONDS * 2**self.failures, _LONGEST_PAUSE)
                 _LOG.error("cannot load what was collected (it stays in the journal): %s", exc.message)
-                if self.failures >= _MOST_FAILURES:
+                if self.failures >= _MOST_FAILURES and exc.code not in _ELSEWHERE:
                     self._give_up()
                     return
             else:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.domain.wire import Limits
 from regulars.errors import RegularsError
-from regulars.infrastructure.operational.sqlite import SqliteStore
+from regulars.infrastructure.operational.opening import open_store
 from regulars.infrastructure.server import TOKEN_NAME
 from regulars.interfaces.http.authority import Authority
 from regulars.interfaces.http.collecting.bodies import MIB, Bodies
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from regulars.infrastructure.operational.opening import FolderStore
+
 _OBJECTS = 50_000
 
 
@@ -41,7 +43,7 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def make_collector(store: SqliteStore, settings: Settings) -> Collector:
+def make_collector(store: FolderStore, settings: Settings) -> Collector:
     """The collector over a workspace's journal and keys."""
     imports, own = settings.imports, settings.collector
     return Collector(
@@ -59,11 +61,10 @@ def make_collector(store: SqliteStore, settings: Settings) -> Collector:
 
 
 @contextmanager
-def operational_store(folder: Path) -> Iterator[tuple[SqliteStore, Settings]]:
+def operational_store(folder: Path) -> Iterator[tuple[FolderStore, Settings]]:
     """The journal and keys of a workspace folder, beside whoever else has them open."""
     settings = Settings.read(folder / SETTINGS_NAME)
-    limits = settings.journal
-    store = SqliteStore(folder, memory_mib=limits.memory_mib, disk_floor_mib=limits.disk_floor_mib)
+    store = open_store(folder, settings.journal)
     try:
         yield store, settings
     finally:
@@ -95,7 +96,7 @@ def run_single(folder: Path, host: str, port: int, *, ready: Callable[[], None] 
 
 
 @contextmanager
-def answering(folder: Path, address: str, store: SqliteStore) -> Iterator[Starlette]:
+def answering(folder: Path, address: str, store: FolderStore) -> Iterator[Starlette]:
     """The application that answers, with the workspace open and its journal being drained."""
     from regulars.interfaces.http.api import Store, api  # noqa: PLC0415 -- the collector needs none of these
     from regulars.interfaces.http.serving.draining import Drain  # noqa: PLC0415

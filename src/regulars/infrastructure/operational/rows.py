@@ -1,0 +1,70 @@
+"""Rows of a journal, whatever database holds them: made with a checksum, read back with what is wrong with them."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from regulars.application.ports import Entry, Fault, Page
+from regulars.infrastructure.loading.times import instant, microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from regulars.application.ports import Envelope
+
+PAGE_BYTES = 32 << 20
+Row = tuple[int, Any, Any, Any]  # offset, received_us, crc, body; a damaged row may hold values of any type
+_DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum does not match"
+_MISSING = "journal_missing", "the journal does not have this entry any more"
+
+
+def packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[Row]:
+    """Envelopes as rows, from an offset on."""
+    for offset, envelope in enumerate(envelopes, start=first):
+        received = microseconds(envelope.received_at)
+        yield offset, received, checksum(offset, received, envelope.body), envelope.body
+
+
+def checksum(offset: int, received: int, body: bytes) -> int:
+    """CRC-32 of everything that an entry says: its place, its time and its body."""
+    return zlib.crc32(body, zlib.crc32(struct.pack(">qq", offset, received)))
+
+
+def page_of(rows: Sequence[Row], after: int, end: int) -> Page:
+    """The places behind an offset: entries, damaged ones, and gaps between them.
+
+    The page reaches to ``end``, or to the last row where there is no room for more.
+    """
+    entries: list[Entry] = []
+    faults: list[Fault] = []
+    through = after
+    for row in rows:
+        offset, received, _, body = row
+        if offset > through + 1:
+            faults.append(Fault(through + 1, offset - 1, *_MISSING))
+        if _is_sound(row):
+            entries.append(Entry(offset, body, instant(received)))
+        else:
+            faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
+        through = offset
+    if end > through and not is_full(rows):
+        faults.append(Fault(through + 1, end, *_MISSING))
+        through = end
+    return Page(tuple(entries), tuple(faults), through)
+
+
+def is_full(rows: Sequence[Row]) -> bool:
+    """Whether a page has no room for more."""
+    return sum(map(size_of, rows)) > PAGE_BYTES
+
+
+def size_of(row: Row) -> int:
+    """Bytes of its body."""
+    return len(row[3]) if isinstance(row[3], bytes) else 0
+
+
+def _is_sound(row: Row) -> bool:
+    offset, received, crc, body = row
+    return isinstance(body, bytes) and isinstance(received, int) and crc == checksum(offset, received, body)
