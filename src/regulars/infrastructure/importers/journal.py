@@ -12,19 +12,29 @@ from typing import TYPE_CHECKING
 
 from regulars.domain.wire import made_id
 from regulars.infrastructure.importers.columns import OBJECTS, SCALAR_ROLES, Field
-from regulars.infrastructure.importers.documents import DOCS, document, pointers, set_aside_broken, stage
-from regulars.infrastructure.importers.source import LINE, STAGED, Source
+from regulars.infrastructure.importers.documents import (
+    DOCS,
+    MAX_DOCUMENT,
+    broken_document,
+    document,
+    pointers,
+    set_aside_broken,
+)
+from regulars.infrastructure.importers.source import LINE, STAGED, Source, add_broken
 from regulars.infrastructure.loading.sql import literal
 from regulars.infrastructure.loading.times import microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from regulars.application.ports import Fault, Page
+    from regulars.application.ports import Entry, Fault, Page
+    from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.infrastructure.importers.documents import Broken, Reading
 
 NAME = "journal"
-_RECEIVED = "rg_received"
+_INSTANT = "rg_instant"
+_PLAIN_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)"
+_BETWEEN = "\x1e"  # no JSON holds this character as it is
 _ALWAYS = ("event_id", "user_id", "event_type", "timestamp")
 _SCALARS = tuple(role for role in SCALAR_ROLES if role != "received_at")
 
@@ -41,37 +51,86 @@ class Entries:
 def read_entries(reading: Reading, entries: Entries) -> Source:
     """Stage entries of the journal; places that cannot be read are broken rows."""
     engine, page = reading.engine, entries.page
-    stage(engine, _documents(page))
+    _stage(reading, page)
     set_aside_broken(engine, reading.string_bytes)
-    engine.execute(
-        f"""CREATE OR REPLACE TEMP TABLE {_RECEIVED} AS
-            SELECT unnest($1::BIGINT[]) AS line, make_timestamp(unnest($2::BIGINT[])) AS received""",
-        [[entry.offset for entry in page.entries], [microseconds(entry.received_at) for entry in page.entries]],
-    )
-    (keys,) = engine.fetch(
+    ((keys,),) = engine.fetch(
         f"SELECT coalesce(list(DISTINCT key), []) FROM (SELECT unnest(json_keys(doc)) AS key FROM {DOCS})"
     )
-    scalars = [role for role in _SCALARS if role in keys[0] or role in _ALWAYS]
-    objects = [role for role in OBJECTS if role in keys[0]]
-    columns = [
-        f"{_text(role, f'texts[{i}]', entries.journal_id)} AS {_column(role)}"
-        for i, role in enumerate(scalars, start=1)
-    ]
-    columns += [f"parts[{i}] AS {_column(role)}" for i, role in enumerate(objects, start=1)]
-    engine.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {STAGED} AS
-        SELECT {", ".join([f"line AS {LINE}", "doc AS rg_doc", "received", *columns])}
-        FROM (SELECT line, doc, received, json_extract_string(doc, {pointers(scalars)}) AS texts,
-                     json_extract(doc, {pointers(objects)}) AS parts
-              FROM {DOCS} JOIN {_RECEIVED} USING (line))""")
-    engine.execute(f"DROP TABLE {DOCS}")
-    engine.execute(f"DROP TABLE {_RECEIVED}")
-    fields = [Field(role, "VARCHAR", _column(role)) for role in scalars]
+    scalars = [role for role in _SCALARS if role in keys or role in _ALWAYS]
+    objects = [role for role in OBJECTS if role in keys]
+    _name_columns(engine, scalars, objects, entries.journal_id)
+    ((plain,),) = engine.fetch(f"SELECT coalesce(bool_and({_INSTANT} IS NOT NULL), false) FROM {STAGED}")
+    fields = [Field(role, "VARCHAR", _column(role)) for role in scalars if not (plain and role == "timestamp")]
+    fields += [Field("timestamp", "TIMESTAMP WITH TIME ZONE", _INSTANT)] if plain else []
     fields += [Field(role, "OBJECT", _column(role)) for role in objects]
     return Source(
         NAME, NAME, STAGED, LINE, (*fields, Field("received_at", "TIMESTAMP", "received")),
-        documents=True, by_row=True, fingerprint=entries.name,
+        documents=True, by_row=True, fingerprint=entries.name, closed=set(keys) <= {*scalars, *objects},
     )  # fmt: skip
+
+
+def _stage(reading: Reading, page: Page) -> None:
+    """Store documents with their lines and times in ``rg_docs``: as one text, which is taken apart there.
+
+    A list of texts would be handed over one by one, which costs more than all that is done with them.
+    """
+    good, broken = _told_apart(page, reading.string_bytes)
+    reading.engine.execute(
+        f"""CREATE OR REPLACE TEMP TABLE {DOCS} AS
+            SELECT unnest(CAST(string_split($1, ',') AS BIGINT[])) AS line, unnest(string_split($2, $3)) AS doc,
+                   make_timestamp(unnest(CAST(string_split($4, ',') AS BIGINT[]))) AS received {"" if good else "LIMIT 0"}""",
+        [
+            ",".join([str(entry.offset) for entry in good]) or "0",
+            b"\x1e".join([entry.body for entry in good]).decode(),
+            _BETWEEN,
+            ",".join([str(microseconds(entry.received_at)) for entry in good]) or "0",
+        ],
+    )
+    add_broken(reading.engine, broken)
+
+
+def _told_apart(page: Page, string_bytes: int) -> tuple[Sequence[Entry], list[Broken]]:
+    """The entries that are text, and what is broken; nearly always every entry is text, and one look tells."""
+    broken = [row for fault in page.faults for row in _broken(fault)]
+    whole = b"".join([entry.body for entry in page.entries])
+    if _BETWEEN.encode() not in whole and len(whole) < MAX_DOCUMENT and _is_text(whole):
+        return page.entries, broken
+    good = []
+    for entry in page.entries:
+        found = document(entry.offset, entry.body)
+        if len(found) == 2 and _BETWEEN in found[1]:  # noqa: PLR2004 -- a line and its text
+            broken += broken_document(entry.offset, found[1], string_bytes)
+        elif len(found) == 2:  # noqa: PLR2004
+            good.append(entry)
+        else:
+            broken.append(found)
+    return good, broken
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _name_columns(engine: DuckDBEngine, scalars: list[str], objects: list[str], journal_id: str) -> None:
+    """Make the table of the source: a column for every role, and the time as an instant where it is a plain one."""
+    columns = [
+        f"{_text(role, f'texts[{i}]', journal_id)} AS {_column(role)}" for i, role in enumerate(scalars, start=1)
+    ]
+    columns += [f"parts[{i}] AS {_column(role)}" for i, role in enumerate(objects, start=1)]
+    time = _column("timestamp")
+    engine.execute(f"""
+        CREATE OR REPLACE TEMP TABLE {STAGED} AS
+        SELECT *, CASE WHEN regexp_full_match({time}, {literal(_PLAIN_TIME)}) THEN TRY_CAST({time} AS TIMESTAMPTZ) END
+            AS {_INSTANT}
+        FROM (SELECT {", ".join([f"line AS {LINE}", "doc AS rg_doc", "received", *columns])}
+              FROM (SELECT line, doc, received, json_extract_string(doc, {pointers(scalars)}) AS texts,
+                           json_extract(doc, {pointers(objects)}) AS parts
+                    FROM {DOCS}))""")
+    engine.execute(f"DROP TABLE {DOCS}")
 
 
 def _column(role: str) -> str:
@@ -85,13 +144,6 @@ def _text(role: str, value: str, journal_id: str) -> str:
     if role == "timestamp":
         return f"coalesce(nullif(trim({value}), ''), strftime(received, '%Y-%m-%dT%H:%M:%S.%fZ'))"
     return value
-
-
-def _documents(page: Page) -> Iterator[tuple[int, str] | Broken]:
-    for entry in page.entries:
-        yield document(entry.offset, entry.body)
-    for fault in page.faults:
-        yield from _broken(fault)
 
 
 def _broken(fault: Fault) -> Iterator[Broken]:
