@@ -137,7 +137,7 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 def _requests(address: str, batch: int, users: int) -> Iterator[bytes]:
     """Requests without end; every event has an id of its own."""
-    chance = random.Random(7)  # noqa: S311 -- the same traffic each time
+    chance = random.Random(7)
     run = secrets.token_hex(4)
     people = [f"user_{number:07d}" for number in chance.sample(range(users), users)]
     prepared = [_prepared(address, people[at : at + batch], run, chance) for at in range(0, users, batch)]

@@ -87,6 +87,7 @@ class _Refresh:
         self.by = settings.rollups.checked()
         self.first_day = date.max
         self.chains: list[Chains] = []
+        self.touches = False  # whether anything is said about anybody
         self.moves = False  # whether anything changes that the aggregates count
         self.clean_up()
 
@@ -128,6 +129,10 @@ WHERE moved.identity_key = dim_identities.identity_key"""
 
     def find_changed_people(self) -> None:
         """New rows of touched people, and those among them whose slices or population differ from the stored ones."""
+        self.touches = bool(self.first("SELECT count(*) FROM touched"))
+        if not self.touches:
+            self.keep("changed", "SELECT user_key FROM touched")
+            return
         values = Values()
         self.keep("new_users", people(self.context, values, only_touched=True), values)
         self.keep("changed", dirty.changed(("population", *self.by.read_attributes)))
@@ -201,6 +206,8 @@ WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}
 
     def replace_people(self) -> None:
         """Put the new rows of touched people in the place of the old ones."""
+        if not self.touches:
+            return
         self.run("DELETE FROM dim_users WHERE user_key IN (SELECT user_key FROM touched)")
         self.run(f"INSERT INTO {DIM_USERS.name} SELECT * FROM new_users ORDER BY user_key")
 

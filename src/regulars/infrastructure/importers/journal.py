@@ -75,16 +75,15 @@ def _stage(reading: Reading, page: Page) -> None:
     A list of texts would be handed over one by one, which costs more than all that is done with them.
     """
     good, broken = _told_apart(page, reading.string_bytes)
+    lines = ",".join([str(entry.offset) for entry in good])
+    times = ",".join([str(microseconds(entry.received_at)) for entry in good])
+    texts = _BETWEEN.encode().join([entry.body for entry in good]).decode()
     reading.engine.execute(
         f"""CREATE OR REPLACE TEMP TABLE {DOCS} AS
-            SELECT unnest(CAST(string_split($1, ',') AS BIGINT[])) AS line, unnest(string_split($2, $3)) AS doc,
-                   make_timestamp(unnest(CAST(string_split($4, ',') AS BIGINT[]))) AS received {"" if good else "LIMIT 0"}""",
-        [
-            ",".join([str(entry.offset) for entry in good]) or "0",
-            b"\x1e".join([entry.body for entry in good]).decode(),
-            _BETWEEN,
-            ",".join([str(microseconds(entry.received_at)) for entry in good]) or "0",
-        ],
+            SELECT unnest(CAST(string_split(nullif($1, ''), ',') AS BIGINT[])) AS line,
+                   unnest(CASE WHEN $1 <> '' THEN string_split($2, $4) END) AS doc,
+                   make_timestamp(unnest(CAST(string_split(nullif($3, ''), ',') AS BIGINT[]))) AS received""",
+        [lines, texts, times, _BETWEEN],
     )
     add_broken(reading.engine, broken)
 
@@ -93,7 +92,7 @@ def _told_apart(page: Page, string_bytes: int) -> tuple[Sequence[Entry], list[Br
     """The entries that are text, and what is broken; nearly always every entry is text, and one look tells."""
     broken = [row for fault in page.faults for row in _broken(fault)]
     whole = b"".join([entry.body for entry in page.entries])
-    if _BETWEEN.encode() not in whole and len(whole) < MAX_DOCUMENT and _is_text(whole):
+    if _BETWEEN.encode() not in whole and not _any_long(page) and _is_text(whole):
         return page.entries, broken
     good = []
     for entry in page.entries:
@@ -105,6 +104,10 @@ def _told_apart(page: Page, string_bytes: int) -> tuple[Sequence[Entry], list[Br
         else:
             broken.append(found)
     return good, broken
+
+
+def _any_long(page: Page) -> bool:
+    return max((len(entry.body) for entry in page.entries), default=0) > MAX_DOCUMENT
 
 
 def _is_text(body: bytes) -> bool:

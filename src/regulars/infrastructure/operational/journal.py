@@ -23,6 +23,11 @@ _DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum
 _MISSING = "journal_missing", "the journal does not have this entry any more"
 _PAGE_BYTES = 32 << 20
 _PRUNED_AT_ONCE = 10_000
+_READ_AT_ONCE = 64  # large events make it a few megabytes more than a page
+_COLUMNS = 4
+_AT_ONCE = (128, 16, 4, 1)  # rows of one statement; a few fixed numbers, so that each is prepared once
+_INSERTS = {size: f"INSERT INTO envelopes VALUES {', '.join(['(?, ?, ?, ?)'] * size)}" for size in _AT_ONCE}
+_PLACE = struct.Struct(">qq")
 # The greater of the two, so that one damaged number never makes an offset come twice.
 _LAST = "SELECT max((SELECT last_offset FROM journal), coalesce((SELECT max(offset) FROM envelopes), 0))"
 _Row = tuple[int, Any, Any, Any]  # offset, received_us, crc, body; a damaged row may hold values of any type
@@ -64,12 +69,15 @@ class SqliteJournal:
         entries: list[Entry] = []
         faults: list[Fault] = []
         through = after
+        last, moment = None, instant(0)
         for row in rows:
             offset, received, _, body = row
             if offset > through + 1:
                 faults.append(Fault(through + 1, offset - 1, *_MISSING))
             if _is_sound(row):
-                entries.append(Entry(offset, body, instant(received)))
+                if received != last:
+                    last, moment = received, instant(received)
+                entries.append(Entry(offset, body, moment))
             else:
                 faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
             through = offset
@@ -124,20 +132,36 @@ class SqliteJournal:
         self._file.refuse_low_disk()
         with self._file.change() as connection:
             first = last_in(connection) + 1
-            connection.executemany("INSERT INTO envelopes VALUES (?, ?, ?, ?)", _packed(first, envelopes))
+            _insert(connection, first, envelopes)
             connection.execute("UPDATE journal SET last_offset = ?", [first + len(envelopes) - 1])
         return first
 
 
 def checksum(offset: int, received: int, body: bytes) -> int:
     """CRC-32 of everything that an entry says: its place, its time and its body."""
-    return zlib.crc32(body, zlib.crc32(struct.pack(">qq", offset, received)))
+    return zlib.crc32(body, zlib.crc32(_PLACE.pack(offset, received)))
 
 
-def _packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[_Row]:
+def _insert(connection: sqlite3.Connection, first: int, envelopes: Sequence[Envelope]) -> None:
+    """Many rows in each statement: after each, this thread must get its turn again, which takes long beside a busy one."""
+    values = list(_packed(first, envelopes))
+    at = 0
+    for size in _AT_ONCE:
+        while len(envelopes) - at >= size:
+            connection.execute(_INSERTS[size], values[at * _COLUMNS : (at + size) * _COLUMNS])
+            at += size
+
+
+def _packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[Any]:
+    """The values of all rows, one after another. What comes together has one time of receipt."""
+    moment, received = None, 0
     for offset, envelope in enumerate(envelopes, start=first):
-        received = microseconds(envelope.received_at)
-        yield offset, received, checksum(offset, received, envelope.body), envelope.body
+        if envelope.received_at is not moment:
+            moment, received = envelope.received_at, microseconds(envelope.received_at)
+        yield offset
+        yield received
+        yield checksum(offset, received, envelope.body)
+        yield envelope.body
 
 
 def last_in(connection: sqlite3.Connection) -> int:
@@ -150,11 +174,10 @@ def _rows(connection: sqlite3.Connection, after: int, end: int) -> list[_Row]:
     rows: list[_Row] = []
     size = 0
     try:
-        for row in connection.execute(text, [after + 1, end]):
-            rows.append(row)
-            size += _size(row)
-            if size > _PAGE_BYTES:
-                break
+        found = connection.execute(text, [after + 1, end])
+        while size <= _PAGE_BYTES and (some := found.fetchmany(_READ_AT_ONCE)):
+            rows += some
+            size += sum(map(_size, some))
     except sqlite3.DatabaseError:
         # A page of the file is damaged; what stands on the others can still be read.
         return [row for offset in range(after + 1, end + 1) for row in _row(connection, text, offset)]

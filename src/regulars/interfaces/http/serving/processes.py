@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _OBJECTS = 50_000
+_TURN_SECONDS = 0.0005
 
 
 def now() -> datetime:
@@ -78,6 +79,8 @@ def run_collector(
     # request, shortens the longest answers by half.
     gc.freeze()
     gc.set_threshold(_OBJECTS, 20, 20)
+    # The thread that writes the journal is waited for by everybody; it must not wait long for its turn.
+    sys.setswitchinterval(_TURN_SECONDS)
     with operational_store(folder) as (store, settings):
         run(make_collector(store, settings), host, port, supervised=supervised, ready=ready)
 
