@@ -30,7 +30,7 @@ _TIME: Final = len("2026-01-01T00:00:00.000+00:00")
 
 
 def send_traffic(
-    address: str, seconds: float, connections: int, batch: int, users: int, rate: float | None = None
+    address: str, *, seconds: float, connections: int, batch: int, users: int, rate: float | None = None
 ) -> dict[str, Any]:
     """Send requests for some seconds and tell how they were answered.
 

@@ -471,8 +471,8 @@ def failing_on(ws, word, code):
     execute, state = engine.execute, {"poisoned": False}
 
     def judged(sql, parameters=None):
-        if "INSERT INTO rg_docs" in sql:
-            state["poisoned"] = any(word in text for text in parameters[1])
+        if "TABLE rg_docs AS" in sql:
+            state["poisoned"] = word in parameters[1]
         if "INSERT INTO fact_user_actions" in sql and state["poisoned"]:
             raise EngineError("the value does not fit", code=code)
         execute(sql, parameters)

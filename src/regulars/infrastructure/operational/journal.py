@@ -143,7 +143,7 @@ def checksum(offset: int, received: int, body: bytes) -> int:
 
 
 def _insert(connection: sqlite3.Connection, first: int, envelopes: Sequence[Envelope]) -> None:
-    """Many rows in each statement: after each, this thread must get its turn again, which takes long beside a busy one."""
+    """Many rows in each statement: after each this thread waits for its turn, long beside a busy one."""
     values = list(_packed(first, envelopes))
     at = 0
     for size in _AT_ONCE:
