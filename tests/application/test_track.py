@@ -468,16 +468,18 @@ def test_damaged_and_lost_entries_are_counted_and_kept(tmp_path):
 def failing_on(ws, word, code):
     """Let the engine refuse rows that hold a word, as a database does that cannot store a value."""
     engine = ws._engine
-    execute, state = engine.execute, {"poisoned": False}
+    execute, keep_arrays, state = engine.execute, engine.keep_arrays, {"poisoned": False}
+
+    def staged(name, types, arrays):
+        state["poisoned"] = any(word in text for text in arrays["doc"])
+        keep_arrays(name, types, arrays)
 
     def judged(sql, parameters=None):
-        if "TABLE rg_docs AS" in sql:
-            state["poisoned"] = word in parameters[1]
         if "INSERT INTO fact_user_actions" in sql and state["poisoned"]:
             raise EngineError("the value does not fit", code=code)
         execute(sql, parameters)
 
-    engine.execute = judged
+    engine.execute, engine.keep_arrays = judged, staged
 
 
 @pytest.mark.parametrize("place", range(7))

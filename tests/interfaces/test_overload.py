@@ -64,7 +64,7 @@ def test_a_server_tells_how_it_is_while_everybody_waits_for_a_drain(tmp_path: Pa
         released, held = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with ws._engine.at_rest():  # noqa: SLF001 -- as a long change does
+            with ws._engine.at_rest():  # as a long change does
                 held.set()
                 released.wait(30)
 

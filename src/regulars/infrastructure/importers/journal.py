@@ -10,16 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from regulars.domain.wire import made_id
 from regulars.infrastructure.importers.columns import OBJECTS, SCALAR_ROLES, Field
-from regulars.infrastructure.importers.documents import (
-    DOCS,
-    MAX_DOCUMENT,
-    broken_document,
-    document,
-    pointers,
-    set_aside_broken,
-)
+from regulars.infrastructure.importers.documents import DOCS, document, pointers, set_aside_broken
 from regulars.infrastructure.importers.source import LINE, STAGED, Source, add_broken
 from regulars.infrastructure.loading.sql import literal
 from regulars.infrastructure.loading.times import microseconds
@@ -34,7 +29,6 @@ if TYPE_CHECKING:
 NAME = "journal"
 _INSTANT = "rg_instant"
 _PLAIN_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)"
-_BETWEEN = "\x1e"  # no JSON holds this character as it is
 _ALWAYS = ("event_id", "user_id", "event_type", "timestamp")
 _SCALARS = tuple(role for role in SCALAR_ROLES if role != "received_at")
 
@@ -70,52 +64,46 @@ def read_entries(reading: Reading, entries: Entries) -> Source:
 
 
 def _stage(reading: Reading, page: Page) -> None:
-    """Store documents with their lines and times in ``rg_docs``: as one text, which is taken apart there.
+    """Store documents with their lines and times of receipt in ``rg_docs``, and set the others aside.
 
-    A list of texts would be handed over one by one, which costs more than all that is done with them.
+    As arrays: a list would be handed over value by value, which costs more than what is done with it afterwards.
     """
-    good, broken = _told_apart(page, reading.string_bytes)
-    lines = ",".join([str(entry.offset) for entry in good])
-    times = ",".join([str(microseconds(entry.received_at)) for entry in good])
-    texts = _BETWEEN.encode().join([entry.body for entry in good]).decode()
-    reading.engine.execute(
-        f"""CREATE OR REPLACE TEMP TABLE {DOCS} AS
-            SELECT unnest(CAST(string_split(nullif($1, ''), ',') AS BIGINT[])) AS line,
-                   unnest(CASE WHEN $1 <> '' THEN string_split($2, $4) END) AS doc,
-                   make_timestamp(unnest(CAST(string_split(nullif($3, ''), ',') AS BIGINT[]))) AS received""",
-        [lines, texts, times, _BETWEEN],
+    entries, texts, broken = _told_apart(page)
+    reading.engine.keep_arrays(
+        DOCS,
+        {"line": "BIGINT", "doc": "VARCHAR", "received": "TIMESTAMP"},
+        {
+            "line": np.fromiter((entry.offset for entry in entries), np.int64, len(entries)),
+            "doc": np.array(texts, dtype=object),
+            "received": np.fromiter(_received(entries), np.int64, len(entries)).astype("datetime64[us]"),
+        },
     )
     add_broken(reading.engine, broken)
 
 
-def _told_apart(page: Page, string_bytes: int) -> tuple[Sequence[Entry], list[Broken]]:
-    """The entries that are text, and what is broken; nearly always every entry is text, and one look tells."""
-    broken = [row for fault in page.faults for row in _broken(fault)]
-    whole = b"".join([entry.body for entry in page.entries])
-    if _BETWEEN.encode() not in whole and not _any_long(page) and _is_text(whole):
-        return page.entries, broken
-    good = []
+def _received(entries: Sequence[Entry]) -> Iterator[int]:
+    """When each was received, in microseconds; what came together has one time."""
+    moment, number = None, 0
+    for entry in entries:
+        if entry.received_at is not moment:
+            moment = entry.received_at
+            number = microseconds(moment)
+        yield number
+
+
+def _told_apart(page: Page) -> tuple[Sequence[Entry], list[str], list[Broken]]:
+    """The entries that are text, their texts, and what is broken."""
+    entries: list[Entry] = []
+    texts: list[str] = []
+    broken: list[Broken] = []
     for entry in page.entries:
         found = document(entry.offset, entry.body)
-        if len(found) == 2 and _BETWEEN in found[1]:  # noqa: PLR2004 -- a line and its text
-            broken += broken_document(entry.offset, found[1], string_bytes)
-        elif len(found) == 2:  # noqa: PLR2004
-            good.append(entry)
+        if len(found) == 2:  # noqa: PLR2004 -- a line and its text
+            entries.append(entry)
+            texts.append(found[1])
         else:
             broken.append(found)
-    return good, broken
-
-
-def _any_long(page: Page) -> bool:
-    return max((len(entry.body) for entry in page.entries), default=0) > MAX_DOCUMENT
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return entries, texts, broken + [row for fault in page.faults for row in _broken(fault)]
 
 
 def _name_columns(engine: DuckDBEngine, scalars: list[str], objects: list[str], journal_id: str) -> None:
