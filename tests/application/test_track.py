@@ -465,6 +465,33 @@ def test_damaged_and_lost_entries_are_counted_and_kept(tmp_path):
         assert (audit.accepted, audit.loaded, audit.dead_letter, audit.adds_up) == (5, 2, 3, True)
 
 
+def test_what_events_say_of_a_person_is_kept_once_and_the_earliest_counts():
+    """A row for every drain would be a thousand in an hour, of which one is ever read."""
+    with memory() as ws:
+        for hour, device in ((9, "phone"), (10, "tablet"), (11, "phone"), (8, "desktop")):
+            ws.track("ada", "like", timestamp=f"2026-01-05T{hour:02}:00:00Z", device_type=device)
+            ws.flush()
+        said = ws.sql("SELECT value FROM fact_user_attributes WHERE key = 'device_type' ORDER BY load_id").rows
+        assert said == [("phone",), ("desktop",)]
+        assert ws.sql("SELECT device_type FROM dim_users").rows == [("desktop",)]
+
+
+def test_times_are_read_the_same_beside_a_plain_one_and_beside_an_odd_one():
+    """Where every time is a plain instant they are not taken apart; what they mean stays the same."""
+    plain = ["2026-01-05T09:00:00Z", "2026-01-05T09:00:00.5Z", "2026-01-05T09:00:00.123456+00:00"]
+    expected = [datetime(2026, 1, 5, 9), datetime(2026, 1, 5, 9, 0, 0, 123456), datetime(2026, 1, 5, 9, 0, 0, 500000)]
+    for odd in ([], [b"2016-12-31T23:59:60Z"], [b"1767603600000"], [b"2026-02-30T09:00:00Z"]):
+        with memory() as ws:
+            bodies = [b'{"user_id": "u", "event_type": "like", "timestamp": "%s"}' % time for time in odd]
+            bodies += [
+                json.dumps({"user_id": "ada", "event_type": "like", "timestamp": time}).encode() for time in plain
+            ]
+            ws._tracker._journal(create=True).append([Envelope(body, NOON.replace(tzinfo=None)) for body in bodies])
+            kept = ws.sql("""SELECT action_timestamp FROM fact_user_actions JOIN dim_identities USING (identity_key)
+                             WHERE external_id = 'ada' ORDER BY 1""").rows
+            assert [row[0] for row in kept] == expected
+
+
 def failing_on(ws, word, code):
     """Let the engine refuse rows that hold a word, as a database does that cannot store a value."""
     engine = ws._engine
