@@ -14,7 +14,7 @@ import numpy as np
 
 from regulars.domain.wire import made_id
 from regulars.infrastructure.importers.columns import OBJECTS, SCALAR_ROLES, Field
-from regulars.infrastructure.importers.documents import DOCS, document, pointers, set_aside_broken
+from regulars.infrastructure.importers.documents import DOCS, MAX_DOCUMENT, document, pointers, set_aside_broken
 from regulars.infrastructure.importers.source import LINE, STAGED, Source, add_broken
 from regulars.infrastructure.loading.sql import literal
 from regulars.infrastructure.loading.times import microseconds
@@ -93,9 +93,14 @@ def _received(entries: Sequence[Entry]) -> Iterator[int]:
 
 def _told_apart(page: Page) -> tuple[Sequence[Entry], list[str], list[Broken]]:
     """The entries that are text, their texts, and what is broken."""
+    broken = [row for fault in page.faults for row in _broken(fault)]
+    try:
+        if max((len(entry.body) for entry in page.entries), default=0) <= MAX_DOCUMENT:
+            return page.entries, [entry.body.decode() for entry in page.entries], broken
+    except UnicodeDecodeError:
+        pass  # one of them is no text; which ones, is found out below
     entries: list[Entry] = []
     texts: list[str] = []
-    broken: list[Broken] = []
     for entry in page.entries:
         found = document(entry.offset, entry.body)
         if len(found) == 2:  # noqa: PLR2004 -- a line and its text
@@ -103,7 +108,7 @@ def _told_apart(page: Page) -> tuple[Sequence[Entry], list[str], list[Broken]]:
             texts.append(found[1])
         else:
             broken.append(found)
-    return entries, texts, broken + [row for fault in page.faults for row in _broken(fault)]
+    return entries, texts, broken
 
 
 def _name_columns(engine: DuckDBEngine, scalars: list[str], objects: list[str], journal_id: str) -> None:

@@ -27,7 +27,7 @@ _READ_AT_ONCE = 64  # large events make it a few megabytes more than a page
 _COLUMNS = 4
 _AT_ONCE = (128, 16, 4, 1)  # rows of one statement; a few fixed numbers, so that each is prepared once
 _INSERTS = {size: f"INSERT INTO envelopes VALUES {', '.join(['(?, ?, ?, ?)'] * size)}" for size in _AT_ONCE}
-_PLACE = struct.Struct(">qq")
+_crc32, _pack = zlib.crc32, struct.Struct(">qq").pack
 # The greater of the two, so that one damaged number never makes an offset come twice.
 _LAST = "SELECT max((SELECT last_offset FROM journal), coalesce((SELECT max(offset) FROM envelopes), 0))"
 _Row = tuple[int, Any, Any, Any]  # offset, received_us, crc, body; a damaged row may hold values of any type
@@ -70,17 +70,16 @@ class SqliteJournal:
         faults: list[Fault] = []
         through = after
         last, moment = None, instant(0)
-        for row in rows:
-            offset, received, _, body = row
+        for offset, received, crc, body in rows:
             if offset > through + 1:
                 faults.append(Fault(through + 1, offset - 1, *_MISSING))
-            if _is_sound(row):
-                if received != last:
-                    last, moment = received, instant(received)
-                entries.append(Entry(offset, body, moment))
-            else:
-                faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
             through = offset
+            if type(body) is not bytes or type(received) is not int or crc != checksum(offset, received, body):
+                faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
+                continue
+            if received != last:
+                last, moment = received, instant(received)
+            entries.append(Entry(offset, body, moment))
         if end > through and not _is_full(rows):
             faults.append(Fault(through + 1, end, *_MISSING))
             through = end
@@ -139,7 +138,7 @@ class SqliteJournal:
 
 def checksum(offset: int, received: int, body: bytes) -> int:
     """CRC-32 of everything that an entry says: its place, its time and its body."""
-    return zlib.crc32(body, zlib.crc32(_PLACE.pack(offset, received)))
+    return _crc32(body, _crc32(_pack(offset, received)))
 
 
 def _insert(connection: sqlite3.Connection, first: int, envelopes: Sequence[Envelope]) -> None:
@@ -197,8 +196,3 @@ def _is_full(rows: list[_Row]) -> bool:
 
 def _size(row: _Row) -> int:
     return len(row[3]) if isinstance(row[3], bytes) else 0
-
-
-def _is_sound(row: _Row) -> bool:
-    offset, received, crc, body = row
-    return isinstance(body, bytes) and isinstance(received, int) and crc == checksum(offset, received, body)
