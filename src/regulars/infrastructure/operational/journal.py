@@ -23,7 +23,6 @@ _DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum
 _MISSING = "journal_missing", "the journal does not have this entry any more"
 _PAGE_BYTES = 32 << 20
 _PRUNED_AT_ONCE = 10_000
-_READ_AT_ONCE = 64  # large events make it a few megabytes more than a page
 _COLUMNS = 4
 _AT_ONCE = (128, 16, 4, 1)  # rows of one statement; a few fixed numbers, so that each is prepared once
 _INSERTS = {size: f"INSERT INTO envelopes VALUES {', '.join(['(?, ?, ?, ?)'] * size)}" for size in _AT_ONCE}
@@ -173,10 +172,11 @@ def _rows(connection: sqlite3.Connection, after: int, end: int) -> list[_Row]:
     rows: list[_Row] = []
     size = 0
     try:
-        found = connection.execute(text, [after + 1, end])
-        while size <= _PAGE_BYTES and (some := found.fetchmany(_READ_AT_ONCE)):
-            rows += some
-            size += sum(map(_size, some))
+        for row in connection.execute(text, [after + 1, end]):
+            rows.append(row)
+            size += _size(row)
+            if size > _PAGE_BYTES:
+                break
     except sqlite3.DatabaseError:
         # A page of the file is damaged; what stands on the others can still be read.
         return [row for offset in range(after + 1, end + 1) for row in _row(connection, text, offset)]
