@@ -9,7 +9,7 @@ can still read them; a transaction sees what was committed before its first read
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,8 @@ class DuckDBEngine:
             try:
                 self._writer.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {columns} FROM given_arrays")
             finally:
-                self._writer.unregister("given_arrays")
+                with suppress(duckdb.Error):  # it has nothing to add to what went wrong before
+                    self._writer.unregister("given_arrays")
 
     def read(self, table: str, columns: Iterable[tuple[str, str]]) -> pa.Table:
         """All rows of a table as an Arrow table (extra ``arrow``)."""
