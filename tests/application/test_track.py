@@ -476,6 +476,29 @@ def test_what_events_say_of_a_person_is_kept_once_and_the_earliest_counts():
         assert ws.sql("SELECT device_type FROM dim_users").rows == [("desktop",)]
 
 
+def test_who_was_active_already_changes_no_aggregate_and_says_nothing_new():
+    """What most drains bring: more events of people who have been there today. Only what counts events is written."""
+    with memory() as ws:
+        changed = []
+        execute = ws._engine.execute
+
+        def watched(sql, parameters=None):
+            changed.append([*sql.split(), "", ""][:3])
+            execute(sql, parameters)
+
+        ws._engine.execute = watched
+        written = []
+        for user in ("ada", "ada", "bob"):
+            changed.clear()
+            ws.track(user, "like")
+            ws.flush()
+            written.append({table for verb, _, table in changed if verb in {"INSERT", "DELETE"}})
+        assert [{"agg_arrivals", "dim_users"} <= tables for tables in written] == [True, False, True]
+        assert not {"agg_arrivals", "agg_retention", "agg_tier_changes", "dim_users"} & written[1]
+        assert {"daily_activity", "user_sessions", "arrivals"} <= written[1]
+        assert [row["active_users"] for row in ws.active_users(start="2026-01-05").rows] == [2]
+
+
 def test_times_are_read_the_same_beside_a_plain_one_and_beside_an_odd_one():
     """Where every time is a plain instant they are not taken apart; what they mean stays the same."""
     plain = ["2026-01-05T09:00:00Z", "2026-01-05T09:00:00.5Z", "2026-01-05T09:00:00.123456+00:00"]
