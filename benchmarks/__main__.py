@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Measured = list[dict[str, Any]]
 
 _HERE: Final = Path(__file__).parent
-_WORKLOADS: Final = ("W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9", "W11")
+_WORKLOADS: Final = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11")
 _QUERIES: Final = ("W1", "W2", "W3")
 _RETURNS: Final = ("W8", "W9")
 _STREAM: Final = "W11"
@@ -60,9 +60,14 @@ def measure(size: Size, log: Path, wanted: Sequence[str], runs: int) -> Iterator
         if "W4" in wanted:
             say(f"W4 on size {size.name}")
             yield run_task("overview", workspace=str(workspace))
-        if "W6" in wanted:  # the last, because it loads into the workspace
+        if "W10" in wanted:
+            yield run_task("starting", size=size.name, workspace=str(workspace), runs=runs)
+        if "W6" in wanted:  # the last but one, because it loads into the workspace
             say(f"W6 on size {size.name}")
             yield [one.as_json() for one in measure_new_days(size, log, folder, runs, run_task)]
+        if "W7" in wanted:  # the last, because it fills the present day
+            say(f"W7 on size {size.name}")
+            yield run_task("collecting", size=size.name, workspace=str(workspace), runs=runs)
 
 
 def main() -> None:

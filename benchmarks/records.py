@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Unit = Literal["s", "MiB"]
+Unit = Literal["s", "MiB", "requests/s", "events/s"]
 Sense = Literal["at least", "at most"]
 FEWEST_FOR_P95: Final = 20
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks.imports import copy_log, import_log
 from benchmarks.machine import describe_machine
 from benchmarks.newday import load_day, rebuild, write_new_days
+from benchmarks.traffic import send_traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,20 @@ def _overview(workspace: str) -> list[dict[str, Any]]:
     return [one.as_json() for one in measure_overview(Path(workspace))]
 
 
+def _collecting(size: str, workspace: str, runs: int) -> list[dict[str, Any]]:
+    from benchmarks.collecting import measure_collecting  # noqa: PLC0415 -- it starts tasks itself
+    from benchmarks.dataset import ALL_SIZES  # noqa: PLC0415 -- same
+
+    return [one.as_json() for one in measure_collecting(ALL_SIZES[size], Path(workspace), runs)]
+
+
+def _starting(size: str, workspace: str, runs: int) -> list[dict[str, Any]]:
+    from benchmarks.dataset import ALL_SIZES  # noqa: PLC0415 -- same
+    from benchmarks.starting import measure_starting  # noqa: PLC0415 -- same
+
+    return [one.as_json() for one in measure_starting(ALL_SIZES[size], Path(workspace), runs)]
+
+
 def _new_days(size: str, log: str, folder: str, count: int) -> dict[str, Any]:
     from benchmarks.dataset import ALL_SIZES  # noqa: PLC0415 -- same
 
@@ -84,6 +99,9 @@ _TASKS: Final[dict[str, Callable[..., Any]]] = {
     "returns": _returns,
     "stream": _stream,
     "overview": _overview,
+    "collecting": _collecting,
+    "starting": _starting,
+    "traffic": send_traffic,
     "new_days": _new_days,
     "load_day": lambda log, workspace: load_day(Path(log), Path(workspace)),
     "rebuild": lambda workspace: rebuild(Path(workspace)),

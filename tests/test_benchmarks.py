@@ -60,9 +60,10 @@ def test_every_workload_is_measured_on_equal_rows(run):
     assert list(found) == [
         "W1", "W1.engine", "W1.usual", "W2", "W2.engine", "W3.clickhouse", "W3.duckdb",
         "W4", "W4.aggregates", "W4.others", "W5", "W5.memory", "W6", "W6.late", "W6.history", "W6.load",
+        "W7.single", "W7.single.p99", "W7.single.seen", "W7.batch", "W7.batch.p99", "W7.batch.seen", "W7.memory",
         *(f"W8.{work}.{peer}" for work in ("retention", "lifecycle", "funnel", "sessions")
           for peer in ("duckdb", "clickhouse")),
-        "W9", "W11", "W11.add", "W11.first",
+        "W9", "W10.memory", "W10.start", "W10.help", "W10.import", "W11", "W11.add", "W11.first",
     ]  # fmt: skip
     assert found["W1"]["rows_compared"] == found["W2"]["rows_compared"] == 4 * run[1]["days"]
     assert found["W3.duckdb"]["rows_compared"] > run[1]["days"]
@@ -104,17 +105,17 @@ def test_the_file_of_a_size_is_as_documented(run):
     """Keys, units and samples; nothing says whose machine it was."""
     _, result = run
     assert result.keys() == FILE_KEYS
-    assert [one["workloads"] for one in result["runs"]] == [["W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9", "W11"]]
+    assert [one["workloads"] for one in result["runs"]] == [[f"W{number}" for number in range(1, 12)]]
     assert result["runs"][0].keys() == RUN_KEYS
     assert result["runs"][0]["machine"].keys() == MACHINE_KEYS
     assert str(ROOT) not in json.dumps(result)
     for one in result["measurements"]:
         assert one.keys() == MEASUREMENT_KEYS
-        assert one["unit"] in {"s", "MiB"}
+        assert one["unit"] in {"s", "MiB", "requests/s", "events/s"}
         for sample in filter(None, (one["regulars"], one["peer"])):
             assert sample.keys() == SAMPLE_KEYS
             assert 0 < sample["min"] <= sample["median"] <= sample["max"]
-            assert sample["runs"] == (PAGE_LOADS if one["workload"] == "W4" else 2)
+            assert sample["runs"] == {"W4": PAGE_LOADS, "W7": 1, "W10": 1}.get(one["workload"], 2)
             assert (sample["p95"] is None) == (sample["runs"] < PAGE_LOADS)
         assert measurement_of(one).as_json() == one
 

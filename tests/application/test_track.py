@@ -465,19 +465,71 @@ def test_damaged_and_lost_entries_are_counted_and_kept(tmp_path):
         assert (audit.accepted, audit.loaded, audit.dead_letter, audit.adds_up) == (5, 2, 3, True)
 
 
+def test_what_events_say_of_a_person_is_kept_once_and_the_earliest_counts():
+    """A row for every drain would be a thousand in an hour, of which one is ever read."""
+    with memory() as ws:
+        for hour, device in ((9, "phone"), (10, "tablet"), (11, "phone"), (8, "desktop")):
+            ws.track("ada", "like", timestamp=f"2026-01-05T{hour:02}:00:00Z", device_type=device)
+            ws.flush()
+        said = ws.sql("SELECT value FROM fact_user_attributes WHERE key = 'device_type' ORDER BY load_id").rows
+        assert said == [("phone",), ("desktop",)]
+        assert ws.sql("SELECT device_type FROM dim_users").rows == [("desktop",)]
+
+
+def test_who_was_active_already_changes_no_aggregate_and_says_nothing_new():
+    """What most drains bring: more events of people who have been there today. Only what counts events is written."""
+    with memory() as ws:
+        changed = []
+        execute = ws._engine.execute
+
+        def watched(sql, parameters=None):
+            changed.append([*sql.split(), "", ""][:3])
+            execute(sql, parameters)
+
+        ws._engine.execute = watched
+        written = []
+        for user in ("ada", "ada", "bob"):
+            changed.clear()
+            ws.track(user, "like")
+            ws.flush()
+            written.append({table for verb, _, table in changed if verb in {"INSERT", "DELETE"}})
+        assert [{"agg_arrivals", "dim_users"} <= tables for tables in written] == [True, False, True]
+        assert not {"agg_arrivals", "agg_retention", "agg_tier_changes", "dim_users"} & written[1]
+        assert {"daily_activity", "user_sessions", "arrivals"} <= written[1]
+        assert [row["active_users"] for row in ws.active_users(start="2026-01-05").rows] == [2]
+
+
+def test_times_are_read_the_same_beside_a_plain_one_and_beside_an_odd_one():
+    """Where every time is a plain instant they are not taken apart; what they mean stays the same."""
+    plain = ["2026-01-05T09:00:00Z", "2026-01-05T09:00:00.5Z", "2026-01-05T09:00:00.123456+00:00"]
+    expected = [datetime(2026, 1, 5, 9), datetime(2026, 1, 5, 9, 0, 0, 123456), datetime(2026, 1, 5, 9, 0, 0, 500000)]
+    for odd in ([], [b"2016-12-31T23:59:60Z"], [b"1767603600000"], [b"2026-02-30T09:00:00Z"]):
+        with memory() as ws:
+            bodies = [b'{"user_id": "u", "event_type": "like", "timestamp": "%s"}' % time for time in odd]
+            bodies += [
+                json.dumps({"user_id": "ada", "event_type": "like", "timestamp": time}).encode() for time in plain
+            ]
+            ws._tracker._journal(create=True).append([Envelope(body, NOON.replace(tzinfo=None)) for body in bodies])
+            kept = ws.sql("""SELECT action_timestamp FROM fact_user_actions JOIN dim_identities USING (identity_key)
+                             WHERE external_id = 'ada' ORDER BY 1""").rows
+            assert [row[0] for row in kept] == expected
+
+
 def failing_on(ws, word, code):
     """Let the engine refuse rows that hold a word, as a database does that cannot store a value."""
     engine = ws._engine
-    execute, state = engine.execute, {"poisoned": False}
+    execute, keep_arrays, state = engine.execute, engine.keep_arrays, {"poisoned": False}
+
+    def staged(name, types, arrays):
+        state["poisoned"] = any(word in text for text in arrays["doc"])
+        keep_arrays(name, types, arrays)
 
     def judged(sql, parameters=None):
-        if "INSERT INTO rg_docs" in sql:
-            state["poisoned"] = any(word in text for text in parameters[1])
         if "INSERT INTO fact_user_actions" in sql and state["poisoned"]:
             raise EngineError("the value does not fit", code=code)
         execute(sql, parameters)
 
-    engine.execute = judged
+    engine.execute, engine.keep_arrays = judged, staged
 
 
 @pytest.mark.parametrize("place", range(7))

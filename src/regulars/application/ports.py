@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,16 +87,14 @@ class Engine(Reader, Protocol):
         """Give the database back."""
 
 
-@dataclass(frozen=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One event on its way into the journal: its wire form as JSON bytes, and when it was received (naive UTC)."""
 
     body: bytes
     received_at: datetime
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One event in the journal, at its place there."""
 
     offset: int

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 _TEMPORARY = (
     "moved", "gone", "news", "since", "dirty", "touched", "new_users", "changed", "active_days", "sliced_days",
-    "affected", "affected_slices", "remade", "delta", "kept", *(aggregate.before for aggregate in AGGREGATES),
+    "moving", "affected", "affected_slices", "remade", "delta", "kept", OF_PEOPLE.remade, OF_SLICES.remade,
+    *(aggregate.before for aggregate in AGGREGATES),
 )  # fmt: skip
 _EVERY_ARRIVAL = Rows(
     "(SELECT activity, user_key, day, days_since_prior, TRUE AS counts FROM arrivals)", "sliced_arrivals"
@@ -50,9 +51,9 @@ def refresh(engine: Engine, settings: Settings, context: Context, load_id: int, 
     step.find_changed_people()
     step.remake_sessions()
     step.count_days()
-    step.take_away()
     step.remake_arrivals()
-    step.remake_slices()
+    step.take_away()
+    step.replace_arrivals()
     step.replace_people()
     step.add_back()
     step.merge_event_days(load_id)
@@ -85,6 +86,9 @@ class _Refresh:
         self.rules: list[ActivityRule] = [context.activities[name] for name in settings.stored_activities]
         self.by = settings.rollups.checked()
         self.first_day = date.max
+        self.chains: list[Chains] = []
+        self.touches = False  # whether anything is said about anybody
+        self.moves = False  # whether anything changes that the aggregates count
         self.clean_up()
 
     def run(self, text: str, values: Values | None = None) -> None:
@@ -125,6 +129,10 @@ WHERE moved.identity_key = dim_identities.identity_key"""
 
     def find_changed_people(self) -> None:
         """New rows of touched people, and those among them whose slices or population differ from the stored ones."""
+        self.touches = bool(self.first("SELECT count(*) FROM touched"))
+        if not self.touches:
+            self.keep("changed", "SELECT user_key FROM touched")
+            return
         values = Values()
         self.keep("new_users", people(self.context, values, only_touched=True), values)
         self.keep("changed", dirty.changed(("population", *self.by.read_attributes)))
@@ -153,8 +161,32 @@ WHERE since.user_key = user_sessions.user_key AND user_sessions.session_start >=
 WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}.day >= DATE '{self.first_day}'"""
         )
 
+    def remake_arrivals(self) -> None:
+        """Arrivals since the first dirty day as they are now, of people and inside the slices of event properties."""
+        self.chains = [OF_PEOPLE]
+        if self.by.events:
+            self._count_slices(self.by.events, since=self.first_day)
+            self.chains.append(OF_SLICES)
+        for chains in self.chains:
+            self._remake(chains)
+
+    def _count_slices(self, names: Sequence[str], *, since: date | None) -> None:
+        values = Values()
+        self.keep("sliced_days", sliced_days(names, self.rules, self.context, values, since=since), values)
+
+    def _remake(self, chains: Chains) -> None:
+        self.keep(chains.remade, f"SELECT * FROM {chains.table.name} WHERE FALSE")
+        for number, rule in enumerate(self.rules):
+            values = Values()
+            text = changed_arrivals(chains, rule, number, values)
+            self.run(f"INSERT INTO {chains.remade} SELECT * FROM ({text}) changed_rows", values)
+
     def take_away(self) -> None:
         """Note what the arrivals that will change, or change their slice, add to the aggregates."""
+        self.keep("moving", dirty.moving(self.chains, self.first_day))
+        self.moves = bool(self.first("SELECT (SELECT count(*) FROM moving) + (SELECT count(*) FROM changed)"))
+        if not self.moves:
+            return
         # A day after all others changes no arrival that is there, so there is nothing to look back from.
         ahead = not self.engine.fetch(f"SELECT 1 FROM arrivals WHERE day >= DATE '{self.first_day}' LIMIT 1")
         self._find_affected(look_back=0 if ahead else LOOK_BACK)
@@ -166,37 +198,23 @@ WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}
         if self.by.events:
             self.keep("affected_slices", dirty.affected_slices(self.first_day))
 
-    def remake_arrivals(self) -> None:
-        """Remove arrivals since the first dirty day, insert them as they are now."""
-        self._remake(OF_PEOPLE)
-
-    def remake_slices(self) -> None:
-        """The same inside the slices of event properties."""
-        if self.by.events:
-            self._count_slices(self.by.events, since=self.first_day)
-            self._remake(OF_SLICES)
-
-    def _count_slices(self, names: Sequence[str], *, since: date | None) -> None:
-        values = Values()
-        self.keep("sliced_days", sliced_days(names, self.rules, self.context, values, since=since), values)
-
-    def _remake(self, chains: Chains) -> None:
-        table = chains.table.name
-        self.keep("remade", f"SELECT * FROM {table} WHERE FALSE")
-        for number, rule in enumerate(self.rules):
-            values = Values()
-            text = changed_arrivals(chains, rule, number, values)
-            self.run(f"INSERT INTO remade SELECT * FROM ({text}) changed_rows", values)
-        self._forget_days(table)
-        self.run(f"INSERT INTO {table} SELECT * FROM remade ORDER BY {chains.order}")
+    def replace_arrivals(self) -> None:
+        """Put the new arrivals in the place of those since the first dirty day."""
+        for chains in self.chains:
+            self._forget_days(chains.table.name)
+            self.run(f"INSERT INTO {chains.table.name} SELECT * FROM {chains.remade} ORDER BY {chains.order}")
 
     def replace_people(self) -> None:
         """Put the new rows of touched people in the place of the old ones."""
+        if not self.touches:
+            return
         self.run("DELETE FROM dim_users WHERE user_key IN (SELECT user_key FROM touched)")
         self.run(f"INSERT INTO {DIM_USERS.name} SELECT * FROM new_users ORDER BY user_key")
 
     def add_back(self) -> None:
         """Put the difference into the aggregates, now that arrivals and people are as they shall be."""
+        if not self.moves:
+            return
         self._find_affected()
         for aggregate in AGGREGATES:
             key = ", ".join(aggregate.key)

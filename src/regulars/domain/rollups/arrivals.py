@@ -26,6 +26,11 @@ class Chains:
     own: tuple[str, ...]
 
     @property
+    def remade(self) -> str:
+        """The temporary table of a refresh with the new rows."""
+        return f"remade_{self.table.name}"
+
+    @property
     def order(self) -> str:
         """The physical order of the rows."""
         return ", ".join(self.table.order_by)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from regulars.domain.context import SessionRule
+    from regulars.domain.rollups.arrivals import Chains
 
 _BEGINNING = "DATE '1970-01-01'"
 _FIRST_INSTANT = f"CAST({_BEGINNING} AS TIMESTAMP)"
@@ -73,9 +74,14 @@ FROM since s JOIN dim_identities i ON i.user_key = s.user_key"""
 
 
 def touched(load_id: int) -> str:
-    """People whose attributes may differ: dirty ones, those a load says something about, and those it names first."""
+    """People whose attributes may differ: moved ones, those a load says something about, and those it names first.
+
+    Whoever only did something more stays as they are.
+    """
     return f"""
-SELECT user_key FROM since
+SELECT new_user AS user_key FROM moved
+UNION SELECT old_user AS user_key FROM moved
+UNION SELECT user_key FROM gone
 UNION SELECT i.user_key FROM fact_user_attributes f
 JOIN dim_identities i ON i.identity_key = f.identity_key WHERE f.load_id = {load_id}
 UNION SELECT i.user_key FROM fact_identity_links l
@@ -95,6 +101,28 @@ JOIN dim_users o ON o.user_key = t.user_key LEFT JOIN new_users n ON n.user_key 
 WHERE NOT ({same}) OR n.user_key IS NULL"""
 
 
+def moving(chains: Sequence[Chains], first_day: date) -> str:
+    """Dirty people whose chains of active days change, from their first dirty day on.
+
+    Most people who do something have been active on that day before: what is counted of their days stays the same.
+    """
+    differing = "\n  UNION ".join(_differing(each, first_day) for each in chains)
+    return f"""
+SELECT * FROM since WHERE user_key IN (
+  {differing}
+)"""
+
+
+def _differing(chains: Chains, first_day: date) -> str:
+    """People for whom an arrival, with its gap, is only among the stored ones or only among the remade ones."""
+    wanted = ", ".join(("activity", *chains.own, "day", "days_since_prior"))
+    stored = f"SELECT r.* FROM {chains.table.name} r JOIN since s ON s.user_key = r.user_key"
+    return f"""SELECT user_key FROM (
+    SELECT {wanted} FROM ({stored} WHERE r.day >= s.day AND r.day >= DATE '{first_day}') stored_rows
+    UNION ALL SELECT {wanted} FROM {chains.remade}
+  ) both_sides GROUP BY {wanted} HAVING count(*) = 1"""
+
+
 def affected(look_back: int, first_day: date) -> str:
     """Arrivals that change, or change their slice (``counts``), and those up to ``look_back`` days before.
 
@@ -103,7 +131,7 @@ def affected(look_back: int, first_day: date) -> str:
     wanted = "r.activity, r.user_key, r.day, r.days_since_prior"
     return f"""
 SELECT {wanted}, s.day <= r.day AS counts
-FROM arrivals r JOIN since s ON s.user_key = r.user_key
+FROM arrivals r JOIN moving s ON s.user_key = r.user_key
 WHERE {day_number("r.day")} >= {day_number("s.day")} - {look_back}
   AND r.day >= DATE '{first_day - timedelta(days=look_back)}'
   AND r.user_key NOT IN (SELECT user_key FROM changed)
@@ -115,7 +143,7 @@ def affected_slices(first_day: date) -> str:
     """Arrivals inside the slices of event properties that change, or whose person does; see :func:`affected`."""
     wanted = "r.activity, r.dimension, r.value, r.user_key, r.day, r.days_since_prior"
     return f"""
-SELECT {wanted} FROM sliced_arrivals r JOIN since s ON s.user_key = r.user_key
+SELECT {wanted} FROM sliced_arrivals r JOIN moving s ON s.user_key = r.user_key
 WHERE r.day >= s.day AND r.day >= DATE '{first_day}' AND r.user_key NOT IN (SELECT user_key FROM changed)
 UNION ALL
 SELECT {wanted} FROM sliced_arrivals r JOIN changed c ON c.user_key = r.user_key"""

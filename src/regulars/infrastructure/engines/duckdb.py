@@ -9,7 +9,7 @@ can still read them; a transaction sees what was committed before its first read
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,11 @@ from regulars.infrastructure.engines.upgrade import schema_changes
 from regulars.infrastructure.files import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 _STORAGE_VERSION = "v1.5.0"
 _BLAMES_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
@@ -109,6 +110,17 @@ class DuckDBEngine:
         """Rows of a SELECT that sees what the open transaction has changed so far."""
         with _driver_errors("read the warehouse", sql):
             return self._writer.execute(sql, parameters).fetchall()
+
+    def keep_arrays(self, name: str, types: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep NumPy arrays of one length as the columns of a temporary table."""
+        columns = ", ".join(f"CAST({column} AS {type}) AS {column}" for column, type in types.items())
+        with _driver_errors("change the warehouse"):
+            self._writer.register("given_arrays", dict(arrays))
+            try:
+                self._writer.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {columns} FROM given_arrays")
+            finally:
+                with suppress(duckdb.Error):  # it has nothing to add to what went wrong before
+                    self._writer.unregister("given_arrays")
 
     def read(self, table: str, columns: Iterable[tuple[str, str]]) -> pa.Table:
         """All rows of a table as an Arrow table (extra ``arrow``)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.dialect import json_pointer
@@ -25,7 +24,7 @@ _BATCH = 50_000
 _BATCH_CHARACTERS = 32 << 20
 _SHOWN = 20_000
 _LISTED = 50
-_MAX_DOCUMENT = 4 << 20
+MAX_DOCUMENT = 4 << 20
 # What DuckDB's JSON reader lets pass and JSON does not; the few rows that look like it are checked one by one.
 _LONE_SURROGATE = r"\\u[dD][89a-fA-F]"
 _SUSPICIOUS = r"NaN|nan|[iI]nf|,\s*[}\]]|[eE][+]?[0-9]{3}|//|/\*"
@@ -58,7 +57,7 @@ def read_array(reading: Reading, file: File) -> Source:
 def stage_array(engine: DuckDBEngine, file: File) -> None:
     """Store the objects of a JSON array in ``rg_docs``; their lines are their places."""
     relation = f"""read_json_objects([{literal(str(file.path))}], format = 'array',
-        maximum_object_size = {_MAX_DOCUMENT}, compression = '{"gzip" if file.gzipped else "uncompressed"}')"""
+        maximum_object_size = {MAX_DOCUMENT}, compression = '{"gzip" if file.gzipped else "uncompressed"}')"""
     if not _ends_with(file, b"]"):  # DuckDB takes the end of the file for the end of the array
         raise SourceError(f"{file.path} is not a JSON array: its end is missing", code="bad_json", path=str(file.path))
     try:
@@ -96,13 +95,14 @@ def lines_of(file: File) -> Iterator[tuple[int, str] | Broken]:
 
 def document(line: int, text: bytes) -> tuple[int, str] | Broken:
     """One document as text, or why it is none."""
-    shown = partial(text[:_SHOWN].decode, "utf-8", "replace")
-    if len(text) > _MAX_DOCUMENT:
-        return line, "value_too_long", f"the line has {len(text)} bytes, the most is {_MAX_DOCUMENT}", shown()
-    try:
-        return line, text.decode()
-    except UnicodeDecodeError as exc:
-        return line, "bad_encoding", f"byte {exc.start} of the line is not UTF-8", shown()
+    if len(text) <= MAX_DOCUMENT:
+        try:
+            return line, text.decode()
+        except UnicodeDecodeError as exc:
+            detail = f"byte {exc.start} of the line is not UTF-8"
+            return line, "bad_encoding", detail, text[:_SHOWN].decode("utf-8", "replace")
+    detail = f"the line has {len(text)} bytes, the most is {MAX_DOCUMENT}"
+    return line, "value_too_long", detail, text[:_SHOWN].decode("utf-8", "replace")
 
 
 def _texts_of(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str] | Broken]:

@@ -44,9 +44,10 @@ def add_inferred(engine: DuckDBEngine, source: Source, columns: Columns, load_id
     """Append at most one row per identity and attribute: its value in the earliest event of this load with one.
 
     Nearly always that is the identity's earliest event of all, which one pass over integers finds. Only for
-    identities whose first event lacks the attribute are the other events read.
+    identities whose first event lacks the attribute are the other events read. Where an earlier load has an earlier
+    value there is nothing to add: it stays the first, and rows for every load would soon be countless.
     """
-    sources = _sources(source, columns)
+    sources = _occurring(engine, _sources(source, columns), load_id)
     if not sources:
         return
     _find_first_events(engine, load_id)
@@ -56,7 +57,26 @@ def add_inferred(engine: DuckDBEngine, source: Source, columns: Columns, load_id
             INSERT INTO fact_user_attributes
                 (identity_key, key, value, set_at, sequence, event_id, is_explicit, load_id)
             SELECT identity_key, {literal(key)}, value, action_timestamp, sequence, event_id, false, {load_id}
-            FROM {_INFERRED} ORDER BY identity_key""")
+            FROM {_INFERRED} AS found WHERE NOT EXISTS ({_earlier(key)}) ORDER BY identity_key""")
+
+
+def _earlier(key: str) -> str:
+    return f"""
+            SELECT 1 FROM fact_user_attributes AS old
+            WHERE old.identity_key = found.identity_key AND old.key = {literal(key)} AND NOT old.is_explicit
+              AND old.set_at < found.action_timestamp"""
+
+
+def _occurring(engine: DuckDBEngine, sources: dict[str, str], load_id: int) -> dict[str, str]:
+    """The attributes without those of properties that no event of this load has: one pass instead of one for each."""
+    asked = [key for key in sources if key in FROM_PROPERTIES]
+    if not asked:
+        return sources
+    # Cheaper than reading JSON: whether the word stands in it at all.
+    tests = ", ".join(f"coalesce(bool_or(contains(action_metadata, {literal(key)})), false)" for key in asked)
+    (found,) = engine.fetch(f"SELECT {tests} FROM fact_user_actions WHERE load_id = {load_id}")
+    missing = {key for key, occurs in zip(asked, found, strict=True) if not occurs}
+    return {key: value for key, value in sources.items() if key not in missing}
 
 
 def _sources(source: Source, columns: Columns) -> dict[str, str]:
@@ -99,7 +119,6 @@ def _infer(engine: DuckDBEngine, key: str, value: str, load_id: int) -> None:
         return
     others = f"load_id = {load_id} AND fact.identity_key NOT IN (SELECT identity_key FROM {_INFERRED})"
     if key in FROM_PROPERTIES:
-        # Cheaper than reading JSON: whether the word stands in it at all.
         others += f" AND contains(action_metadata, {literal(key)})"
     engine.execute(f"INSERT INTO {_INFERRED} {_valued(value, 'fact_user_actions', others)} QUALIFY {_earliest()}")
 

@@ -247,12 +247,14 @@ def _metadata(source: Source, columns: Columns) -> str:
     if "properties" not in columns:
         return own
     properties = f"json_merge_patch('{{}}', {json_text(columns, 'properties')})"
+    if source.closed:
+        return f"nullif(CAST({properties} AS VARCHAR), '{{}}')"
     merged = f"json_merge_patch(coalesce({own}, '{{}}'), coalesce({properties}, '{{}}'))"
     return f"nullif(CAST({merged} AS VARCHAR), '{{}}')"
 
 
 def _rest(source: Source, columns: Columns) -> str:
-    if source.columns:
+    if source.columns or source.closed:
         return _NO_TEXT  # an export says itself what is a property
     return _rest_of_document(columns) if source.documents else _rest_of_columns(columns)
 

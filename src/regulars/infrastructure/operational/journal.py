@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from regulars.infrastructure.loading.times import microseconds
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from regulars.infrastructure.operational.sqlite import SqliteFile
 
 _PRUNED_AT_ONCE = 10_000
+_COLUMNS = 4
+_AT_ONCE = (128, 16, 4, 1)  # rows of one statement; a few fixed numbers, so that each is prepared once
+_INSERTS = {size: f"INSERT INTO envelopes VALUES {', '.join(['(?, ?, ?, ?)'] * size)}" for size in _AT_ONCE}
 # The greater of the two, so that one damaged number never makes an offset come twice.
 _LAST = "SELECT max((SELECT last_offset FROM journal), coalesce((SELECT max(offset) FROM envelopes), 0))"
 
@@ -105,9 +109,19 @@ class SqliteJournal:
         self._file.refuse_low_disk()
         with self._file.change() as connection:
             first = last_in(connection) + 1
-            connection.executemany("INSERT INTO envelopes VALUES (?, ?, ?, ?)", packed(first, envelopes))
+            _insert(connection, first, envelopes)
             connection.execute("UPDATE journal SET last_offset = ?", [first + len(envelopes) - 1])
         return first
+
+
+def _insert(connection: sqlite3.Connection, first: int, envelopes: Sequence[Envelope]) -> None:
+    """Many rows in each statement: after each this thread waits for its turn, long beside a busy one."""
+    values = list(chain.from_iterable(packed(first, envelopes)))
+    at = 0
+    for size in _AT_ONCE:
+        while len(envelopes) - at >= size:
+            connection.execute(_INSERTS[size], values[at * _COLUMNS : (at + size) * _COLUMNS])
+            at += size
 
 
 def last_in(connection: sqlite3.Connection) -> int:

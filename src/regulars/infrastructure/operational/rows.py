@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from regulars.application.ports import Envelope
 
 PAGE_BYTES = 32 << 20
+_crc32, _pack = zlib.crc32, struct.Struct(">qq").pack  # looked up for every event, twice
 Row = tuple[int, Any, Any, Any]  # offset, received_us, crc, body; a damaged row may hold values of any type
 _DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum does not match"
 _MISSING = "journal_missing", "the journal does not have this entry any more"
@@ -22,14 +23,16 @@ _MISSING = "journal_missing", "the journal does not have this entry any more"
 
 def packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[Row]:
     """Envelopes as rows, from an offset on."""
+    moment, received = None, 0
     for offset, envelope in enumerate(envelopes, start=first):
-        received = microseconds(envelope.received_at)
+        if envelope.received_at is not moment:  # what comes together has one time of receipt
+            moment, received = envelope.received_at, microseconds(envelope.received_at)
         yield offset, received, checksum(offset, received, envelope.body), envelope.body
 
 
 def checksum(offset: int, received: int, body: bytes) -> int:
     """CRC-32 of everything that an entry says: its place, its time and its body."""
-    return zlib.crc32(body, zlib.crc32(struct.pack(">qq", offset, received)))
+    return _crc32(body, _crc32(_pack(offset, received)))
 
 
 def page_of(rows: Sequence[Row], after: int, end: int) -> Page:
@@ -40,15 +43,17 @@ def page_of(rows: Sequence[Row], after: int, end: int) -> Page:
     entries: list[Entry] = []
     faults: list[Fault] = []
     through = after
-    for row in rows:
-        offset, received, _, body = row
+    last, moment = None, instant(0)
+    for offset, received, crc, body in rows:
         if offset > through + 1:
             faults.append(Fault(through + 1, offset - 1, *_MISSING))
-        if _is_sound(row):
-            entries.append(Entry(offset, body, instant(received)))
-        else:
-            faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
         through = offset
+        if type(body) is not bytes or type(received) is not int or crc != checksum(offset, received, body):
+            faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
+            continue
+        if received != last:
+            last, moment = received, instant(received)
+        entries.append(Entry(offset, body, moment))
     if end > through and not is_full(rows):
         faults.append(Fault(through + 1, end, *_MISSING))
         through = end
@@ -63,8 +68,3 @@ def is_full(rows: Sequence[Row]) -> bool:
 def size_of(row: Row) -> int:
     """Bytes of its body."""
     return len(row[3]) if isinstance(row[3], bytes) else 0
-
-
-def _is_sound(row: Row) -> bool:
-    offset, received, crc, body = row
-    return isinstance(body, bytes) and isinstance(received, int) and crc == checksum(offset, received, body)

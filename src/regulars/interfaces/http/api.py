@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +26,7 @@ from regulars.interfaces.http.serving.exposition import CONTENT_TYPE, of_store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from concurrent.futures import Executor
 
     from starlette.requests import Request
 
@@ -189,6 +192,9 @@ def metrics(store: Store, body: bytes, request: Request) -> Response:
     return Response(text, media_type=CONTENT_TYPE.decode())
 
 
+# Those that tell how the server is have threads of their own, so that questions under way never keep them waiting.
+_WATCHED = (health, metrics)
+_WATCHING_THREADS = 4
 # Address, method, handler, role (None: everybody), and whether a key is needed even where none was ever made.
 ADDRESSES: tuple[tuple[str, str, Handle, Role | None, bool], ...] = (
     ("/api/v1/query", "POST", query, "read", False),
@@ -204,11 +210,17 @@ ADDRESSES: tuple[tuple[str, str, Handle, Role | None, bool], ...] = (
 
 def api(store: Store) -> Starlette:
     """The ASGI application that answers."""
+    aside = ThreadPoolExecutor(_WATCHING_THREADS, "regulars-watching")
     return Starlette(
         routes=[
             Route(
                 path,
-                _endpoint(partial(handle, store), partial(_allow, store, role, always), store.ws.flush),
+                _endpoint(
+                    partial(handle, store),
+                    partial(_allow, store, role, always),
+                    store.ws.flush,
+                    aside if handle in _WATCHED else None,
+                ),
                 methods=[method],
             )
             for path, method, handle, role, always in ADDRESSES
@@ -222,7 +234,10 @@ def _allow(store: Store, role: Role | None, always: bool, request: Request) -> N
 
 
 def _endpoint(
-    handle: Callable[[bytes, Request], Response], allow: Callable[[Request], None], flush: Callable[[], None]
+    handle: Callable[[bytes, Request], Response],
+    allow: Callable[[Request], None],
+    flush: Callable[[], None],
+    aside: Executor | None,
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
@@ -230,6 +245,8 @@ def _endpoint(
             body = await _body(request)
             if FRESH in request.headers:
                 await run_in_threadpool(flush)
+            if aside:
+                return await asyncio.get_running_loop().run_in_executor(aside, handle, body, request)
             return await run_in_threadpool(handle, body, request)
         except RefusedError as exc:
             answer = exc.answer()

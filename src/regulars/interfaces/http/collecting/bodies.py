@@ -48,14 +48,18 @@ class Bodies:
             raise RefusedError(
                 415, "unsupported_encoding", "a body is sent as it is or with Content-Encoding: gzip, nothing else"
             )
+        task = self._deadlines.begin()
         try:
-            with self._deadlines.running():
-                body = await self._receive(receive)
-        except TimeoutError:
+            body = await self._receive(receive)
+        except asyncio.CancelledError:
+            if not self._deadlines.has_ended(task):
+                raise
             limit = self._deadlines.seconds
             raise RefusedError(
                 408, "body_too_slow", f"the body did not arrive within {limit:g} seconds; send it again"
             ) from None
+        finally:
+            self._deadlines.end(task)
         if encoding == b"gzip" or body.startswith(_GZIP_MAGIC):
             # Some clients cannot name the encoding (sendBeacon); no JSON text begins like this.
             return await self._inflated(body)

@@ -6,17 +6,15 @@ A timer for each would cost more than what most of them do; here one timer looks
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LOOKS_EVERY = 1.0
 
 
 class Deadlines:
-    """Ends what runs longer than ``seconds`` with :class:`TimeoutError`, soon after. One event loop, many tasks."""
+    """Cancels what runs longer than ``seconds``, soon after. One event loop, many tasks.
+
+    No context manager: entering and leaving one costs as much as all the rest of it.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -24,24 +22,24 @@ class Deadlines:
         self._overdue: set[asyncio.Task[object]] = set()
         self._looking = False
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """The present task has so long for what is inside."""
+    def begin(self) -> asyncio.Task[object]:
+        """The present task has so long from now on, until :meth:`end`."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         if task is None:
             raise RuntimeError("only a task can be ended")
         self._ends[task] = loop.time() + self.seconds
         if not self._looking:
             self._look_later(loop)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if task in self._overdue and task.uncancel() == 0:
-                raise TimeoutError from None
-            raise
-        finally:
-            self._ends.pop(task, None)
-            self._overdue.discard(task)
+        return task
+
+    def end(self, task: asyncio.Task[object]) -> None:
+        """The task was in time, or is no longer waited for."""
+        self._ends.pop(task, None)
+        self._overdue.discard(task)
+
+    def has_ended(self, task: asyncio.Task[object]) -> bool:
+        """Whether it is this that cancelled the task, and nobody else; asked before :meth:`end`."""
+        return task in self._overdue and task.uncancel() == 0
 
     def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = True

@@ -7,9 +7,8 @@ properties (``$original_timestamp``, ``$sent_at``); when it was received is in t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from regulars.domain.wire import KEYS, Limits, instant_of, wire_event
 from regulars.errors import EventError
@@ -28,8 +27,7 @@ _SCALARS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the server knows about a request: when it came, when the client says it sent it, and its retry key."""
 
     received_at: datetime

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from regulars.application.ports import Envelope
 from regulars.errors import EventError
@@ -24,8 +23,7 @@ _LINES = (b"application/x-ndjson", b"application/jsonl")
 _MOST_MESSAGE = 500
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(NamedTuple):
     """A body with what the request says about it. ``secret`` is the key, where it is not in the body."""
 
     route: Route
@@ -35,12 +33,11 @@ class Submission:
     secret: str | None
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is accepted as soon as it is durable, and what is not."""
 
     envelopes: Sequence[Envelope] = ()
-    rejected: Sequence[Rejection] = field(default=())
+    rejected: Sequence[Rejection] = ()
 
 
 def judge_plain(submission: Submission, limits: Limits, admit: Admit) -> Verdict | None:
@@ -62,14 +59,14 @@ def judge(submission: Submission, limits: Limits, admit: Admit) -> Verdict:
     batch = read_batch(submission.body, submission.route.lists, lines=kind in _LINES)
     key_id = admit(submission.secret or _secret_in(batch), len(batch.items) + len(batch.rejected))
     retry_key = request_key(submission.headers.get(b"idempotency-key"), key_id)
-    receipt = replace(submission.receipt, request_key=retry_key)
+    receipt = submission.receipt._replace(request_key=retry_key)
     envelopes: list[Envelope] = []
     rejected = list(batch.rejected)
     around = batch.envelope.get("sent_at") or batch.envelope.get("sentAt")
     for item in batch.items:
         try:
             event, own = submission.route.read(item.value, receipt.received_at)
-            body = journal_body(event, replace(receipt, sent_at=sent_at(own or around)), limits, item.index)
+            body = journal_body(event, receipt._replace(sent_at=sent_at(own or around)), limits, item.index)
         except EventError as exc:
             rejected.append(Rejection(item.index, exc.code, exc.message[:_MOST_MESSAGE]))
         else:

@@ -7,6 +7,7 @@ which alone rejects. What passes is what the long way accepts, and means the sam
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -75,21 +76,29 @@ def plain_envelopes(
 
 
 def _envelopes(events: Sequence[_Event], received_at: datetime, limits: Limits) -> list[Envelope] | None:
-    first, end = (moment.replace(tzinfo=UTC) for moment in time_bounds(limits.timezone))
+    first, end = _bounds(limits.timezone)
     received = received_at.replace(tzinfo=UTC)
     end = min(end, received + FUTURE)
+    most_name, most_bytes = limits.name_characters, limits.string_bytes
     envelopes = []
     for event in events:
-        if event.timestamp is None:
-            event.timestamp = received
-        if not (first <= event.timestamp < end and _is_tidy(event, limits.name_characters)):
+        when = event.timestamp
+        if when is None:
+            event.timestamp = when = received
+        if not (first <= when < end and _is_tidy(event, most_name)):
             return None
         body = _write(event)
         # No text in it can be longer than the whole.
-        if len(body) > limits.string_bytes:
+        if len(body) > most_bytes:
             return None
         envelopes.append(Envelope(body, received_at))
     return envelopes
+
+
+@lru_cache(maxsize=8)
+def _bounds(timezone: str) -> tuple[datetime, datetime]:
+    first, end = time_bounds(timezone)
+    return first.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
 
 
 def _is_right(sent_at: datetime | None, received_at: datetime) -> bool:
@@ -101,13 +110,13 @@ def _is_right(sent_at: datetime | None, received_at: datetime) -> bool:
 
 def _is_tidy(event: _Event, most: int) -> bool:
     """Whether trimming would change nothing, and the ids name somebody."""
-    user, anonymous = event.user_id, event.anonymous_id
+    user, anonymous, name, feature = event.user_id, event.anonymous_id, event.name, event.feature
     if (user is None and anonymous is None) or _is_junk(user) or _is_junk(anonymous) or names_nothing(event.event_id):
         return False
-    if len(event.event_type) > most or len(event.name or "") > most or len(event.feature or "") > most:
+    if len(event.event_type) > most or (name and len(name) > most) or (feature and len(feature) > most):
         return False
     texts = (
-        event.event_type, user, anonymous, event.event_id, event.session_id, event.name, event.feature, event.context,
+        event.event_type, user, anonymous, event.event_id, event.session_id, name, feature, event.context,
         event.country, event.device_type, event.platform,
     )  # fmt: skip
     for text in texts:

@@ -24,7 +24,7 @@ _LOG = logging.getLogger("regulars.store")
 
 
 class Drain:
-    """Flushes a workspace every 250 ms, and less often while that takes long.
+    """Flushes a workspace every 250 ms, and once a second while there is something to load.
 
     What fails is tried again; what goes on failing is given up to ``give_up``. A process that starts anew opens the
     database anew, which is what a database needs that refuses every commit.
@@ -71,11 +71,12 @@ class Drain:
 
 
 def pause_after(seconds: float) -> float:
-    """How long to rest after a flush: as long as it took, so that half a core is left to the questions.
+    """How long to rest after a flush, so that questions get their turn.
 
-    What follows from events is refreshed once a second at most; a flush that found nothing is followed soon.
+    What follows from events is refreshed once a second at most; a flush that found nothing is followed soon, and so is
+    one that took long: it has fallen behind, and the more there is to load at once, the less each event costs.
 
     >>> pause_after(0.001), pause_after(0.4), pause_after(3.0)
-    (0.25, 0.6, 3.0)
+    (0.25, 0.6, 0.25)
     """
-    return PAUSE_SECONDS if seconds < _NOTHING_SECONDS else max(PAUSE_SECONDS, 1.0 - seconds, seconds)
+    return PAUSE_SECONDS if seconds < _NOTHING_SECONDS else max(PAUSE_SECONDS, 1.0 - seconds)

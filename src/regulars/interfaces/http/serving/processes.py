@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from regulars.infrastructure.operational.opening import FolderStore
 
 _OBJECTS = 50_000
+_TURN_SECONDS = 0.0005
 
 
 def now() -> datetime:
@@ -79,6 +80,8 @@ def run_collector(
     # request, shortens the longest answers by half.
     gc.freeze()
     gc.set_threshold(_OBJECTS, 20, 20)
+    # The thread that writes the journal is waited for by everybody; it must not wait long for its turn.
+    sys.setswitchinterval(_TURN_SECONDS)
     with operational_store(folder) as (store, settings):
         run(make_collector(store, settings), host, port, supervised=supervised, ready=ready)
 
