@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import regulars
+from regulars.interfaces.reports import generate
+from tests.interfaces.asgi import Bench
 from tests.interfaces.browser import BROWSER, lossy, site, visit
 from tests.interfaces.servers import serving
 from tests.interfaces.test_client import stored
@@ -85,3 +88,42 @@ def test_pages_of_other_origins_may_send_with_headers_and_cookies(server: Server
     with site(tmp_path) as origin:
         assert "<title>accepted 1</title>" in visit(f"{origin}/other.html", tmp_path / "profile")
     assert events_of(server, "user-9") == ["like"]
+
+
+PWNED = "document.documentElement.dataset.pwned = 1"
+HOSTILE = (
+    f"<script>{PWNED}</script>", f"</title></style></svg><script>{PWNED}</script>", f"<img src=x onerror='{PWNED}'>",
+    f"\"><svg onload='{PWNED}'>", f"<a href=\"javascript:{PWNED}\" autofocus onfocus='{PWNED}'>x</a>",
+    f"javascript:{PWNED}", f"&lt;script&gt;{PWNED}&lt;/script&gt;", f"]]><script>{PWNED}</script>",
+    f"{{{{constructor.constructor('{PWNED}')()}}}}",
+)  # fmt: skip
+REPORTS = {"engagement": {}, "conversion": {"steps": ["login", "purchase"]}}
+
+
+def test_a_hostile_name_that_was_collected_is_text_in_a_report(tmp_path: Path) -> None:
+    """Event types, features and countries that would run, shown in a real browser: nothing runs, all can be read."""
+    bench = Bench(regulars.init(tmp_path / "shop"))
+    events = [
+        {"user_id": f"u{n}", "event_type": kind, "country": name, "feature": name, "properties": {"amount": 3},
+         "timestamp": f"2026-02-{day:02}T09:00:00Z"}
+        for n, name in enumerate(HOSTILE) for day, kind in ((2, "login"), (9, name), (10, "purchase"), (25, name))
+    ]  # fmt: skip
+    bench.now = dt.datetime(2026, 3, 1)
+    assert bench.send("/v1/batch", events).json["accepted"] == len(events)
+    bench.store.close()
+    with regulars.open(tmp_path / "shop", clock=lambda: dt.datetime(2026, 3, 1, tzinfo=dt.UTC)) as ws:
+        for name, chosen in REPORTS.items():
+            (tmp_path / f"{name}.html").write_bytes(generate(ws, name, by="country", title=HOSTILE[0], **chosen))
+    # What would run if it were no text: so that the test is known to see it.
+    page(tmp_path, "control.html", HOSTILE[2] + "&lt;script>")
+    frames = "".join(f"<iframe id={name} src={name}.html></iframe>" for name in (*REPORTS, "control"))
+    # One page with all of them tells afterwards what was found in each.
+    look = """<script>onload = () => { document.title = [...document.querySelectorAll("iframe")].map((frame) => {
+      const inside = frame.contentDocument;
+      return frame.id + " " + inside.querySelectorAll("script, img, iframe").length + " "
+        + (inside.documentElement.dataset.pwned || "well") + " " + inside.body.textContent.includes("<script>");
+    }).join(", "); }</script>"""
+    (tmp_path / "all.html").write_text(f"<!doctype html><title></title>{look}{frames}")
+    with site(tmp_path) as origin:
+        seen = visit(f"{origin}/all.html", tmp_path / "profile")
+    assert "<title>engagement 0 well true, conversion 0 well true, control 1 1 true</title>" in seen
