@@ -17,7 +17,7 @@ import pytest
 
 import regulars
 from regulars.application import keys
-from regulars.errors import QueryError, UnsupportedError, WorkspaceError
+from regulars.errors import QueryError, SourceError, UnsupportedError, WorkspaceError
 from regulars.infrastructure.operational.sqlite import SqliteStore
 from tests.application.test_refresh import derived
 from tests.domain.examples import did
@@ -319,6 +319,21 @@ def test_nothing_is_ever_written_over(folder: Path, backup: Path, tmp_path: Path
     assert refused(lambda: regulars.restore(backup, backup / "manifest.json")) == "folder_not_empty"
     (tmp_path / "link").symlink_to(tmp_path / "target")
     assert refused(lambda: regulars.restore(backup, tmp_path / "link")) == "folder_not_empty"
+
+
+def test_a_path_that_can_be_none_is_refused(folder: Path, backup: Path, tmp_path: Path) -> None:
+    """Too long, with a NUL in it, or below a file; for a file to import as well."""
+    (tmp_path / "file").write_text("")
+    with opened(folder) as ws:
+        for bad in (tmp_path / ("x" * 300), "a\0b", tmp_path / "file" / "below"):
+            with pytest.raises(WorkspaceError) as caught:
+                ws.backup(bad)
+            assert caught.value.code == "bad_path"
+        with pytest.raises(SourceError, match="is no path"):
+            ws.load(str(tmp_path / ("x" * 300)))
+    with pytest.raises(WorkspaceError) as caught:
+        regulars.restore(backup, tmp_path / ("x" * 300))
+    assert caught.value.code == "bad_path"
 
 
 def test_an_empty_folder_is_filled_where_it_is(backup: Path, tmp_path: Path) -> None:

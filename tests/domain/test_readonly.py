@@ -177,3 +177,11 @@ def test_a_file_that_exists_is_never_read(ws: Workspace, tmp_path: Path, stateme
     except (QueryError, EngineError):
         return
     assert "secret" not in repr((table.columns, table.rows))
+
+
+@pytest.mark.parametrize("statement", ["SELECT " + "(" * 5000 + "1" + ")" * 5000, "SELECT * FROM (" * 5000 + "loads"])
+def test_sql_that_nests_without_end_is_refused(statement: str) -> None:
+    """A question may be long; it never takes the parser down."""
+    with pytest.raises(QueryError, match="too deep") as caught:
+        check_select(statement)
+    assert caught.value.code == "bad_sql"

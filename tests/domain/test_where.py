@@ -110,6 +110,13 @@ def test_not_is_refused_where_missing_values_would_decide(text: str) -> None:
         parse_where(text)
 
 
+@pytest.mark.parametrize("text", ["(" * 5000 + "a = 1" + ")" * 5000, "not " * 5000 + "a = 1"])
+def test_a_condition_that_nests_without_end_is_refused(text: str) -> None:
+    with pytest.raises(QueryError, match="too deep") as caught:
+        parse_where(text)
+    assert caught.value.code == "bad_where"
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_filters_or_our_error(text: str) -> None:
     """Nothing typed makes another error."""

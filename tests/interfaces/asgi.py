@@ -1,4 +1,4 @@
-"""The collector without a network: requests as ASGI messages, against a real journal."""
+"""A server without a network: requests as ASGI messages, against a real journal and a real workspace."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import regulars
 from regulars.domain.wire import Limits
 from regulars.infrastructure.operational.sqlite import SqliteStore
+from regulars.interfaces.http.api import Store, api
 from regulars.interfaces.http.authority import Authority
 from regulars.interfaces.http.collecting.bodies import Bodies
 from regulars.interfaces.http.collecting.collector import Collector
 from regulars.interfaces.http.collecting.rates import Rates
+from regulars.interfaces.http.serving.draining import Drain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,30 +77,58 @@ class Bench:
     async def _send(  # noqa: PLR0917 -- the parts of a request
         self, path: str, body: bytes, headers: Mapping[str, str], method: str, query: str, parts: int
     ) -> Reply | None:
-        size = max(1, -(-len(body) // parts))
-        chunks = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
-        messages = [
-            {"type": "http.request", "body": chunk, "more_body": number < len(chunks)}
-            for number, chunk in enumerate(chunks, start=1)
-        ]
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return messages.pop(0) if messages else {"type": "http.disconnect"}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http", "method": method, "path": path, "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        }  # fmt: skip
-        await self.collector(scope, receive, send)
-        if not sent:
-            return None
-        found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Reply(sent[0]["status"], found, sent[1]["body"])
+        encoded = {name: value.encode() for name, value in headers.items()}
+        return await exchange(self.collector, method, path, body, encoded, query=query, parts=parts)
 
     def kept(self) -> list[dict[str, Any]]:
         """Every event in the journal."""
         return [json.loads(entry.body) for entry in self.store.journal.read(0, 100_000).entries]
+
+
+class Answering:
+    """The answering side over a workspace folder, with the keys and the clock of a bench, opened by a token too."""
+
+    token = "token-of-the-folder"  # noqa: S105 -- of tests
+
+    def __init__(self, bench: Bench) -> None:
+        self._ws = regulars.open(bench.folder)
+        authority = Authority(bench.store.keys, lambda: bench.now, seconds=lambda: bench.seconds)
+        self.app = api(Store(self._ws, authority, self.token, Drain(self._ws, give_up=lambda: None)))
+
+    def ask(self, method: str, path: str, content: bytes = b"", headers: Mapping[str, bytes] | None = None) -> Reply:
+        """One request, by a program on this machine unless the headers say something else."""
+        given = {"host": b"127.0.0.1"} | dict(headers or {})
+        return asyncio.run(exchange(self.app, method, path, content, given))
+
+    def close(self) -> None:
+        """Close the workspace."""
+        self._ws.close()
+
+
+async def exchange(
+    app: Any, method: str, path: str, body: bytes, headers: Mapping[str, bytes], *, query: str = "", parts: int = 1
+) -> Reply | None:
+    """One request to an ASGI application; None when it did not answer."""
+    size = max(1, -(-len(body) // parts))
+    chunks = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
+    messages = [
+        {"type": "http.request", "body": chunk, "more_body": number < len(chunks)}
+        for number, chunk in enumerate(chunks, start=1)
+    ]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": method, "path": path, "query_string": query.encode(), "root_path": "",
+        "headers": [(name.lower().encode(), value) for name, value in headers.items()],
+    }  # fmt: skip
+    await app(scope, receive, send)
+    if not sent:
+        return None
+    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Reply(sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,13 @@ def facts(server: Server, where: str) -> list[list[object]]:
     )
 
 
+def active(server: Server, user: str) -> list[int]:
+    """Active people of that name and what they did, on the day of the tests."""
+    asked = {"range": {"start": "2026-01-05", "end": "2026-01-05"}, "filters": [{"property": "user_id", "value": user}]}
+    answers = [post(f"{server.answering}/api/v1/query", {"metric": m} | asked)[1] for m in ("active_users", "actions")]
+    return [answers[0]["rows"][0]["active_users"], answers[1]["rows"][0]["actions"]]
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("gzip", [False, True])
 def test_segments_python_library_is_understood(server: Server, gzip: bool) -> None:
@@ -58,6 +66,7 @@ def test_segments_python_library_is_understood(server: Server, gzip: bool) -> No
     assert rows[1][3:5] == ["Start", "/start"]
     assert rows[2][4] == "Home"
     assert rows[0][5] == "2026-01-05T09:00:00"
+    assert active(server, who) == [1, 4]
     assert server.sql(f"SELECT plan FROM dim_users WHERE user_id = '{who}'") == [["paid"]]
     linked = server.sql(
         "SELECT external_id FROM dim_identities WHERE kind = 'anonymous' AND user_key = "
@@ -91,13 +100,16 @@ def test_posthogs_python_library_is_understood(server: Server, gzip: bool) -> No
         "$pageview", distinct_id=who, properties={"$pathname": "/start"}, timestamp=DAY + dt.timedelta(minutes=1)
     )
     client.set(distinct_id=who, properties={"plan": "paid"}, timestamp=DAY + dt.timedelta(minutes=2))
+    client.set_once(distinct_id=who, properties={"plan": "none", "seen": "first"}, timestamp=DAY)
     client.alias(f"device-{gzip}", who, timestamp=DAY + dt.timedelta(minutes=3))
     client.shutdown()
     assert failed == []
     rows = facts(server, f"i.external_id = '{who}'")
-    assert [row[2] for row in rows] == ["like", "page_view", "identify", "alias"]
-    assert rows[1][4] == "/start"
-    assert server.sql(f"SELECT plan FROM dim_users WHERE user_id = '{who}'") == [["paid"]]
+    assert sorted(row[2] for row in rows) == ["alias", "identify", "identify", "like", "page_view"]
+    assert [row[4] for row in rows if row[2] == "page_view"] == ["/start"]
+    assert active(server, who) == [1, 2]
+    ((plan, attributes),) = server.sql(f"SELECT plan, user_attributes FROM dim_users WHERE user_id = '{who}'")
+    assert (plan, json.loads(attributes)["seen"]) == ("paid", "first")
     linked = server.sql(
         "SELECT external_id FROM dim_identities WHERE kind = 'anonymous' AND user_key = "
         f"(SELECT user_key FROM dim_users WHERE user_id = '{who}')"

@@ -137,3 +137,19 @@ def test_two_sessions_may_begin_at_the_same_instant() -> None:
     with regulars.open() as ws:
         ws.load(rows)
         assert ws.sessions(start="2026-03-02").rows[-1]["sessions"] == 2
+
+
+@pytest.mark.parametrize("asked", [{}, {"by": "country"}, {"where": "event.shade = 'red'"}], ids=str)
+def test_the_last_day_asked_for_has_a_next_day_when_there_are_later_data(asked: dict[str, str]) -> None:
+    """The share of people who came back on the next day ended one day before the range did."""
+    days = ["2026-03-02", "2026-03-03", "2026-03-04"]
+    rows = [
+        {"user_id": "ada", "event_type": "like", "timestamp": f"{day}T12:00:00Z", "country": "DE", "shade": "red"}
+        for day in days
+    ]
+    with regulars.open() as ws:
+        ws.load(rows)
+        within = ws.stickiness(method="return", start=days[0], end=days[1], **asked)
+        assert (column(within, "numerator"), column(within, "stickiness")) == ([1, 1], [1.0, 1.0])
+        up_to_the_end = ws.stickiness(method="return", start=days[1], end=days[2], **asked)
+        assert column(up_to_the_end, "stickiness") == [1.0, None]

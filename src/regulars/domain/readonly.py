@@ -225,6 +225,8 @@ def check_select(statement: str) -> str:
     except SqlglotError as exc:
         first = str(exc).partition("\n")[0]
         raise QueryError(f"the SQL cannot be read: {first}", code="bad_sql") from None
+    except RecursionError:
+        raise QueryError("the SQL nests too deep to be read; write its parts with WITH", code="bad_sql") from None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query) or any(trees[0].find_all(*_REFUSED)):
         raise QueryError("only one SELECT is allowed here; nothing was changed", code="not_a_select")
     for table in trees[0].find_all(exp.Table):

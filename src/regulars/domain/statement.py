@@ -215,7 +215,7 @@ class Statement:
         return f"SELECT slice, day, date, last_day,\n  {columns}\nFROM counts"
 
     def _text(self, text: str) -> str:
-        return text.replace(":last_day", str(epoch_day(self.frame.last)))
+        return text.replace(":last_seen", str(epoch_day(self.frame.scan_to)))
 
     def _rows(self) -> str:
         scope = self.scope

@@ -40,10 +40,11 @@ def parse_where(text: str) -> tuple[Filter, ...]:
     'in'
     """
     try:
-        tree = parse_one(text, dialect="duckdb", into=exp.Condition)
+        found = _filter(parse_one(text, dialect="duckdb", into=exp.Condition), text)
     except SqlglotError:
         raise _refused(text) from None
-    found = _filter(tree, text)
+    except RecursionError:
+        raise QueryError(f"the condition {text[:100]!r}... nests too deep", code="bad_where") from None
     return found.all if found.all is not None else (found,)
 
 

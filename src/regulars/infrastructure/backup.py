@@ -24,7 +24,7 @@ from regulars.domain.backup import FORMAT, BackupFile, JournalPlace, Manifest
 from regulars.domain.schema import TABLES
 from regulars.errors import RegularsError, WorkspaceError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
-from regulars.infrastructure.files import DATABASE_NAME, sync_folder
+from regulars.infrastructure.files import DATABASE_NAME, is_taken, sync_folder, unusable
 from regulars.infrastructure.operational.opening import may_exist, open_store
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, place_in
 from regulars.settings import SETTINGS_NAME
@@ -45,7 +45,7 @@ def back_up(engine: DuckDBEngine, folder: Path, settings: JournalSettings, targe
 
     Errors: :class:`WorkspaceError` ``backup_exists``; :class:`EngineError`, :class:`JournalError`.
     """
-    if target.exists() or target.is_symlink():
+    if is_taken(target):
         raise WorkspaceError(
             f"{str(target)!r} exists already, and a backup never writes over anything; choose another name",
             code="backup_exists", path=str(target),
@@ -76,7 +76,7 @@ def put_back(source: Path, folder: Path) -> Manifest:
 
     Errors: :class:`WorkspaceError` ``folder_not_empty``, ``no_backup``, ``backup_damaged``, ``backup_unknown``.
     """
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+    if is_taken(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir())):
         raise WorkspaceError(
             f"{str(folder)!r} is not empty, and a restore never writes over anything; name a new folder",
             code="folder_not_empty", folder=str(folder),
@@ -155,9 +155,12 @@ def _sealed(path: Path) -> BackupFile:
 @contextmanager
 def _made_beside(target: Path) -> Iterator[Path]:
     """A new folder, for its owner only, which gets its name when it is left without an error."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # What a process that was killed has left behind is told by this name.
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # What a process that was killed has left behind is told by this name.
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    except (OSError, ValueError) as exc:
+        raise unusable(target, exc) from exc
     try:
         yield partial
         sync_folder(partial)

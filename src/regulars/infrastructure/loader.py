@@ -26,6 +26,7 @@ from regulars.infrastructure.importers.columns import (
 )
 from regulars.infrastructure.importers.exports.reader import Wishes
 from regulars.infrastructure.importers.formats import File, inspect
+from regulars.infrastructure.importers.journal import NAME as JOURNAL
 from regulars.infrastructure.importers.readers import open_source
 from regulars.infrastructure.importers.source import BROKEN, STAGED
 from regulars.infrastructure.loading import attributes, facts, users, validate
@@ -229,7 +230,8 @@ class Loader:
 
     def _store_events(self, checked: _Checked, now: datetime, load_id: int) -> tuple[int, int]:
         engine, columns, settings = self._engine, checked.columns, self._settings
-        duplicates, conflicts = drop_duplicates(engine, checked.summary)
+        is_collected = checked.source.format == JOURNAL
+        duplicates, conflicts = drop_duplicates(engine, checked.summary, collected=is_collected)
         everybody = checked.summary.accepted == checked.summary.rows and not duplicates
         add_dimensions(engine, columns, settings, everybody=everybody)
         facts.add_events(engine, columns, checked.summary, timezone=settings.timezone, now=now, load_id=load_id)
@@ -237,6 +239,8 @@ class Loader:
         facts.add_links(engine, checked.summary, load_id)
         attributes.add_explicit(engine, columns, load_id, snapshots=checked.source.snapshots)
         attributes.add_inferred(engine, checked.source, columns, load_id)
+        if is_collected:
+            attributes.add_once(engine, load_id)
         if conflicts:
             facts.add_conflicts(engine, now, load_id)
         return duplicates, conflicts

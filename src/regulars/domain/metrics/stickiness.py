@@ -60,7 +60,7 @@ def _mean_share(query: Query) -> Shape:
 def _next_day_return(query: Query) -> Shape:
     if query.window is not None or "numerator" in query.options:
         raise QueryError("method=return compares two neighbouring days; it takes no window", code="bad_window")
-    seen = "CASE WHEN day < :last_day THEN {} END"
+    seen = "CASE WHEN day < :last_seen THEN {} END"  # of a day later nothing is known
     return Shape(
         (Measure("numerator", "next_day"), Measure("denominator", "rolling", 1)),
         {

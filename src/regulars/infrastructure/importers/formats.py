@@ -52,8 +52,13 @@ def inspect(path: Path, given: str = "auto") -> File:
     Errors: :class:`SourceError` with code ``no_such_file``, ``empty_source``, ``unknown_format`` or
     ``bad_source``.
     """
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as exc:
+        # A name may be longer than any file's.
+        raise SourceError(f"{str(path)[:200]}... is no path: {exc.strerror}", code="no_such_file") from exc
+    if not is_file:
+        what = "is a folder, not a file" if is_folder else "does not exist"
         raise SourceError(f"{path} {what}", code="no_such_file", path=str(path))
     if given != "auto" and given not in (*FORMATS, *TOOLS):
         allowed = ", ".join(("auto", *FORMATS, *TOOLS))

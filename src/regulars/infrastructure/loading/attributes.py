@@ -79,6 +79,24 @@ def _occurring(engine: DuckDBEngine, sources: dict[str, str], load_id: int) -> d
     return {key: value for key, value in sources.items() if key not in missing}
 
 
+def add_once(engine: DuckDBEngine, load_id: int) -> None:
+    """Append what events set only once (``$set_once``): like an inferred attribute, its earliest value holds."""
+    marked = f"load_id = {load_id} AND contains(action_metadata, '\"$set_once\"')"
+    engine.execute(f"""
+        INSERT INTO fact_user_attributes (identity_key, key, value, set_at, sequence, event_id, is_explicit, load_id)
+        SELECT identity_key, key, value, set_at, sequence, event_id, false, {load_id}
+        FROM (SELECT *, json_extract_string(once, '/' || replace(replace(key, '~', '~0'), '/', '~1')) AS value
+              FROM (SELECT *, unnest(json_keys(once)) AS key
+                    FROM (SELECT identity_key, action_timestamp AS set_at, sequence, event_id,
+                                 json_extract(action_metadata, '/$set_once') AS once
+                          FROM fact_user_actions WHERE {marked}) WHERE json_type(once) = 'OBJECT')) AS told
+        WHERE value IS NOT NULL AND NOT EXISTS (
+          FROM fact_user_attributes AS known WHERE NOT known.is_explicit AND known.set_at < told.set_at
+            AND known.identity_key = told.identity_key AND known.key = told.key AND known.load_id < {load_id})
+        QUALIFY row_number() OVER (PARTITION BY identity_key, key ORDER BY set_at, sequence NULLS LAST, event_id) = 1
+        ORDER BY set_at, event_id, key""")
+
+
 def _sources(source: Source, columns: Columns) -> dict[str, str]:
     """SQL of each attribute over ``fact_user_actions`` with its place and its device."""
     sources: dict[str, str] = {}

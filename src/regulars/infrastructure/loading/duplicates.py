@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from regulars.infrastructure.loading.resent import forgive_clocks
 from regulars.infrastructure.loading.validate import EVENTS, RAW
 
 if TYPE_CHECKING:
@@ -26,10 +27,15 @@ DUPLICATES = "rg_duplicates"
 _SORTED_AT_ONCE = 32_000_000
 
 
-def drop_duplicates(engine: DuckDBEngine, summary: Summary) -> tuple[int, int]:
-    """Make the view of rows to store; returns how many duplicates there are, and how many of them conflict."""
+def drop_duplicates(engine: DuckDBEngine, summary: Summary, *, collected: bool = False) -> tuple[int, int]:
+    """Make the view of rows to store; returns how many duplicates there are, and how many of them conflict.
+
+    ``collected`` rows come from the journal: their times depend on when they were received, which is no conflict.
+    """
     _give_ids(engine, summary)
     found = _find(engine, summary)
+    if collected and found[1]:
+        found = found[0], forgive_clocks(engine, _IDENTIFIED, DUPLICATES)
     without = f"WHERE line NOT IN (SELECT line FROM {DUPLICATES})" if found[0] else ""
     engine.execute(f"CREATE OR REPLACE TEMP VIEW {ACCEPTED} AS SELECT * FROM {_IDENTIFIED} {without}")
     return found

@@ -224,8 +224,20 @@ def api(store: Store) -> Starlette:
                 methods=[method],
             )
             for path, method, handle, role, always in ADDRESSES
-        ]
+        ],
+        exception_handlers={404: _no_such_address, 405: _wrong_method},
     )
+
+
+def _no_such_address(request: Request, exc: Exception) -> Response:
+    del request, exc
+    return _refused(RefusedError(404, "no_such_address", f"nothing is here; questions go to {ADDRESSES[0][0]}"))
+
+
+def _wrong_method(request: Request, exc: Exception) -> Response:
+    del exc
+    (wanted,) = {method for path, method, *_ in ADDRESSES if path == request.url.path}
+    return _refused(RefusedError(405, "wrong_method", f"{request.url.path} is asked with {wanted}"))
 
 
 def _allow(store: Store, role: Role | None, always: bool, request: Request) -> None:  # noqa: FBT001 -- from the table
@@ -249,9 +261,7 @@ def _endpoint(
                 return await asyncio.get_running_loop().run_in_executor(aside, handle, body, request)
             return await run_in_threadpool(handle, body, request)
         except RefusedError as exc:
-            answer = exc.answer()
-            return Response(answer.body, answer.status, {k.decode(): v.decode() for k, v in answer.headers.items()},
-                            "application/json")  # fmt: skip
+            return _refused(exc)
         except RegularsError as exc:
             status = (
                 400 if exc.exit_code == QueryError.exit_code or not isinstance(exc, EngineError | JournalError) else 503
@@ -263,6 +273,12 @@ def _endpoint(
             return _json(b'{"error":{"code":"internal","message":"the server failed; its log says why"}}', status=503)
 
     return endpoint
+
+
+def _refused(error: RefusedError) -> Response:
+    answer = error.answer()
+    headers = {name.decode(): value.decode() for name, value in answer.headers.items()}
+    return Response(answer.body, answer.status, headers, "application/json")
 
 
 async def _body(request: Request) -> bytes:

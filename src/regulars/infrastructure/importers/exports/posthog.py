@@ -19,7 +19,8 @@ _OTHER = first("properties/$anon_distinct_id", "properties/alias")
 
 _ACTIONS = {
     "$pageview": "page_view", "$screen": "screen_view", "$identify": "identify", "$create_alias": "alias",
-    "$merge_dangerously": "alias", "$set": "identify", "$groupidentify": "identify", "Application Opened": "app_open",
+    "$merge_dangerously": "alias", "$set": "identify", "$set_once": "identify", "$groupidentify": "identify",
+    "Application Opened": "app_open",
 }  # fmt: skip
 
 _EVENTS = Shape(

@@ -48,7 +48,13 @@ _CORS = {
     b"access-control-expose-headers": b"x-request-id, retry-after",
 }
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), *_CORS.items())
+_TO_BROWSERS = (
+    *(header for header in _ALWAYS if header[0] != b"access-control-allow-origin"),
+    (b"access-control-allow-credentials", b"true"),
+    (b"vary", b"origin"),
+)
 _ALL_TAKEN = b'{%b"accepted":%d,"rejected":[],"request_id":"%b"}\n'
+_MOST_ORIGIN = 300
 _PREFLIGHT = {
     b"access-control-allow-methods": b"GET, POST, OPTIONS",
     b"access-control-allow-headers": b"authorization, content-type, content-encoding, idempotency-key, x-api-key, "
@@ -95,7 +101,7 @@ class Collector:
             _LOG.exception("request %s failed", request_id)
             answer = RefusedError(503, "internal", "the server failed; send it again later", retry_after=5).answer()
         self.counters.answered(answer.status)
-        await _respond(send, answer, request_id, empty=scope["method"] == "HEAD")
+        await _respond(send, answer, request_id, headers.get(b"origin"), empty=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, request_id: str) -> Answer:
         method, path = scope["method"], scope["path"].rstrip("/") or "/"
@@ -122,7 +128,7 @@ class Collector:
         if secret is not None:
             self._authority.check(secret, "write")
         body = await self._bodies.read(headers, receive)
-        submission = Submission(route, body, headers, Receipt(self._now()), secret)
+        submission = Submission(route, body, headers, Receipt(self._now()), secret, scope.get("query_string", b""))
         verdict = judge_plain(submission, self._limits, self._admit)
         if verdict is None:
             work = partial(judge, submission, self._limits, self._admit)
@@ -205,8 +211,11 @@ def _secret_in_query(scope: Scope) -> str | None:
     return next((found[name][0] for name in ("key", "api_key", "writeKey") if name in found), None)
 
 
-async def _respond(send: Send, answer: Answer, request_id: str, *, empty: bool) -> None:
+async def _respond(send: Send, answer: Answer, request_id: str, origin: bytes | None, *, empty: bool) -> None:
     headers = [(b"content-type", answer.content_type), (b"x-request-id", request_id.encode()), *_ALWAYS]
+    if origin and len(origin) <= _MOST_ORIGIN:
+        # Browsers send cookies with some requests and then want to be named. Cookies mean nothing here, keys do.
+        headers[2:] = (*_TO_BROWSERS, (b"access-control-allow-origin", origin))
     if answer.headers:
         headers += answer.headers.items()
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

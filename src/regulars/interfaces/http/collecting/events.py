@@ -118,4 +118,7 @@ def _correct(event: dict[str, Any], receipt: Receipt) -> None:
 
 
 def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds") + "Z"
+    if moment is None:
+        return None
+    # Not cut off: by this text the same event is known again when it is sent again.
+    return moment.isoformat(timespec="microseconds" if moment.microsecond % 1000 else "milliseconds") + "Z"

@@ -25,13 +25,15 @@ Read = Callable[[Mapping[str, Any], "datetime"], tuple[dict[str, Any], object]]
 class Route:
     """An address for events: how one is read (the event, and when it was sent), and under which keys lists stand.
 
-    ``is_own``: events in our own form need no word from the address.
+    ``is_own``: events in our own form need no word from the address. ``is_browsers``: the body may be a form, and the
+    query may say when it was sent.
     """
 
     read: Read
     lists: tuple[str, ...] = ()
     success: Mapping[str, Any] = field(default_factory=dict)
     is_own: bool = False
+    is_browsers: bool = False
 
     @cached_property
     def told(self) -> bytes:
@@ -55,14 +57,14 @@ def _own_or_segment(kind: str | None) -> Read:
 
 
 def _posthog(value: Mapping[str, Any], received_at: datetime) -> tuple[dict[str, Any], object]:
-    return posthog.event_of(value, received_at), value.get("sent_at") if "timestamp" in value else None
+    return posthog.event_of(value, received_at), posthog.sent_at_of(value, received_at)
 
 
 _SEGMENT_ADDRESSES = {
     "track": ("/v1/track", "/v1/t"), "identify": ("/v1/identify", "/v1/i"), "alias": ("/v1/alias", "/v1/a"),
     "page": ("/v1/page", "/v1/p"), "screen": ("/v1/screen", "/v1/s"), "group": ("/v1/group", "/v1/g"),
 }  # fmt: skip
-_POSTHOG_ADDRESSES = ("/batch", "/capture", "/e", "/i/v0/e")
+_POSTHOG_ADDRESSES = ("/batch", "/capture", "/track", "/e", "/i/v0/e")
 ROUTES: Mapping[str, Route] = {
     "/v1/batch": Route(_own_or_segment(None), ("events", "batch"), {"success": True}, is_own=True),
     **{
@@ -70,5 +72,5 @@ ROUTES: Mapping[str, Route] = {
         for kind, addresses in _SEGMENT_ADDRESSES.items()
         for address in addresses
     },
-    **{address: Route(_posthog, ("batch",), {"status": 1}) for address in _POSTHOG_ADDRESSES},
+    **{address: Route(_posthog, ("batch",), {"status": 1}, is_browsers=True) for address in _POSTHOG_ADDRESSES},
 }

@@ -9,6 +9,7 @@ from regulars.errors import EventError
 from regulars.interfaces.http.collecting.decoding import Batch, Rejection, read_batch
 from regulars.interfaces.http.collecting.events import Receipt, journal_body, request_key, sent_at
 from regulars.interfaces.http.collecting.plain import plain_envelopes
+from regulars.interfaces.http.collecting.urlencoded import sent_at_in, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +25,17 @@ _MOST_MESSAGE = 500
 
 
 class Submission(NamedTuple):
-    """A body with what the request says about it. ``secret`` is the key, where it is not in the body."""
+    """A body with what the request says about it.
+
+    ``secret`` is the key, where it is not in the body; ``query`` is what stands behind the address.
+    """
 
     route: Route
     body: bytes
     headers: Mapping[bytes, bytes]
     receipt: Receipt
     secret: str | None
+    query: bytes = b""
 
 
 class Verdict(NamedTuple):
@@ -56,13 +61,16 @@ def judge_plain(submission: Submission, limits: Limits, admit: Admit) -> Verdict
 def judge(submission: Submission, limits: Limits, admit: Admit) -> Verdict:
     """The long way: each event on its own, so that a bad one takes no neighbour with it."""
     kind = submission.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    batch = read_batch(submission.body, submission.route.lists, lines=kind in _LINES)
+    body = unwrapped(submission.body) if submission.route.is_browsers else submission.body
+    batch = read_batch(body, submission.route.lists, lines=kind in _LINES)
     key_id = admit(submission.secret or _secret_in(batch), len(batch.items) + len(batch.rejected))
     retry_key = request_key(submission.headers.get(b"idempotency-key"), key_id)
     receipt = submission.receipt._replace(request_key=retry_key)
     envelopes: list[Envelope] = []
     rejected = list(batch.rejected)
     around = batch.envelope.get("sent_at") or batch.envelope.get("sentAt")
+    if around is None and submission.route.is_browsers:
+        around = sent_at_in(submission.query)
     for item in batch.items:
         try:
             event, own = submission.route.read(item.value, receipt.received_at)

@@ -1,0 +1,129 @@
+"""The script for web pages in a real browser, from a page of another origin to a real server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import regulars
+from regulars.interfaces.reports import generate
+from tests.interfaces.asgi import Bench
+from tests.interfaces.browser import BROWSER, lossy, site, visit
+from tests.interfaces.servers import serving
+from tests.interfaces.test_client import stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.interfaces.servers import Server
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium, which is not installed")
+DOCS = Path(__file__).parents[2] / "docs" / "collecting.md"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = regulars.init(tmp_path_factory.mktemp("browser") / "shop")
+    with serving(folder, "--single-process") as running:
+        yield running
+
+
+def documented(collecting: str, **data: str) -> str:
+    """The lines that the documentation tells people to put on their pages."""
+    (lines,) = re.findall(r"## From a web page\n\n```html\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    attributes = "".join(f' data-{name}="{value}"' for name, value in data.items())
+    return lines.replace("https://collect.example.com", collecting).replace(' data-key="rg_write_..."', attributes)
+
+
+def page(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(f"<!doctype html><title>{name}</title>{content}")
+
+
+def events_of(server: Server, user: str) -> list[str]:
+    server.drained()
+    return [
+        row[0] for row in server.sql(
+            "SELECT action_type FROM fact_user_actions JOIN dim_actions USING (action_key) JOIN dim_identities i "
+            f"USING (identity_key) WHERE i.user_key = (SELECT user_key FROM dim_users WHERE user_id = '{user}') "
+            "ORDER BY action_type"
+        )
+    ]  # fmt: skip
+
+
+def test_what_happens_on_pages_is_counted_also_when_they_are_left_at_once(server: Server, tmp_path: Path) -> None:
+    """The documented lines; the page goes away before anything was sent; the next one is the same visitor's."""
+    page(tmp_path, "one.html", documented(server.collecting) + "<script>onload = () => location = 'two.html'</script>")
+    page(tmp_path, "two.html", documented(server.collecting).split("<script>\n  regulars.track")[0])
+    with site(tmp_path) as origin:
+        visit(f"{origin}/one.html", tmp_path / "profile")
+        assert events_of(server, "user-7") == ["identify", "page_view", "page_view", "sign_up"]
+        assert server.sql("SELECT plan FROM dim_users WHERE user_id = 'user-7'") == [["pro"]]
+        visit(f"{origin}/two.html", tmp_path / "profile")  # the browser was closed in between
+    assert events_of(server, "user-7").count("page_view") == 3
+    assert stored(server, "kind = 'anonymous' AND external_id NOT IN (SELECT user_id FROM dim_users)") == 1
+
+
+def test_requests_and_answers_that_are_lost_cost_nothing_and_double_nothing(server: Server, tmp_path: Path) -> None:
+    with lossy(server.collecting, lost_requests=2, lost_answers=2) as (url, wire), site(tmp_path) as origin:
+        lines = documented(server.collecting, url=url).replace("user-7", "user-8")
+        page(tmp_path, "lossy.html", lines)
+        visit(f"{origin}/lossy.html", tmp_path / "profile", milliseconds=60_000)
+        assert wire.requests >= 5
+    assert events_of(server, "user-8") == ["identify", "page_view", "sign_up"]
+    assert server.numbers()["events_duplicates"] >= 3
+
+
+def test_pages_of_other_origins_may_send_with_headers_and_cookies(server: Server, tmp_path: Path) -> None:
+    """What libraries of others ask a browser for: a preflight request, credentials, a body that is JSON."""
+    ask = """
+      fetch(URL, {method: "POST", credentials: "include", body: '{"user_id": "user-9", "event_type": "like"}',
+                  headers: {"Content-Type": "application/json", "X-Api-Key": "any", "Idempotency-Key": "k1"}})
+        .then((answer) => answer.json()).then((told) => { document.title = "accepted " + told.accepted; });
+    """
+    page(tmp_path, "other.html", f"<script>{ask.replace('URL', repr(server.collecting + '/v1/track'))}</script>")
+    with site(tmp_path) as origin:
+        assert "<title>accepted 1</title>" in visit(f"{origin}/other.html", tmp_path / "profile")
+    assert events_of(server, "user-9") == ["like"]
+
+
+PWNED = "document.documentElement.dataset.pwned = 1"
+HOSTILE = (
+    f"<script>{PWNED}</script>", f"</title></style></svg><script>{PWNED}</script>", f"<img src=x onerror='{PWNED}'>",
+    f"\"><svg onload='{PWNED}'>", f"<a href=\"javascript:{PWNED}\" autofocus onfocus='{PWNED}'>x</a>",
+    f"javascript:{PWNED}", f"&lt;script&gt;{PWNED}&lt;/script&gt;", f"]]><script>{PWNED}</script>",
+    f"{{{{constructor.constructor('{PWNED}')()}}}}",
+)  # fmt: skip
+REPORTS = {"engagement": {}, "conversion": {"steps": ["login", "purchase"]}}
+
+
+def test_a_hostile_name_that_was_collected_is_text_in_a_report(tmp_path: Path) -> None:
+    """Event types, features and countries that would run, shown in a real browser: nothing runs, all can be read."""
+    bench = Bench(regulars.init(tmp_path / "shop"))
+    events = [
+        {"user_id": f"u{n}", "event_type": kind, "country": name, "feature": name, "properties": {"amount": 3},
+         "timestamp": f"2026-02-{day:02}T09:00:00Z"}
+        for n, name in enumerate(HOSTILE) for day, kind in ((2, "login"), (9, name), (10, "purchase"), (25, name))
+    ]  # fmt: skip
+    bench.now = dt.datetime(2026, 3, 1)
+    assert bench.send("/v1/batch", events).json["accepted"] == len(events)
+    bench.store.close()
+    with regulars.open(tmp_path / "shop", clock=lambda: dt.datetime(2026, 3, 1, tzinfo=dt.UTC)) as ws:
+        for name, chosen in REPORTS.items():
+            (tmp_path / f"{name}.html").write_bytes(generate(ws, name, by="country", title=HOSTILE[0], **chosen))
+    # What would run if it were no text: so that the test is known to see it.
+    page(tmp_path, "control.html", HOSTILE[2] + "&lt;script>")
+    frames = "".join(f"<iframe id={name} src={name}.html></iframe>" for name in (*REPORTS, "control"))
+    # One page with all of them tells afterwards what was found in each.
+    look = """<script>onload = () => { document.title = [...document.querySelectorAll("iframe")].map((frame) => {
+      const inside = frame.contentDocument;
+      return frame.id + " " + inside.querySelectorAll("script, img, iframe").length + " "
+        + (inside.documentElement.dataset.pwned || "well") + " " + inside.body.textContent.includes("<script>");
+    }).join(", "); }</script>"""
+    (tmp_path / "all.html").write_text(f"<!doctype html><title></title>{look}{frames}")
+    with site(tmp_path) as origin:
+        seen = visit(f"{origin}/all.html", tmp_path / "profile")
+    assert "<title>engagement 0 well true, conversion 0 well true, control 1 1 true</title>" in seen
