@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from regulars.application.ports import ServingEngine
     from regulars.domain.backup import Manifest
 
+_MIB = 1 << 20
+
 
 def open(
     path: str | Path | None = None,
@@ -136,8 +138,11 @@ def restore(source: str | Path, path: str | Path) -> Manifest:
 class ServedWorkspace(Workspace):
     """The workspace of a server, which loads what is collected by itself.
 
-    A question does not wait for that: it sees everything but the last second or so.
+    A question does not wait for that: it sees everything but the last second or so. Nor does the start, however much
+    has been collected while the database was away.
     """
+
+    _loads_at_start = False
 
     @property
     def engine(self) -> DuckDBEngine:
@@ -170,6 +175,8 @@ def _open_folder(
             read_only=read_only,
             memory_limit=settings.engine.memory_limit,
             threads=settings.engine.threads,
+            # The journal stops earlier, so that what it has taken still finds room in the database.
+            disk_floor=settings.journal.disk_floor_mib * _MIB // 4,
         )
         return kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
     except BaseException:

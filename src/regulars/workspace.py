@@ -55,6 +55,8 @@ AttributeValue = str | float | bool | date | None
 class Workspace(Tracking, Questions, Operations):
     """A product's events and the answers they give. Use it as a context manager, or call :meth:`close`."""
 
+    _loads_at_start = True
+
     def __init__(
         self,
         engine: DuckDBEngine,
@@ -81,7 +83,8 @@ class Workspace(Tracking, Questions, Operations):
             fill_holidays(engine, settings.holidays)
             if unfinished(engine):
                 self._finish_erasures()
-            self.flush()
+            if self._loads_at_start:
+                self.flush()
         self._served = serving and MirroredEngine(engine, serving, partial(_copy, engine, serving))
 
     @property
