@@ -175,8 +175,9 @@ def _open_folder(
             read_only=read_only,
             memory_limit=settings.engine.memory_limit,
             threads=settings.engine.threads,
-            # The journal stops earlier, so that what it has taken still finds room in the database.
-            disk_floor=settings.journal.disk_floor_mib * _MIB // 4,
+            # Of a server only, which is there to answer whatever the disk has come to. Its journal stops earlier, so
+            # that what it has taken still finds room in the database.
+            disk_floor=settings.journal.disk_floor_mib * _MIB // 4 if address else 0,
         )
         return kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
     except BaseException:

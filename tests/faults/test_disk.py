@@ -248,11 +248,12 @@ def test_after_a_failed_fsync_the_log_is_opened_anew(tmp_path: Path, workshop: W
     """The same descriptor is never synced again: what the system holds of it may be lost and called clean."""
     if not workshop.traces:
         pytest.skip("no strace here; test_journal.py looks at it from inside")
-    outcome = workshop.do("append", regulars.init(tmp_path / "shop"), Fault("fdatasync", "EIO", 3), watch=["openat"],
-                          first=0, batches=5)  # fmt: skip
+    folder = regulars.init(tmp_path / "shop")
+    workshop.do("append", folder, first=0, batches=1)
+    outcome = workshop.do("append", folder, Fault("fdatasync", "EIO", 4), watch=["openat"], first=1, batches=6)
+    assert len(outcome.words("kept")) == 5 * 20
     calls = outcome.log.splitlines()
-    (failed,) = (n for n, line in enumerate(calls) if "(INJECTED)" in line)
+    failed = next(n for n, line in enumerate(calls) if "(INJECTED)" in line)
     descriptor = calls[failed].partition("fdatasync(")[2].partition(")")[0]
     again = next(n for n, line in enumerate(calls) if n > failed and f"fdatasync({descriptor})" in line)
     assert any("openat" in line and "journal.sqlite-wal" in line for line in calls[failed:again])
-    assert len(outcome.words("kept")) == 4 * 20

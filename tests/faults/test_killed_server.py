@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import regulars
-from tests.faults.oracle import Ledger, Sender, settle
+from tests.faults.oracle import Ledger, Sender, person_and_day, settle
 from tests.interfaces.servers import get, serving
 
 if TYPE_CHECKING:
@@ -89,6 +89,18 @@ def one_life(server: Server, chance: random.Random, kills: int, times: dict[str,
     return done
 
 
+def assert_numbers_of(folder: Path) -> None:
+    """Who was active on which day, computed by hand from the ids that are there."""
+    with regulars.open(folder, read_only=True) as ws:
+        people: dict[str, set[int]] = {}
+        for (name,) in ws.sql("SELECT event_id FROM fact_user_actions").rows:
+            person, day = person_and_day(name)
+            people.setdefault(f"2026-01-{day:02}", set()).add(person)
+        rows = ws.active_users(start="2026-01-01", end="2026-01-28").rows
+    found = {str(row["date"]): row["active_users"] for row in rows if row["active_users"]}
+    assert found == {day: len(them) for day, them in people.items()}
+
+
 def test_nothing_is_lost_or_doubled_whatever_is_killed(tmp_path: Path, scale: Scale, record_property: Tell) -> None:
     """Collector, store, both, and the supervisor above them, under load; everything restarts by itself."""
     folder, chance = regulars.init(tmp_path / "shop"), random.Random(scale.seed)
@@ -125,6 +137,7 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(tmp_path: Path, scale: Sc
     audit = settle(folder, ledger)
     assert audit.loaded >= len(ledger.acknowledged) >= scale.events
     assert looks > 0
+    assert_numbers_of(folder)
     worst = {name: f"{max(found):.1f} s" for name, found in times.items() if found}
     record_property("kills", kills)
     record_property("acknowledged", len(ledger.acknowledged))
