@@ -60,8 +60,8 @@ MEANINGS = {
     "engine.memory_limit": "Memory of the database; beyond it, it spills to disk",
     "engine.threads": "Threads of the database; left out: one per core",
     "journal.memory_mib": "MiB of tracked events that may wait to be written; more are refused as `journal_full`",
-    "journal.disk_floor_mib": "MiB that stay free on the disk; below, tracked events are refused as `disk_full`; below a quarter of it, a server "
-    "loads nothing and goes on answering",
+    "journal.disk_floor_mib": "MiB that stay free on the disk; below, tracked events are refused as `disk_full`; below "
+    "a quarter of it, a server loads nothing and goes on answering",
     "collector.body_mib": "MiB that the body of a request may have",
     "collector.inflated_mib": "MiB that a gzipped body may unpack to",
     "collector.body_seconds": "Seconds in which a body must arrive",

@@ -23,7 +23,7 @@ class Scale:
     server_lives: int  # each ended by a kill of the supervisor
     crash_loop: int  # servers killed whole, soon after their start
     statement_kills: int
-    batch: int  # events that a request holds at most
+    batch: int  # new events that a request holds at most; twice as many, and two, must be fewer than 2,000
     pause: float  # seconds between the requests of one sender
     events: int  # that must have been acknowledged in the end
     each: int  # places per kind of system call and of fault
@@ -32,18 +32,11 @@ class Scale:
 
 
 SHORT = Scale(
-    server_kills=36,
-    server_lives=2,
-    crash_loop=10,
-    statement_kills=20,
-    batch=8,
-    pause=0.03,
-    events=500,
-    each=1,
-    damages=8,
-)
+    server_kills=48, server_lives=2, crash_loop=6, statement_kills=14, batch=8, pause=0.03, events=500,
+    each=1, damages=8,
+)  # fmt: skip
 LONG = Scale(
-    server_kills=450, server_lives=6, crash_loop=20, statement_kills=150, batch=1200, pause=0.02, events=1_000_000,
+    server_kills=450, server_lives=6, crash_loop=20, statement_kills=150, batch=900, pause=0.02, events=1_000_000,
     each=12, damages=60,
 )  # fmt: skip
 

@@ -120,6 +120,7 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(tmp_path: Path, scale: Sc
             kills += one_life(server, chance, scale.server_kills // scale.server_lives, times)
             enough = scale.events * (life + 1) // scale.server_lives
             while len(ledger.acknowledged) + sum(len(sender.ledger.acknowledged) for sender in senders) < enough:
+                assert all(sender.is_alive() for sender in senders), [sender.error for sender in senders]
                 time.sleep(0.1)
             server.process.kill()  # its processes are left alone, and end
             kills += 1
