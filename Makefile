@@ -47,8 +47,9 @@ test: setup-dev ## Run the whole suite; the domain must be covered to the last b
 	@echo "== coverage: domain, 100 % required =="
 	@$(RUN) coverage report --include='src/regulars/domain/*' --fail-under=100
 
-torture: setup-dev ## New random examples, many more of them
-	$(RUN) pytest -n $(WORKERS) --hypothesis-profile=torture tests/application tests/soundness tests/engines $(PYTEST_ARGS)
+torture: setup-dev ## New random examples, many more of them; more than 500 kills; every fault at many places
+	$(RUN) pytest -n $(WORKERS) --hypothesis-profile=torture tests/application tests/soundness tests/engines tests/faults \
+	  $(PYTEST_ARGS)
 
 check: format-check lint types imports spelling dependencies ## Formatting, lint, types, architecture, spelling, dependencies
 

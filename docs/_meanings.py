@@ -64,7 +64,8 @@ MEANINGS = {
     "journal.dsn_env": "Instead: the environment variable that holds the connection string, with a password or without",
     "journal.schema": "Schema of this workspace, and of no other, in that database",
     "journal.memory_mib": "MiB of tracked events that may wait to be written; more are refused as `journal_full`",
-    "journal.disk_floor_mib": "MiB that stay free on the disk; below, tracked events are refused as `disk_full`",
+    "journal.disk_floor_mib": "MiB that stay free on the disk; below, tracked events are refused as `disk_full`; below "
+    "a quarter of it, a server loads nothing and goes on answering",
     "collector.body_mib": "MiB that the body of a request may have",
     "collector.inflated_mib": "MiB that a gzipped body may unpack to",
     "collector.body_seconds": "Seconds in which a body must arrive",

@@ -1,4 +1,4 @@
-"""What every test run shares: how hypothesis draws, a server of PostgreSQL, and the places of a journal.
+"""What every test run shares: how hypothesis draws, a server of PostgreSQL, the places of a journal, what is told.
 
 ``default`` draws the same examples every time, so that a red run is about the change and can be repeated. ``torture``
 (``make torture``) draws new ones, many more, and is where unknown mistakes are looked for.
@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from _pytest.terminal import TerminalReporter
 
     from tests.infrastructure.journals import Place
     from tests.postgres import PostgresServer
@@ -58,3 +60,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     found = SqlitePlace(tmp_path) if server is None else PostgresPlace(server, tmp_path)
     yield found
     found.close()
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Tell the figures that tests recorded: how often something was tried, how long it took, and by which means."""
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call" and report.user_properties:
+            figures = ", ".join(f"{name}: {value}" for name, value in report.user_properties)
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {figures}")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from regulars.application.ports import ServingEngine
     from regulars.domain.backup import Manifest
 
+_MIB = 1 << 20
+
 
 def open(
     path: str | Path | None = None,
@@ -139,8 +141,11 @@ def restore(source: str | Path, path: str | Path) -> Manifest:
 class ServedWorkspace(Workspace):
     """The workspace of a server, which loads what is collected by itself.
 
-    A question does not wait for that: it sees everything but the last second or so.
+    A question does not wait for that: it sees everything but the last second or so. Nor does the start, however much
+    has been collected while the database was away.
     """
+
+    _loads_at_start = False
 
     @property
     def engine(self) -> DuckDBEngine:
@@ -173,6 +178,9 @@ def _open_folder(
             read_only=read_only,
             memory_limit=settings.engine.memory_limit,
             threads=settings.engine.threads,
+            # Of a server only, which is there to answer whatever the disk has come to. Its journal stops earlier, so
+            # that what it has taken still finds room in the database.
+            disk_floor=settings.journal.disk_floor_mib * _MIB // 4 if address else 0,
         )
         try:
             return kind(

@@ -56,6 +56,8 @@ AttributeValue = str | float | bool | date | None
 class Workspace(Tracking, Questions, Publishing, Operations):
     """A product's events and the answers they give. Use it as a context manager, or call :meth:`close`."""
 
+    _loads_at_start = True
+
     def __init__(
         self,
         engine: DuckDBEngine,
@@ -83,7 +85,8 @@ class Workspace(Tracking, Questions, Publishing, Operations):
             if unfinished(engine):
                 self._finish_erasures()
             try:
-                self.flush()
+                if self._loads_at_start:
+                    self.flush()
             except BaseException:
                 self._tracker.close(flush=False)
                 raise

@@ -356,8 +356,9 @@ def test_a_backup_that_fails_leaves_nothing_behind(folder: Path, tmp_path: Path)
     with opened(folder) as ws:
         (folder / "regulars.toml").unlink()
         there = sorted(tmp_path.iterdir())
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(WorkspaceError, match=r"No such file or directory \(.*regulars.toml\)") as raised:
             ws.backup(tmp_path / "copy")
+        assert raised.value.code == "copy_failed"
     assert sorted(tmp_path.iterdir()) == there
 
 

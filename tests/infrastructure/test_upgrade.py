@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -11,35 +10,16 @@ import pytest
 import regulars
 from tests.application.test_refresh import DERIVED, derived
 from tests.domain.examples import did
+from tests.infrastructure.older import EVENTS, QUESTION, older_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EVENTS = [
-    did("a", "2026-01-01T10:00:00", country="DE"),
-    did("b", "2026-01-01T23:00:00", country="FR"),
-    did("a", "2026-01-03T10:00:00"),
-]
-QUESTION = {"window": 7, "by": "country", "start": "2026-01-01"}
-
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """A workspace whose aggregates lack a column, and whose file lacks a table, views and what tells its version."""
-    folder = regulars.init(tmp_path / "shop")
-    with regulars.open(folder) as ws:
-        ws.load(EVENTS)
-    with duckdb.connect(str(folder / "regulars.duckdb")) as file:
-        file.execute("DROP VIEW agg_tiers")
-        file.execute("CREATE OR REPLACE VIEW fact_user_activity AS SELECT 1 AS nothing")
-        file.execute("DROP TABLE sliced_arrivals")
-        file.execute("CREATE OR REPLACE TABLE agg_arrivals AS SELECT * EXCLUDE (second_value) FROM agg_arrivals")
-        ((text,),) = file.execute("SELECT value FROM workspace_state WHERE name = 'definitions'").fetchall()
-        definitions = {name: value for name, value in json.loads(text).items() if name != "schema"}
-        definitions["dimensions"] = "country,device_type,plan"
-        file.execute("UPDATE workspace_state SET value = ? WHERE name = 'definitions'", [json.dumps(definitions)])
-        file.execute("DELETE FROM workspace_state WHERE name = 'schema'")
-    return folder
+    """A workspace that lacks columns, tables and views of today."""
+    return older_workspace(tmp_path / "shop")
 
 
 def test_questions_are_answered_from_raw_events_until_the_next_load(old: Path) -> None:

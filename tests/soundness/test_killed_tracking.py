@@ -1,14 +1,11 @@
 """A process that tracks is killed, again and again: whatever it acknowledged is in the database exactly once."""
 
-import itertools
 import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-
-import pytest
 
 import regulars
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME
@@ -112,55 +109,6 @@ def test_eight_threads_lose_and_double_nothing(tmp_path):
     with regulars.open(folder) as ws:
         assert sorted(ws.sql(STORED).rows) == sorted(told)
         assert ws.journal_audit().loaded == 250 * THREADS
-
-
-FALLING = """
-import os, signal, sys
-import regulars
-folder, last = sys.argv[1], int(sys.argv[2])
-ws = regulars.open(folder)
-engine, seen = ws._engine, 0
-execute, take = engine.execute, engine.fetch
-
-def fall_at(doing):
-    def dying(*arguments, **named):
-        global seen
-        seen += 1
-        if seen == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return doing(*arguments, **named)
-    return dying
-
-for n in range(3):
-    print(ws.track(f"u{n}", "like", event_id=f"{last}-{n}", timestamp=f"2026-01-0{n + 1}T09:00:00Z"), flush=True)
-engine.execute = fall_at(execute)
-ws.flush()
-ws.close()
-"""
-
-
-@pytest.mark.parametrize("part", range(3))
-def test_a_drain_may_be_killed_at_every_statement(tmp_path, part):
-    folder = regulars.init(tmp_path / "shop")
-    # Every tenth statement, from the reading of the entries over the refresh to the commit.
-    told = []
-    for last in itertools.count(1 + part * 10, 30):
-        done = subprocess.run(  # noqa: S603 -- our own program
-            [sys.executable, "-c", FALLING, str(folder), str(last)],
-            env=environment(), capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        told += done.stdout.split()
-        if done.returncode == 0:
-            break
-        assert done.returncode == -signal.SIGKILL, done.stderr
-    with regulars.open(folder) as ws:
-        stored = [row[0] for row in ws.sql("SELECT event_id FROM fact_user_actions").rows]
-        assert sorted(stored) == sorted(told)
-        assert len(told) >= 3
-        assert ws.journal_audit().adds_up
-        found = derived(ws)
-        ws.rebuild()
-        assert derived(ws) == found
 
 
 def test_a_kill_during_a_commit_of_the_journal_leaves_whole_rows(tmp_path):

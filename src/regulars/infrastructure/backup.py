@@ -50,7 +50,7 @@ def back_up(engine: DuckDBEngine, folder: Path, settings: JournalSettings, targe
             f"{str(target)!r} exists already, and a backup never writes over anything; choose another name",
             code="backup_exists", path=str(target),
         )  # fmt: skip
-    with _made_beside(target) as partial:
+    with _disk_errors("write the backup", target), _made_beside(target) as partial:
         shutil.copyfile(folder / SETTINGS_NAME, partial / SETTINGS_NAME)
         with engine.at_rest():
             engine.copy_to(partial / DATABASE_NAME)
@@ -82,7 +82,7 @@ def put_back(source: Path, folder: Path) -> Manifest:
             code="folder_not_empty", folder=str(folder),
         )  # fmt: skip
     manifest = read_manifest(source)
-    with _made_inside(folder) as partial:
+    with _disk_errors("restore into", folder), _made_inside(folder) as partial:
         for name, file in manifest.files.items():
             if (source / name).is_symlink() or not (source / name).is_file():
                 raise _damaged(source, f"{name} is missing")
@@ -150,6 +150,18 @@ def _sealed(path: Path) -> BackupFile:
             size += len(chunk)
         os.fsync(file.fileno())
     return BackupFile(size, digest.hexdigest())
+
+
+@contextmanager
+def _disk_errors(doing: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        where = f" ({exc.filename})" if exc.filename else ""
+        raise WorkspaceError(
+            f"could not {doing} {str(path)!r}: {exc.strerror}{where}; see to that, or to the disk, and try again",
+            code="copy_failed", path=str(path),
+        ) from exc  # fmt: skip
 
 
 @contextmanager

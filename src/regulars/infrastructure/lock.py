@@ -11,13 +11,14 @@ import json
 import os
 from typing import IO, TYPE_CHECKING
 
-from regulars.errors import WorkspaceLockedError
+from regulars.errors import WorkspaceError, WorkspaceLockedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_NAME = "regulars.lock"
 SERVER_LOCK_NAME = "server.lock"
+_WIDTH = 256
 
 
 class WorkspaceLock:
@@ -29,7 +30,7 @@ class WorkspaceLock:
     def __init__(self, folder: Path, *, shared: bool, name: str = LOCK_NAME, address: str | None = None) -> None:
         self._file: IO[str] | None = None
         path = folder / name
-        file = path.open("a+", encoding="utf-8")
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as exc:
@@ -38,14 +39,28 @@ class WorkspaceLock:
             raise _refusal(folder, held) from exc
         self._file = file
         if not shared:
-            self.announce(address)
+            try:
+                self.announce(address)
+            except BaseException:
+                self.release()
+                raise
 
     def announce(self, address: str | None) -> None:
-        """Write down who holds the lock, and where it answers."""
-        if self._file is not None:
-            self._file.truncate(0)
-            self._file.write(json.dumps({"pid": os.getpid(), "address": address}))
-            self._file.flush()
+        """Write down who holds the lock, and where it answers.
+
+        Errors: :class:`WorkspaceError` ``cannot_write``.
+        """
+        if self._file is None:
+            return
+        text = json.dumps({"pid": os.getpid(), "address": address})
+        try:
+            # In place and of one length: a file that has its room already can be written on a full disk.
+            os.pwrite(self._file.fileno(), text.ljust(_WIDTH).encode(), 0)
+        except OSError as exc:
+            raise WorkspaceError(
+                f"cannot write to {self._file.name!r}: {exc.strerror}; make room, or see to the disk, and try again",
+                code="cannot_write",
+            ) from exc
 
     def release(self) -> None:
         """Let others in."""

@@ -3,11 +3,13 @@
 Facts about DuckDB 2.0 that shape this module: a second statement on a connection with an open result fails, so
 every query has its own cursor; one process at a time may open a file for writing, so a lock file guards it
 (:mod:`regulars.infrastructure.lock`); files are written in the storage format of 1.5 so that an older library
-can still read them; a transaction sees what was committed before its first read, not before its BEGIN.
+can still read them; a transaction sees what was committed before its first read, not before its BEGIN; after a write
+that failed it refuses everything until the file is opened anew, and only then one knows what was committed.
 """
 
 from __future__ import annotations
 
+import shutil
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _STORAGE_VERSION = "v1.5.0"
+_MIB = 1 << 20
+_NO_ROOM = "No space left on device"
 _BLAMES_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 
 
@@ -37,7 +41,8 @@ class DuckDBEngine:
     """One DuckDB database: many readers, one writer at a time.
 
     ``path=None`` keeps it in memory. ``memory_limit`` bounds DuckDB's own buffers (``"3GB"``); what does not fit
-    spills into a folder beside the database.
+    spills into a folder beside the database. With fewer than ``disk_floor`` bytes free on the disk nothing is changed,
+    so that DuckDB, which a full disk stops altogether, goes on answering.
     """
 
     dialect: Dialect = DUCKDB
@@ -49,8 +54,10 @@ class DuckDBEngine:
         read_only: bool = False,
         memory_limit: str | None = None,
         threads: int | None = None,
+        disk_floor: int = 0,
     ) -> None:
         self.path = path
+        self._floor = disk_floor
         self._read_only = read_only
         options: dict[str, Any] = {"autoinstall_known_extensions": False, "TimeZone": "UTC"}
         # It would keep all events in memory for statements that read them twice; reading them again is cheap.
@@ -69,10 +76,22 @@ class DuckDBEngine:
 
     def _connect(self) -> None:
         with _driver_errors("open the database"):
+            if self.path is not None and not self._read_only and not self.path.exists():
+                self._make_file(self.path)
             self._connection = duckdb.connect(
                 str(self.path or ":memory:"), read_only=self._read_only, config=self._options
             )
         self._writer = self._connection.cursor()
+
+    def _make_file(self, path: Path) -> None:
+        """Make an empty database beside the place, and move it there whole.
+
+        DuckDB writes a new file piece by piece, and can never open one again whose making was interrupted.
+        """
+        fresh = _new_beside(path)
+        duckdb.connect(str(fresh), config=self._options).close()
+        fresh.replace(path)
+        sync_folder(path.parent)
 
     def create_schema(self) -> None:
         """Create the tables and views that are missing: all of them, or those that an older version did not know."""
@@ -132,17 +151,32 @@ class DuckDBEngine:
     def transaction(self) -> Iterator[None]:
         """Commit everything executed inside at once, or nothing when an error leaves it."""
         with self._write_lock:
+            self._refuse_low_disk()
             self.execute("BEGIN TRANSACTION")
             try:
                 yield
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                # DuckDB may have stopped, and would hide the error that says why.
+                with suppress(duckdb.Error):
+                    self._writer.execute("ROLLBACK")
                 raise
             self._commits += 1
             try:
                 self.execute("COMMIT")
             finally:
                 self._commits += 1
+
+    def _refuse_low_disk(self) -> None:
+        if self.path is None or not self._floor:
+            return
+        free = shutil.disk_usage(self.path.parent).free
+        if free < self._floor:
+            raise EngineError(
+                f"only {free // _MIB} MiB are free on the disk of {str(self.path.parent)!r}, and the database changes "
+                f"nothing with fewer than {self._floor // _MIB} (a quarter of [journal] disk_floor_mib); make room, "
+                "then it goes on by itself",
+                code="disk_full", free=free, floor=self._floor,
+            )  # fmt: skip
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
@@ -159,9 +193,8 @@ class DuckDBEngine:
         """
         if self.path is None:
             return False
-        fresh = self.path.with_name(f"{self.path.name}.new")
         with self._write_lock, self._readers.none(), _driver_errors("write the database anew"):
-            fresh.unlink(missing_ok=True)
+            fresh = _new_beside(self.path)
             self._copy_to(fresh)
             # A log that outlives the old file would be replayed into the new one.
             self._writer.execute("CHECKPOINT")
@@ -196,6 +229,14 @@ class DuckDBEngine:
         self._connection.close()
 
 
+def _new_beside(path: Path) -> Path:
+    """Where a new file is made before it takes its place; what a process that was killed left there goes."""
+    fresh = path.with_name(f"{path.name}.new")
+    for left in (fresh, path.with_name(f"{fresh.name}.wal")):
+        left.unlink(missing_ok=True)
+    return fresh
+
+
 def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Table:
     with _driver_errors("answer the query", sql):
         cursor.execute(sql)
@@ -206,10 +247,22 @@ def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Table:
 def _driver_errors(doing: str, sql: str | None = None) -> Iterator[None]:
     try:
         yield
-    except (duckdb.Error, RuntimeError) as exc:
+    except (duckdb.Error, RuntimeError, OSError) as exc:
         if isinstance(exc, RegularsError):
             raise
         # An interrupted query is a bare RuntimeError.
         first_line = str(exc).partition("\n")[0]
-        code = "bad_value" if isinstance(exc, _BLAMES_ROWS) else None
-        raise EngineError(f"DuckDB could not {doing}: {first_line}", code=code, sql=sql) from exc
+        code, advice = _explained(exc)
+        raise EngineError(f"DuckDB could not {doing}: {first_line}{advice}", code=code, sql=sql) from exc
+
+
+def _explained(exc: Exception) -> tuple[str | None, str]:
+    """The code for an error of the driver, and what to do about it."""
+    if isinstance(exc, _BLAMES_ROWS):
+        return "bad_value", ""
+    if isinstance(exc, duckdb.FatalException):
+        again = "; DuckDB has stopped: close the workspace and open it again, everything committed is there"
+        return "engine_stopped", f"; the disk is full, make room{again}" if _NO_ROOM in str(exc) else again
+    if _NO_ROOM in str(exc):
+        return "disk_full", "; make room, and try again"
+    return None, ""

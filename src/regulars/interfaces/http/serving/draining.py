@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 0.25
 _MOST_FAILURES = 5
-_LONGEST_PAUSE = 10.0
+_LONGEST_PAUSE = 5.0
 _NOTHING_SECONDS = 0.02
-# These end by themselves, and a process that starts anew could not even begin.
-_ELSEWHERE = {"journal_unreachable", "journal_in_use"}
+# How many failures in a row are enough: waiting brings room, or a server back, but not a DuckDB that stopped.
+_PATIENCE = {"engine_stopped": 1, "disk_full": math.inf, "journal_unreachable": math.inf, "journal_in_use": math.inf}
 _LOG = logging.getLogger("regulars.store")
 
 
@@ -27,7 +28,7 @@ class Drain:
     """Flushes a workspace every 250 ms, and once a second while there is something to load.
 
     What fails is tried again; what goes on failing is given up to ``give_up``. A process that starts anew opens the
-    database anew, which is what a database needs that refuses every commit.
+    database anew, which is what a database needs that refuses every commit, and learns from it what was committed.
     """
 
     def __init__(self, ws: Workspace, give_up: Callable[[], None]) -> None:
@@ -57,17 +58,22 @@ class Drain:
             begun = time.monotonic()
             try:
                 self._ws.flush()
-            except RegularsError as exc:
+            except Exception as exc:  # noqa: BLE001 -- whatever it is, nothing would be loaded without this thread
                 self.failures += 1
-                self.last_error = exc.message
+                self.last_error = str(exc)
                 pause = min(PAUSE_SECONDS * 2**self.failures, _LONGEST_PAUSE)
-                _LOG.error("cannot load what was collected (it stays in the journal): %s", exc.message)
-                if self.failures >= _MOST_FAILURES and exc.code not in _ELSEWHERE:
+                _LOG.error("cannot load what was collected (it stays in the journal): %s", exc,
+                           exc_info=None if isinstance(exc, RegularsError) else exc)  # fmt: skip
+                if self.failures >= self._patience_with(exc):
                     self._give_up()
                     return
             else:
                 self.failures, self.last_error, self.last_success = 0, None, time.time()
                 pause = pause_after(time.monotonic() - begun)
+
+    @staticmethod
+    def _patience_with(exc: Exception) -> float:
+        return _PATIENCE.get(exc.code, _MOST_FAILURES) if isinstance(exc, RegularsError) else _MOST_FAILURES
 
 
 def pause_after(seconds: float) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.wire import Limits
-from regulars.errors import RegularsError
+from regulars.errors import EngineError, RegularsError
 from regulars.infrastructure.operational.opening import open_store
 from regulars.infrastructure.server import TOKEN_NAME
 from regulars.interfaces.http.authority import Authority
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _OBJECTS = 50_000
 _TURN_SECONDS = 0.0005
+BROKEN = 4  # exit code of a store that cannot open its database, which somebody else may see to while events come in
 
 
 def now() -> datetime:
@@ -149,7 +150,7 @@ def main(arguments: list[str]) -> int:
         start(Path(folder), host, int(port), supervised=True)
     except RegularsError as exc:
         print(f"error: {kind}: {exc.message}", file=sys.stderr)  # noqa: T201 -- the supervisor passes it on
-        return exc.exit_code
+        return BROKEN if isinstance(exc, EngineError) else exc.exit_code
     return 0
 
 

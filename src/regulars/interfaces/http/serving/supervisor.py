@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from regulars.errors import WorkspaceError
+from regulars.errors import RegularsError, SettingsError, WorkspaceError, WorkspaceLockedError
 from regulars.infrastructure.lock import SERVER_LOCK_NAME, WorkspaceLock
 from regulars.interfaces.http.serving.running import DRAIN_SECONDS, reserve, url_of
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TICK_SECONDS = 0.05
 _STORE_SECONDS = 60  # to bring into the database what the last requests brought
+_REFUSALS = {RegularsError.exit_code, SettingsError.exit_code}  # what is wrong must be put right before a start
 
 
 @dataclass(eq=False)
@@ -55,8 +56,19 @@ class Child:
         """Whether it was started and runs no more."""
         return self.process is not None and self.process.poll() is not None
 
+    @property
+    def has_refused(self) -> bool:
+        """Whether it ended because somebody must put something right first.
+
+        What was killed has not, nor has a store whose database cannot be opened: events are collected without it.
+        """
+        code = None if self.process is None else self.process.returncode
+        return code is not None and (code in _REFUSALS or (self.kind == "collector" and code >= 0))
+
     def is_up(self) -> bool:
         """Whether it answers its health check, well or ill."""
+        if self.process is None or self.process.poll() is not None:
+            return False
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=1)
         try:
@@ -103,6 +115,7 @@ class Supervisor:
         """
         lock = WorkspaceLock(self._folder, shared=False, name=SERVER_LOCK_NAME)
         try:
+            self._wait_for_orphan()
             collector_place, port = reserve(host, port)
             store_place, api_port = reserve(api_host, api_port)
             with collector_place, store_place:
@@ -112,6 +125,22 @@ class Supervisor:
         finally:
             lock.release()
 
+    def _wait_for_orphan(self) -> None:
+        """Let the store of a server that was killed finish; it ends by itself, after it has loaded what it began.
+
+        We hold the server's lock, so a process that has the workspace open and an address has lost its server.
+        """
+        until = time.monotonic() + _STORE_SECONDS
+        while time.monotonic() < until and not self._stop.is_set():
+            try:
+                WorkspaceLock(self._folder, shared=False).release()
+            except WorkspaceLockedError as exc:
+                if not exc.fields.get("address"):
+                    return  # somebody else, who will be named when the store starts
+                self._stop.wait(_TICK_SECONDS)
+            else:
+                return
+
     def _run(self, store: Child, collector: Child) -> int:
         told = {collector: f"collecting at {collector.url}", store: f"answering at {store.url}"}
         try:
@@ -119,13 +148,14 @@ class Supervisor:
                 child.start(self._folder)
             while not self._stop.wait(_TICK_SECONDS):
                 for child in (collector, store):
-                    if child not in told:
-                        self._look_after(child)
-                    elif child.has_ended():
+                    has_ended = child.has_ended()
+                    if child in told and has_ended and child.has_refused:
                         # It has said why on standard error, and would say it again.
                         raise WorkspaceError(f"the {child.kind} process did not start", code="not_started")
-                    elif child.is_up():
+                    if child in told and child.is_up():
                         self._say(told.pop(child))
+                    if child not in told or has_ended or child.process is None:
+                        self._look_after(child)
         finally:
             # First nothing new comes in, then everything that came is brought into the database.
             codes = [collector.end(DRAIN_SECONDS + 5), store.end(_STORE_SECONDS)]
