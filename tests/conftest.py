@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
-settings.register_profile("torture", parent=settings.get_profile("default"), max_examples=1000, derandomize=False)
+settings.register_profile(
+    "torture",
+    parent=settings.get_profile("default"),
+    max_examples=1000,
+    derandomize=False,
+    database=DirectoryBasedExampleDatabase(".hypothesis/examples"),  # what fails once is tried first the next time
+)
 settings.load_profile("default")
 
 
