@@ -11,6 +11,7 @@ from regulars.infrastructure.engines.registry import EMBEDDED, checked, make_eng
 from regulars.infrastructure.files import DATABASE_NAME
 from regulars.infrastructure.lock import WorkspaceLock
 from regulars.infrastructure.server import ServerConnection
+from regulars.rebuilding import open_database, refuse_lost_database
 from regulars.remote import RemoteWorkspace
 from regulars.settings import SETTINGS_NAME, Settings
 from regulars.workspace import Workspace
@@ -50,7 +51,8 @@ def open(
         journal, and refuses what needs the database itself.
 
     Raises:
-        WorkspaceError: The folder is no workspace.
+        WorkspaceError: The folder is no workspace; ``database_missing``: its database is gone, see
+            :func:`rebuild_from_archive`.
         WorkspaceLockedError: Another process is writing to it; the message names it.
         UnknownNameError: ``unknown_engine``; the message lists what is installed.
 
@@ -165,12 +167,8 @@ def _open_folder(
     lock = WorkspaceLock(folder, shared=read_only, address=address)
     try:
         serving = _serving(engine, settings)
-        warehouse = DuckDBEngine(
-            database,
-            read_only=read_only,
-            memory_limit=settings.engine.memory_limit,
-            threads=settings.engine.threads,
-        )
+        refuse_lost_database(folder, settings)
+        warehouse = open_database(database, settings, read_only=read_only)
         return kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
     except BaseException:
         lock.release()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import OperationalStore, Page
     from regulars.domain.report import ImportReport, JournalAudit
+    from regulars.infrastructure.archive.folder import FolderArchive
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.settings import Settings
 
@@ -107,7 +108,10 @@ def tracker_of(
     folder: Path | None,
     clock: Callable[[], datetime],
     *,
-    max_events: int | None,
+    max_events: int | None = None,
+    archive: FolderArchive | None = None,
+    derive: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> Tracker:
     """The way of single events into a workspace in a folder, or in memory."""
     return Tracker(
@@ -115,13 +119,18 @@ def tracker_of(
         settings,
         partial(_load, engine, settings),
         clock,
-        partial(_open_store, folder, settings),
+        partial(open_store, folder, settings),
         keep=timedelta(days=settings.journal.keep_days if folder else 0),
         most=max_events,
+        archive=archive,
+        hands_over=settings.journal.archive,
+        derive=derive,
+        progress=progress,
     )
 
 
-def _open_store(folder: Path | None, settings: Settings, create: bool) -> OperationalStore | None:  # noqa: FBT001 -- a callback
+def open_store(folder: Path | None, settings: Settings, create: bool) -> OperationalStore | None:  # noqa: FBT001 -- a callback
+    """The operational store of a workspace; None where there is none yet and it is not to be made."""
     if folder is None:
         return MemoryStore()
     # Only tracking needs it, and it brings sqlite3 along.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DATABASE_NAME = "regulars.duckdb"
+_CHUNK = 1 << 20
 
 
 def sync_folder(folder: Path) -> None:
@@ -18,3 +20,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sealed(path: Path) -> tuple[int, str]:
+    """Make a file durable; its length, and the SHA-256 of its bytes in hexadecimal."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+        os.fsync(file.fileno())
+    return size, digest.hexdigest()

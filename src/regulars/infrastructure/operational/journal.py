@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.ports import Entry, Fault, Page
 from regulars.infrastructure.loading.times import instant, microseconds
 from regulars.infrastructure.operational.commits import GroupCommit
+from regulars.infrastructure.operational.entries import DAMAGED, MISSING, checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from regulars.application.ports import Envelope
     from regulars.infrastructure.operational.sqlite import SqliteFile
 
-_DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum does not match"
-_MISSING = "journal_missing", "the journal does not have this entry any more"
 _PAGE_BYTES = 32 << 20
 _PRUNED_AT_ONCE = 10_000
 # The greater of the two, so that one damaged number never makes an offset come twice.
@@ -67,14 +64,14 @@ class SqliteJournal:
         for row in rows:
             offset, received, _, body = row
             if offset > through + 1:
-                faults.append(Fault(through + 1, offset - 1, *_MISSING))
+                faults.append(Fault(through + 1, offset - 1, *MISSING))
             if _is_sound(row):
                 entries.append(Entry(offset, body, instant(received)))
             else:
-                faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
+                faults.append(Fault(offset, offset, *DAMAGED, body if isinstance(body, bytes) else None))
             through = offset
         if end > through and not _is_full(rows):
-            faults.append(Fault(through + 1, end, *_MISSING))
+            faults.append(Fault(through + 1, end, *MISSING))
             through = end
         return Page(tuple(entries), tuple(faults), through)
 
@@ -103,17 +100,11 @@ class SqliteJournal:
             ).fetchone()
             return int(found[0]) if found else last_in(connection) + 1
 
-    def forget(self, words: Sequence[str], through: int) -> int:
-        """Remove the entries up to an offset that hold one of the words; their bytes are overwritten."""
+    def forget(self, offsets: Sequence[int]) -> None:
+        """Remove the entries at some offsets; their bytes are overwritten."""
         with self._file.change() as connection:
-            removed = sum(
-                connection.execute(
-                    "DELETE FROM envelopes WHERE offset <= ? AND instr(body, ?) > 0", [through, word.encode()]
-                ).rowcount
-                for word in words
-            )
+            connection.executemany("DELETE FROM envelopes WHERE offset = ?", [(offset,) for offset in offsets])
         self._file.shrink()
-        return removed
 
     def close(self) -> None:
         """Make durable what waits, and give the file back."""
@@ -127,11 +118,6 @@ class SqliteJournal:
             connection.executemany("INSERT INTO envelopes VALUES (?, ?, ?, ?)", _packed(first, envelopes))
             connection.execute("UPDATE journal SET last_offset = ?", [first + len(envelopes) - 1])
         return first
-
-
-def checksum(offset: int, received: int, body: bytes) -> int:
-    """CRC-32 of everything that an entry says: its place, its time and its body."""
-    return zlib.crc32(body, zlib.crc32(struct.pack(">qq", offset, received)))
 
 
 def _packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[_Row]:

@@ -92,9 +92,8 @@ class MemoryJournal:
             return next((e.offset for e in self._entries if e.received_at >= moment),
                         self._pruned + len(self._entries) + 1)  # fmt: skip
 
-    def forget(self, words: Sequence[str], through: int) -> int:  # noqa: ARG002 -- the port's
+    def forget(self, offsets: Sequence[int]) -> None:
         """Nothing to do: what was drained is gone already."""
-        return 0
 
     def close(self) -> None:
         """Refuse everything that comes now."""
