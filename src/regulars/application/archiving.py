@@ -60,12 +60,12 @@ def completed(page: Page, journal: str, archive: Archive) -> Page:
 
 def erased_in(page: Page, places: Sequence[Range]) -> list[int]:
     """Where a page still has something of people who were erased: somebody has put files from before back."""
-    if not page.entries and not page.faults:
+    bodies = [entry.offset for entry in page.entries]
+    bodies += [fault.first for fault in page.faults if fault.body is not None]
+    if not bodies:
         return []
-    first = min(map(_first, (*page.entries, *page.faults)))
-    here = [(begin, end) for begin, end, is_erased in split(first, page.through, places) if is_erased]
-    bodies = [*page.entries, *(fault for fault in page.faults if fault.body is not None)]
-    return [_first(item) for item in bodies if any(begin <= _first(item) <= end for begin, end in here)]
+    here = [(first, last) for first, last, is_erased in split(min(bodies), max(bodies), places) if is_erased]
+    return [offset for offset in sorted(bodies) if any(first <= offset <= last for first, last in here)]
 
 
 def without(page: Page, offsets: Sequence[int]) -> Page:

@@ -315,8 +315,10 @@ class FolderArchive:
             )  # fmt: skip
 
     def _gaps(self, journal: str) -> tuple[tuple[int, int], ...]:
+        last = self.last_offset(journal)
         held = [(0, 0), *((file.first, file.last) for file in self.manifest().of(journal))]
-        return between([*held, *self.erasures().places.get(journal, ())])
+        erased = [(first, min(end, last)) for first, end in self.erasures().places.get(journal, ()) if first <= last]
+        return between([*held, *erased])
 
     def _state_of(self, file: ArchivedFile) -> str | None:
         path = self.folder / file.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from regulars.domain.archive import latest_imports
 from regulars.errors import RegularsError
 
 if TYPE_CHECKING:
@@ -47,11 +48,10 @@ def archive_findings(ws: Workspace) -> Iterator[Finding]:
         yield Finding("archive", "ok", f"{report.entries:,} events in {report.files:,} files{days}, all whole")
     if report.gaps:
         yield Finding("archive", "note", f"does not have {_places(report.gaps)}; a rebuild could not bring these back")
-    known = {row[0] for row in ws.sql("SELECT load_id FROM loads").rows}
-    for record in archive.imports():
-        if record.load_id not in known:
-            where = record.path or record.source
-            yield Finding("imports", "note", f"the database lacks the import of {where}; repeat it")
+    known = {row[0] for row in ws.sql("SELECT fingerprint FROM loads").rows}
+    for record in latest_imports(archive.imports()):
+        if record.path and record.fingerprint not in known:
+            yield Finding("imports", "note", f"the database lacks the import of {record.path}; repeat it")
 
 
 def _places(gaps: Mapping[str, tuple[Range, ...]]) -> str:
