@@ -169,7 +169,7 @@ def test_what_is_not_loaded_is_neither_archived_nor_let_go(shop: Path) -> None:
         ws._tracker._drained = 20
         ws._tracker._pruned_at = None
         ws._tracker._clock = lambda: datetime(2027, 1, 1)
-        ws._tracker._retire(ws._tracker._store.journal)
+        ws._tracker._retire(ws._tracker._store.journal, 0)
         assert FolderArchive(shop).manifest().files[-1].last == 20
         assert ws._tracker._store.journal.read(20, 1).faults == ()
 
@@ -207,6 +207,61 @@ def test_damaged_and_lost_entries_stay_what_they_are(tmp_path: Path) -> None:
     )
     assert archive.read("j", 1, 1) == Page((), (damaged,), 2)
     assert archive.read("other", 0, 1).faults[0].reason == "journal_missing"
+
+
+def test_an_entry_whose_place_is_damaged_takes_no_other_with_it(tmp_path: Path) -> None:
+    """Its checksum tells that it is not what it says; the others are where they were."""
+    archive = FolderArchive(tmp_path)
+    entries = tuple(Entry(n, b"%d" % n, datetime(2026, 1, 5, 12, n)) for n in range(1, 6))
+    archive.keep("j", date(2026, 1, 5), Page(entries, (), 5))
+    path = next((tmp_path / "archive").glob("*.parquet"))
+    changed = 'SELECT * REPLACE (CASE "offset" WHEN 2 THEN 4 WHEN 3 THEN 9 ELSE "offset" END AS "offset")'
+    duckdb.execute(f"CREATE TABLE rows AS {changed} FROM '{path}'; COPY rows TO '{path}' (FORMAT parquet)")
+    page = archive.read("j", 0, 5)
+    assert page.entries == (entries[0], entries[3], entries[4])
+    assert [(fault.first, fault.last, fault.reason) for fault in page.faults] == [(2, 3, "journal_missing")]
+
+
+def test_what_is_not_read_back_as_it_was_written_is_not_kept(tmp_path: Path) -> None:
+    """Here because entries are not in the order of their places."""
+    archive = FolderArchive(tmp_path)
+    entries = tuple(Entry(n, b"%d" % n, datetime(2026, 1, 5, 12, n)) for n in (2, 1))
+    error = refused(lambda: archive.keep("j", date(2026, 1, 5), Page(entries, (), 2)))
+    assert error.code == "archive_failed"
+    assert list((tmp_path / "archive").iterdir()) == []
+
+
+def test_files_without_a_list_are_listed_and_a_damaged_stranger_stays_where_it_is(shop: Path, journal: str) -> None:
+    """When the workspace is opened by somebody who may write."""
+    (shop / "archive" / "journal.json").unlink()
+    stranger = shop / "archive" / "journal-x-2026-01-01-1-2.parquet"
+    with opened(shop) as ws:
+        assert len(ws._archive.manifest().of(journal)) == 4
+    assert (shop / "archive" / "journal.json").exists()
+    stranger.write_bytes(b"no Parquet")
+    with opened(shop) as ws:
+        assert ws._archive.manifest().of("x") == ()
+    assert stranger.exists()
+
+
+def test_rows_of_a_program_are_noted_once_a_day(tmp_path: Path) -> None:
+    """It may load all the time; files are noted each time, and told once."""
+    (tmp_path / "a.csv").write_text("user_id,event_type,timestamp\nimp,like,2026-01-02T09:00:00Z\n")
+    folder = made(tmp_path / "shop")
+    with opened(folder) as ws:
+        for n in range(3):
+            ws.load([{"user_id": "a", "event_type": "like", "timestamp": f"2026-01-0{n + 1}T09:00:00Z"}])
+            ws.load(tmp_path / "a.csv")
+        with pytest.raises(regulars.RegularsError):
+            ws.load(tmp_path / "none.csv")
+        assert [record.source for record in ws._archive.imports()] == ["list of dicts", "a.csv", "a.csv", "a.csv"]
+    with (folder / "archive" / "imports.jsonl").open("ab") as file:
+        file.write(b'{"half')
+    with opened(folder) as ws:
+        ws.load(tmp_path / "a.csv")
+        assert len(ws._archive.imports()) == 5
+    lose_database(folder)
+    assert [record.loaded for record in regulars.rebuild_from_archive(folder).imports] == [1, 0]
 
 
 def test_a_failing_archive_stops_neither_questions_nor_tracking_and_nothing_is_let_go(
@@ -252,7 +307,7 @@ def test_a_kill_between_two_steps_loses_nothing_and_leaves_nothing(
             patch.setattr(target, fall)
             patch.setattr("pathlib.Path.unlink", lambda *_, **__: None)  # a killed process cleans nothing up
             with pytest.raises(KeyboardInterrupt):
-                ws._tracker._retire(ws._tracker._store.journal)
+                ws._tracker._retire(ws._tracker._store.journal, 0)
         assert ws._tracker._store.journal.read(18, 1).faults == ()
     with opened(shop) as ws:
         ws.track("zoe", "like", event_id="last", timestamp="2026-01-09T12:00:00Z")

@@ -115,9 +115,10 @@ class Tracker:
             return
         with self._draining:
             self._waiting_bytes = 0
+            before = self._drained
             self._drained = self._drain(journal.id, target, journal.read)
             if self._derive:
-                self._retire(journal)
+                self._retire(journal, self._drained - before)
 
     def catch_up(self) -> None:
         """Bring what only the archive has into the warehouse: a database that is older than it lacks that."""
@@ -264,8 +265,11 @@ class Tracker:
             for part in _halves(page, exc):
                 self._bring_in(journal_id, part)
 
-    def _retire(self, journal: Journal) -> None:
-        """Let the journal forget what is old and loaded; where there is an archive, once that has it."""
+    def _retire(self, journal: Journal, came: int) -> None:
+        """Let the journal forget what is old and loaded; where there is an archive, once that has it.
+
+        A part of what is old is archived at a time, so that a question need not wait long; but always more than came.
+        """
         now = self._clock()
         is_due = self._pruned_at is None or now - self._pruned_at >= _BETWEEN_PRUNES
         if not self._hands_over or self._archive is None:
@@ -275,7 +279,10 @@ class Tracker:
                 journal.prune(min(before, journal.received_since(now - self._keep)) if self._keep else before)
         elif is_due:
             try:
-                is_done = self._hand_over(self._archive, journal, now - self._keep)
+                is_done, went = False, 0
+                while not is_done and went <= came:
+                    is_done = self._hand_over(self._archive, journal, now - self._keep)
+                    went += AT_ONCE
             except (RegularsError, OSError) as exc:
                 # Nothing is lost by it, and whoever asks a question cannot help it.
                 _LOG.warning("cannot archive what is old in the journal, so it stays there: %s", exc)
@@ -296,9 +303,9 @@ class Tracker:
             after, parts = page.through, by_day(page, day)
         for day, part in parts:
             archive.keep(journal.id, day, part)
+        journal.prune(min(after, end) + 1)
         if after >= end:
             archive.join(journal.id)
-        journal.prune(min(after, end) + 1)
         return after >= end
 
 

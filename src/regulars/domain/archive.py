@@ -159,6 +159,8 @@ def split(first: int, last: int, ranges: Sequence[Range]) -> list[tuple[int, int
 
     >>> split(1, 9, ((3, 4), (8, 20)))
     [(1, 2, False), (3, 4, True), (5, 7, False), (8, 9, True)]
+    >>> split(3, 5, ((1, 2), (3, 4)))
+    [(3, 4, True), (5, 5, False)]
     """
     pieces: list[tuple[int, int, bool]] = []
     for begin, end in ranges:
@@ -173,7 +175,7 @@ def split(first: int, last: int, ranges: Sequence[Range]) -> list[tuple[int, int
 
 
 def latest_imports(records: Iterable[ImportRecord]) -> tuple[ImportRecord, ...]:
-    """Every import once: of a file that was imported more than once, the last time; in order.
+    """Every import once: of a file that was imported more than once, the last time, and so of a kind of rows; in order.
 
     >>> when = datetime(2026, 1, 5)
     >>> once, again = (
@@ -185,9 +187,9 @@ def latest_imports(records: Iterable[ImportRecord]) -> tuple[ImportRecord, ...]:
     >>> latest_imports([once, again]) == (again,)
     True
     """
-    found: dict[object, ImportRecord] = {}
+    found: dict[tuple[str, str | None], ImportRecord] = {}
     for record in records:
-        key = (record.path, record.fingerprint) if record.path else record.load_id
+        key = record.path or record.source, record.fingerprint if record.path else None
         found.pop(key, None)
         found[key] = record
     return tuple(found.values())

@@ -24,7 +24,7 @@ from regulars.domain.schema import TABLES
 from regulars.errors import RegularsError, WorkspaceError
 from regulars.infrastructure.archive.folder import ARCHIVE_NAME
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
-from regulars.infrastructure.files import DATABASE_NAME, sealed, sync_folder
+from regulars.infrastructure.files import DATABASE_NAME, sealed, sync_folder, sync_folders
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore, place_in
 from regulars.settings import SETTINGS_NAME
 
@@ -159,7 +159,7 @@ def _made_beside(target: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         yield partial
-        sync_folder(partial)
+        sync_folders(partial)
         partial.rename(target)
         sync_folder(target.parent)
     except BaseException:
@@ -178,6 +178,7 @@ def _made_inside(folder: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=".restore.", dir=folder))
     try:
         yield partial
+        sync_folders(partial)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == SETTINGS_NAME):
             path.rename(folder / path.name)
         sync_folder(folder)

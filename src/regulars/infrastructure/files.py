@@ -22,6 +22,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_folders(folder: Path) -> None:
+    """The same for a folder and all that are in it."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+
+
 def sealed(path: Path) -> tuple[int, str]:
     """Make a file durable; its length, and the SHA-256 of its bytes in hexadecimal."""
     digest, size = hashlib.sha256(), 0

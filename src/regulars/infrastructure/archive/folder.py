@@ -55,6 +55,7 @@ class FolderArchive:
         self._lock = threading.RLock()
         self._manifest: ArchiveManifest | None = None
         self._erasures: Erasures | None = None
+        self._noted: set[tuple[str, date]] = set()
 
     # --- the journal ---------------------------------------------------------------------------------------
 
@@ -191,7 +192,8 @@ class FolderArchive:
         self._manifest = manifest
 
     def _read_manifest(self) -> ArchiveManifest:
-        found = read_record(self.folder / MANIFEST_NAME, ArchiveManifest)
+        again = "put it back from a backup, or remove it: it is made anew from the files, which are all looked at"
+        found = read_record(self.folder / MANIFEST_NAME, ArchiveManifest, again)
         if found is not None and found.format != FORMAT:
             raise WorkspaceError(
                 f"the archive has a form ({found.format}) that this version does not know (it writes {FORMAT}); "
@@ -245,9 +247,15 @@ class FolderArchive:
             self._erasures = erasures
 
     def note_import(self, record: ImportRecord) -> None:
-        """Note an import, durably, before the database has it for good."""
+        """Note an import, durably, before the database has it for good.
+
+        A program may load rows all the time, and nobody can repeat that from here: once a day is enough.
+        """
         with self._lock:
-            add_line(self.folder / IMPORTS_NAME, record)
+            own = record.path or record.source, record.loaded_at.date()
+            if record.path or own not in self._noted:
+                add_line(self.folder / IMPORTS_NAME, record)
+                self._noted.add(own)
 
     def imports(self) -> list[ImportRecord]:
         """Every import that was noted."""
@@ -267,15 +275,19 @@ class FolderArchive:
     def tidy(self) -> None:
         """Remove what a killed process has left behind."""
         with self._lock:
-            # Without a manifest nobody knows which files are left-overs.
-            if not (self.folder / MANIFEST_NAME).exists():
+            if not self.folder.exists():
                 return
+            # Without a list nobody knows which files are left-overs.
+            if not (self.folder / MANIFEST_NAME).exists() and self.manifest().files:
+                self._list(self.manifest())
             listed = {file.name for file in self.manifest().files}
             for path in sorted(self.folder.iterdir()):
                 if path.name.endswith(".new"):
                     path.unlink()
                 elif path.name not in listed and (named := _NAME.fullmatch(path.name)):
-                    self._settle(path, named)
+                    # A damaged one is nobody's left-over; whoever put it there will want to look at it.
+                    with suppress(WorkspaceError):
+                        self._settle(path, named)
             shutil.rmtree(self.folder / "spill", ignore_errors=True)
 
     def _settle(self, path: Path, named: re.Match[str]) -> None:

@@ -87,7 +87,7 @@ class ParquetFiles:
         """
         end = "" if through is None else f'AND "offset" <= {through}'
         entries: list[Entry] = []
-        faults: list[Fault] = []
+        damaged: dict[int, Fault] = {}
         last, size = after, 0
         with self._connection(paths[0]) as connection, connection.cursor() as cursor:
             cursor.execute(f'SELECT {_READ} FROM {_files(paths)} WHERE "offset" > {after} {end}')
@@ -95,10 +95,17 @@ class ParquetFiles:
                 for offset, received, crc, body in rows:
                     if _is_sound(offset, received, crc, body):
                         entries.append(Entry(offset, body, instant(received)))
+                        last = max(last, offset)
                     else:
-                        faults.append(Fault(offset, offset, *DAMAGED, body))
-                    last, size = offset, size + len(body)
-        return Page(tuple(entries), tuple(faults), last if size >= _PAGE_BYTES or through is None else through)
+                        damaged[offset] = Fault(offset, offset, *DAMAGED, body)
+                    size += len(body or b"")
+        if through is None or size < _PAGE_BYTES or last == after:
+            last = max([last, *damaged]) if through is None else through
+        # The place of a damaged entry may be wrong itself, and then belongs to another one.
+        for entry in entries:
+            damaged.pop(entry.offset, None)
+        faults = tuple(damaged[offset] for offset in sorted(damaged) if offset <= last)
+        return Page(tuple(entries), faults, last)
 
     def bodies(self, path: Path) -> Iterator[tuple[int, datetime | None, bytes]]:
         """Place, time of receipt and body of every entry of a file."""

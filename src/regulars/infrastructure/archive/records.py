@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _Record = TypeVar("_Record")
 
 
-def read_record(path: Path, kind: type[_Record]) -> _Record | None:
+def read_record(path: Path, kind: type[_Record], advice: str = "put it back from a backup") -> _Record | None:
     """The record in a file; None where there is no such file.
 
     Errors: :class:`WorkspaceError` ``archive_damaged``.
@@ -27,7 +27,7 @@ def read_record(path: Path, kind: type[_Record]) -> _Record | None:
         return None
     except (msgspec.MsgspecError, UnicodeError) as exc:
         raise WorkspaceError(
-            f"{str(path)!r} cannot be read ({exc}); put it back from a backup",
+            f"{str(path)!r} cannot be read ({exc}); {advice}",
             code="archive_damaged", path=str(path),
         ) from exc  # fmt: skip
 

@@ -95,9 +95,9 @@ def _besides(rebuilt: Rebuilt, folder: Path) -> Iterator[str]:
     if files:
         yield "these imports are to be repeated:"
         yield from (f"  {_command(record, folder)}" for record in files)
-    others = len(rebuilt.imports) - len(files)
+    others = sorted({record.source for record in rebuilt.imports if not record.path})
     if others:
-        yield f"{count(others, 'import')} came from a program, not from a file; run it again"
+        yield f"other rows came from a program ({', '.join(others)}); run it again"
     yield "corrections, frozen cohorts and experiments were in the database only; a backup has them"
     if rebuilt.kept_aside:
         yield f"the old database was kept as {rebuilt.kept_aside}; delete it in time, for erasures do not reach it"
