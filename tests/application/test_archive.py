@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 import regulars
+from regulars.application.archiving import by_day, completed, erased_in, without
 from regulars.application.ports import Entry, Fault, Page
 from regulars.errors import EngineError, WorkspaceError
 from regulars.infrastructure.archive.folder import FolderArchive
@@ -209,6 +210,37 @@ def test_damaged_and_lost_entries_stay_what_they_are(tmp_path: Path) -> None:
     assert archive.read("other", 0, 1).faults[0].reason == "journal_missing"
 
 
+def test_days_never_go_back_and_damaged_entries_go_with_the_one_before() -> None:
+    """A clock was put back over midnight; one entry has no readable time; one is gone."""
+    at = [datetime(2026, 1, 5, 23), datetime(2026, 1, 6, 0), datetime(2026, 1, 5, 23), datetime(2026, 1, 6, 1)]
+    entries = tuple(Entry(n, b"x", moment) for n, moment in enumerate(at, start=2))
+    faults = (Fault(1, 1, "journal_damaged", "?", b"y"), Fault(6, 7, "journal_missing", "?"))
+    parts = by_day(Page(entries, faults, 7), date(2026, 1, 4))
+    assert [(day, [e.offset for e in part.entries], [f.first for f in part.faults]) for day, part in parts] == [
+        (date(2026, 1, 4), [], [1]), (date(2026, 1, 5), [2], []), (date(2026, 1, 6), [3, 4, 5], []),
+    ]  # fmt: skip
+    assert by_day(Page((), (), 9), date(2026, 1, 4)) == []
+
+
+def test_a_page_takes_from_the_archive_what_it_lacks_and_no_more_than_fits_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = FolderArchive(tmp_path)
+    entries = tuple(Entry(n, b"%d" % n, datetime(2026, 1, 5, 12, n)) for n in range(1, 6))
+    archive.keep("j", date(2026, 1, 5), Page(entries[1:3], (), 3))
+    damaged, lost = Fault(1, 1, "journal_damaged", "?", b"y"), Fault(2, 4, "journal_missing", "?")
+    page = Page(entries[4:], (damaged, lost), 5)
+    whole = completed(page, "j", archive)
+    assert whole.entries == (*entries[1:3], entries[4])
+    assert [(fault.first, fault.last) for fault in whole.faults] == [(1, 1), (4, 4)]
+    monkeypatch.setattr("regulars.infrastructure.archive.parquet._PAGE_BYTES", 1)
+    part = completed(page, "j", archive)
+    assert (part.entries, part.faults, part.through) == (entries[1:3], (damaged,), 3)
+    assert erased_in(part, ((1, 2),)) == [1, 2]
+    assert erased_in(Page((), (lost,), 4), ((1, 9),)) == []
+    assert [(f.first, f.reason) for f in without(part, [1, 2]).faults] == [(1, "erased"), (2, "erased")]
+
+
 def test_an_entry_whose_place_is_damaged_takes_no_other_with_it(tmp_path: Path) -> None:
     """Its checksum tells that it is not what it says; the others are where they were."""
     archive = FolderArchive(tmp_path)
@@ -236,7 +268,7 @@ def test_files_without_a_list_are_listed_and_a_damaged_stranger_stays_where_it_i
     (shop / "archive" / "journal.json").unlink()
     stranger = shop / "archive" / "journal-x-2026-01-01-1-2.parquet"
     with opened(shop) as ws:
-        assert len(ws._archive.manifest().of(journal)) == 4
+        assert len(ws._archive.manifest().of(journal)) == 3
     assert (shop / "archive" / "journal.json").exists()
     stranger.write_bytes(b"no Parquet")
     with opened(shop) as ws:
