@@ -241,6 +241,31 @@ def test_a_page_takes_from_the_archive_what_it_lacks_and_no_more_than_fits_into_
     assert [(f.first, f.reason) for f in without(part, [1, 2]).faults] == [(1, "erased"), (2, "erased")]
 
 
+def test_of_files_that_hold_the_same_those_that_are_listed_stay(tmp_path: Path) -> None:
+    """Killed while parts were joined, before the list knew of it or before the parts went: nothing is lost."""
+    archive = FolderArchive(tmp_path)
+    entries = [Entry(n, b"%d" % n, datetime(2026, 1, 5, 12, n)) for n in range(1, 4)]
+    for entry in entries:
+        archive.keep("j", date(2026, 1, 5), Page((entry,), (), entry.offset))
+    folder, before = tmp_path / "archive", tmp_path / "before"
+    shutil.copytree(folder, before)
+    parts = {path.name for path in before.glob("*.parquet")}
+    archive.join("j")
+    (joined,) = (path.name for path in folder.glob("*.parquet"))
+    for part in parts:
+        shutil.copyfile(before / part, folder / part)
+    FolderArchive(tmp_path).tidy()
+    assert {path.name for path in folder.glob("*.parquet")} == {joined}
+    shutil.copyfile(before / "journal.json", folder / "journal.json")
+    FolderArchive(tmp_path).tidy()  # the list of before: the parts are gone, so the whole must stay
+    assert {path.name for path in folder.glob("*.parquet")} == {joined}
+    for part in parts:
+        shutil.copyfile(before / part, folder / part)
+    FolderArchive(tmp_path).tidy()
+    assert {path.name for path in folder.glob("*.parquet")} == parts
+    assert FolderArchive(tmp_path).read("j", 0, 3).entries == tuple(entries)
+
+
 def test_an_entry_whose_place_is_damaged_takes_no_other_with_it(tmp_path: Path) -> None:
     """Its checksum tells that it is not what it says; the others are where they were."""
     archive = FolderArchive(tmp_path)

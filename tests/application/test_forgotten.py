@@ -243,7 +243,17 @@ def test_ids_of_any_spelling_are_found_in_any_spelling(hostile: str) -> None:
     assert not ids.own(json.dumps({"user_id": f"{hostile}x", "by": hostile}).encode())
 
 
-def test_a_store_that_is_closed_needs_no_erasing(tmp_path: Path) -> None:
+def test_in_memory_there_is_neither_a_journal_nor_an_archive_to_clean() -> None:
+    """What was tracked is in the database, and goes from there."""
+    with regulars.open(clock=lambda: NOW) as ws:
+        for user in ("ada", "bob"):
+            ws.track(user, "like")
+        assert ws.erase("ada").removed["journal"] == 0
+        ws.track("ada", "like", timestamp="2026-01-05T09:00:00Z")
+        assert ws.sql("SELECT user_id FROM dim_users").rows == [("bob",)]
+
+
+def test_without_a_journal_erasing_needs_none(tmp_path: Path) -> None:
     """Nothing was ever tracked: there is neither a journal nor a file of the archive."""
     folder = made(tmp_path / "shop")
     with opened(folder) as ws:

@@ -179,7 +179,7 @@ class Journal(Protocol):
 class Archive(Protocol):
     """What outlives the journal and the database: entries by day, and who was erased.
 
-    Errors leave it as :class:`regulars.errors.WorkspaceError` or :class:`OSError`; nothing was changed then.
+    Errors leave it as :class:`regulars.errors.WorkspaceError`; nothing was changed then.
     """
 
     def journals(self) -> Sequence[str]:

@@ -283,7 +283,7 @@ class Tracker:
                 while not is_done and went <= came:
                     is_done = self._hand_over(self._archive, journal, now - self._keep)
                     went += AT_ONCE
-            except (RegularsError, OSError) as exc:
+            except RegularsError as exc:
                 # Nothing is lost by it, and whoever asks a question cannot help it.
                 _LOG.warning("cannot archive what is old in the journal, so it stays there: %s", exc)
                 is_done = True

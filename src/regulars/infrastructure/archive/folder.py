@@ -33,7 +33,7 @@ from regulars.domain.archive import (
 )
 from regulars.errors import WorkspaceError
 from regulars.infrastructure.archive.parquet import ParquetFiles, missing
-from regulars.infrastructure.archive.records import add_line, read_lines, read_record, write_record
+from regulars.infrastructure.archive.records import add_line, read_lines, read_record, write_record, writing
 from regulars.infrastructure.files import sealed, sync_folder
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class FolderArchive:
     def keep(self, journal: str, day: date, page: Page) -> None:
         """Keep what a page has, durably and verified; its places follow those that are there.
 
-        Errors: :class:`WorkspaceError` ``archive_failed``; :class:`OSError`. Nothing is listed then.
+        Errors: :class:`WorkspaceError` ``archive_failed``. Nothing is listed then.
         """
         with self._lock:
             offsets = [*(entry.offset for entry in page.entries), *(fault.first for fault in page.faults)]
@@ -163,20 +163,10 @@ class FolderArchive:
     ) -> None:
         """List a new file in the place of others, which then go."""
         before = self.manifest()
-        self.folder.mkdir(mode=0o700, exist_ok=True)
         number = 1 + max((_number(file.name) for file in gone), default=-1)
         suffix = f".{number}" if number else ""
         name = f"journal-{journal}-{day}-{places[0]}-{places[1]}{suffix}.parquet"
-        fresh = self.folder / f"{name}.new"
-        try:
-            entries = write(fresh)
-            size, sha256 = sealed(fresh)
-            fresh.replace(self.folder / name)
-        except BaseException:
-            with suppress(OSError):
-                fresh.unlink()
-            raise
-        sync_folder(self.folder)
+        entries, size, sha256 = self._written(name, write)
         file = ArchivedFile(
             name=name, journal=journal, day=day, first=places[0], last=places[1], entries=entries, bytes=size,
             sha256=sha256,
@@ -186,6 +176,22 @@ class FolderArchive:
             (self.folder / old.name).unlink(missing_ok=True)
         if gone:
             sync_folder(self.folder)
+
+    def _written(self, name: str, write: Callable[[Path], int]) -> tuple[int, int, str]:
+        """Write a file under another name, and give it its own once it is durable; how many entries, length, hash."""
+        fresh = self.folder / f"{name}.new"
+        with writing(fresh):
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                entries = write(fresh)
+                size, sha256 = sealed(fresh)
+                fresh.replace(self.folder / name)
+            except BaseException:
+                with suppress(OSError):
+                    fresh.unlink()
+                raise
+            sync_folder(self.folder)
+        return entries, size, sha256
 
     def _list(self, manifest: ArchiveManifest) -> None:
         write_record(self.folder / MANIFEST_NAME, manifest)
@@ -316,6 +322,14 @@ class FolderArchive:
 
         Errors: :class:`WorkspaceError` ``archive_unknown``, ``archive_damaged``: the manifest cannot be read.
         """
+        report = self._examined()
+        if report.wrong and self._read_manifest() != self.manifest():
+            # Somebody has written files anew meanwhile.
+            self._manifest = None
+            report = self._examined()
+        return report
+
+    def _examined(self) -> ArchiveReport:
         with self._lock:
             files = self.manifest().files
             wrong = {file.name: said for file in files if (said := self._state_of(file))}

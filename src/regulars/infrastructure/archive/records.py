@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -11,9 +12,23 @@ from regulars.errors import WorkspaceError
 from regulars.infrastructure.files import sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _Record = TypeVar("_Record")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Let what the system refuses leave as :class:`WorkspaceError` ``archive_failed``."""
+    try:
+        yield
+    except OSError as exc:
+        raise WorkspaceError(
+            f"cannot write {path.name!r} in the archive {str(path.parent)!r}: {exc.strerror or exc}; "
+            "make room, or let this user write there",
+            code="archive_failed", path=str(path),
+        ) from exc  # fmt: skip
 
 
 def read_record(path: Path, kind: type[_Record], advice: str = "put it back from a backup") -> _Record | None:
@@ -34,28 +49,30 @@ def read_record(path: Path, kind: type[_Record], advice: str = "put it back from
 
 def write_record(path: Path, record: object) -> None:
     """Put a record in the place of the one in a file, durably; one of them is always there, whole."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
+    with writing(path):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        sync_folder(path.parent)
 
 
 def add_line(path: Path, record: object) -> None:
     """Append a record to a file of lines, durably."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    is_new = not path.exists()
-    with path.open("ab") as file:
-        # A line that a killed process left unfinished must not take this one with it.
-        broken = not is_new and not _ends_a_line(path)
-        file.write((b"\n" if broken else b"") + msgspec.json.encode(record) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    if is_new:
-        sync_folder(path.parent)
+    with writing(path):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        is_new = not path.exists()
+        with path.open("ab") as file:
+            # A line that a killed process left unfinished must not take this one with it.
+            broken = not is_new and not _ends_a_line(path)
+            file.write((b"\n" if broken else b"") + msgspec.json.encode(record) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            sync_folder(path.parent)
 
 
 def read_lines(path: Path, kind: type[_Record]) -> list[_Record]:

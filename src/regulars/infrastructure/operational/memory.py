@@ -6,8 +6,9 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from regulars.application.ports import Entry, Page
+from regulars.application.ports import Entry, Fault, Page
 from regulars.errors import JournalError
+from regulars.infrastructure.operational.entries import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,9 @@ class MemoryJournal:
     def read(self, after: int, limit: int) -> Page:
         """At most ``limit`` places behind an offset, in order."""
         with self._lock:
+            if after < self._pruned:
+                through = min(self._pruned, after + limit)
+                return Page((), (Fault(after + 1, through, *MISSING),), through)
             begin = after - self._pruned
             entries = tuple(self._entries[begin : begin + limit])
         return Page(entries, (), after + len(entries))
