@@ -71,6 +71,7 @@ MEANINGS = {
     "collector.body_seconds": "Seconds in which a body must arrive",
     "collector.events_per_second": "Events that one key may send per second; twice as many may come at once",
     "journal.keep_days": "Days for which the journal keeps what the database has already",
+    "journal.archive": "Whether what the journal lets go is kept in the folder `archive`; [](operations.md)",
     "checks.NAME.enabled": "Whether the check runs when none is named",
     "checks.NAME.severity": "How grave a failure is",
     "checks.NAME.threshold": "The count, or the share, above which it fails",

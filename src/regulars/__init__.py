@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from regulars.errors import RegularsError
     from regulars.facade import UserAnalyticsMetricsService
     from regulars.opening import init, open, restore
+    from regulars.rebuilding import rebuild_from_archive
     from regulars.settings import Settings
     from regulars.workspace import Workspace
 
@@ -42,6 +43,7 @@ __all__ = [
     "compare",
     "init",
     "open",
+    "rebuild_from_archive",
     "restore",
 ]
 
@@ -64,6 +66,7 @@ _HOMES = {
     "compare": "regulars.domain.inference.comparison",
     "init": "regulars.opening",
     "open": "regulars.opening",
+    "rebuild_from_archive": "regulars.rebuilding",
     "restore": "regulars.opening",
 }
 

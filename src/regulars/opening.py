@@ -11,6 +11,7 @@ from regulars.infrastructure.engines.registry import EMBEDDED, checked, make_eng
 from regulars.infrastructure.files import DATABASE_NAME
 from regulars.infrastructure.lock import WorkspaceLock
 from regulars.infrastructure.server import ServerConnection
+from regulars.rebuilding import open_database, refuse_lost_database
 from regulars.remote import RemoteWorkspace
 from regulars.settings import SETTINGS_NAME, Settings
 from regulars.workspace import Workspace
@@ -52,7 +53,8 @@ def open(
         journal, and refuses what needs the database itself.
 
     Raises:
-        WorkspaceError: The folder is no workspace.
+        WorkspaceError: The folder is no workspace; ``database_missing``: its database is gone, see
+            :func:`rebuild_from_archive`.
         WorkspaceLockedError: Another process is writing to it; the message names it.
         UnknownNameError: ``unknown_engine``; the message lists what is installed.
 
@@ -173,15 +175,11 @@ def _open_folder(
     lock = WorkspaceLock(folder, shared=read_only, address=address)
     try:
         serving = _serving(engine, settings)
-        warehouse = DuckDBEngine(
-            database,
-            read_only=read_only,
-            memory_limit=settings.engine.memory_limit,
-            threads=settings.engine.threads,
-            # Of a server only, which is there to answer whatever the disk has come to. Its journal stops earlier, so
-            # that what it has taken still finds room in the database.
-            disk_floor=settings.journal.disk_floor_mib * _MIB // 4 if address else 0,
-        )
+        refuse_lost_database(folder, settings)
+        # Of a server only, which is there to answer whatever the disk has come to. Its journal stops earlier, so that
+        # what it has taken still finds room in the database.
+        floor = settings.journal.disk_floor_mib * _MIB // 4 if address else 0
+        warehouse = open_database(database, settings, read_only=read_only, disk_floor=floor)
         try:
             return kind(
                 warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regulars.application.erase import adopt_erasures, erase, finish
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from regulars.application.tracking import Tracker
     from regulars.domain.backup import Manifest
+    from regulars.domain.report import Erasure
+    from regulars.infrastructure.archive.folder import FolderArchive
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.settings import Settings
 
@@ -23,6 +29,8 @@ class Operations(ABC):
     folder: Path | None
     settings: Settings
     _engine: DuckDBEngine
+    _tracker: Tracker
+    _archive: FolderArchive | None
 
     def export_user(self, user_id: str, *, write: Callable[[bytes], object] | None = None) -> dict[str, Any]:
         """Everything that is known of a person: events, attributes with their history, sessions, memberships, ...
@@ -71,7 +79,45 @@ class Operations(ABC):
         self._refuse_read_only("back it up")
         if self.folder is None:
             raise QueryError("a workspace in memory has no files to back up; keep it in a folder", code="memory_only")
-        return back_up(self._engine, self.folder, self.settings.journal, Path(target), self.now())
+        return back_up(
+            self._engine, self.folder, self.settings.journal, Path(target), self.now(), archive=self._archive
+        )
+
+    def erase(self, user_id: str) -> Erasure:
+        """Erase a person: every fact of every id of theirs, and what follows from them, then rewrite the file.
+
+        Numbers of the days in the certificate may differ from what was published before. Events from before the
+        erasure that arrive again are rejected as ``erased``; a person who comes back afterwards is new.
+
+        Returns:
+            The certificate: rows removed per table, days affected, and where other people's rows name the id.
+
+        Raises:
+            QueryError: ``unknown_user``; nothing was changed.
+        """
+        self._refuse_read_only("erase anybody")
+        with self._tracker.at_rest():
+            certificate = erase(
+                self._engine, self.settings, user_id, self.now(), forget=self._tracker.forget, archive=self._archive
+            )
+            return replace(certificate, is_rewritten=self._finish_erasures())
+
+    def _agree_with(self, archive: FolderArchive) -> None:
+        """Let the database and the archive know the same of what neither may forget."""
+        archive.tidy()
+        archive.mark()
+        for user_id, erased_at in adopt_erasures(self._engine, archive):
+            # Ids of one person lead to the same person, who is gone after the first.
+            with suppress(QueryError):
+                erase(
+                    self._engine, self.settings, user_id, self.now(), forget=self._tracker.forget, archive=archive,
+                    erased_at=erased_at,
+                )  # fmt: skip
+
+    def _finish_erasures(self) -> bool:
+        rewritten = self._engine.rewrite()
+        finish(self._engine)
+        return rewritten
 
     @abstractmethod
     def flush(self) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from regulars.application.ports import Envelope, Table
 from regulars.domain.backup import Manifest
-from regulars.domain.report import ImportReport, Reject
+from regulars.domain.report import Erasure, ImportReport, Reject
 from regulars.domain.retold import retold
 from regulars.domain.wire import Limits, made_id, wire_event
 from regulars.errors import UnsupportedError
@@ -38,8 +38,9 @@ _TYPES: Mapping[str, Callable[[str], object]] = {"date": date.fromisoformat, "da
 
 
 class RemoteWorkspace(Workspace):
-    """What can be done beside a running server: ask, list and export people, run SQL, track, import files, back up.
+    """What can be done beside a running server.
 
+    Ask, run SQL, track, import files, list, export and erase people, back up.
     Everything else needs the database itself, and is refused with what to do.
     """
 
@@ -117,6 +118,11 @@ class RemoteWorkspace(Workspace):
         write(told)
         return {}
 
+    def erase(self, user_id: str) -> Erasure:
+        """Have the server erase a person."""
+        told = self.server.ask("/api/v1/erase", msgspec.json.encode({"user_id": user_id}))
+        return _certificate(json.loads(told))
+
     def backup(self, target: str | Path) -> Manifest:
         """Have the server copy the workspace into a new folder of its machine."""
         asked = msgspec.json.encode({"path": str(Path(target).absolute())})
@@ -181,6 +187,13 @@ def _report(told: dict[str, Any]) -> ImportReport:
         told[name] = told[name] and datetime.fromisoformat(told[name])
     told["rejects"] = tuple(Reject(*reject) for reject in told["rejects"])
     return ImportReport(**told)
+
+
+def _certificate(told: dict[str, Any]) -> Erasure:
+    told["erased_at"] = datetime.fromisoformat(told["erased_at"])
+    for name in ("first_day", "last_day"):
+        told[name] = told[name] and date.fromisoformat(told[name])
+    return Erasure(**told)
 
 
 def _typed(row: list[Any], read: list[Callable[[str], object] | None]) -> tuple[Any, ...]:

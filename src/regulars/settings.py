@@ -113,8 +113,9 @@ class ImportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where tracked events wait: how many bytes in memory, how much room stays free on the disk, and how long.
 
-    Events that the database has already stay in the journal for ``keep_days``. In PostgreSQL, a workspace has a
-    ``schema`` of its own in the database that ``dsn`` names, or the environment variable ``dsn_env``.
+    Events that the database has already stay in the journal for ``keep_days``, and go into the archive then, unless
+    ``archive`` is off. In PostgreSQL, a workspace has a ``schema`` of its own in the database that ``dsn`` names, or
+    the environment variable ``dsn_env``.
     """
 
     store: Literal["sqlite", "postgres"] = "sqlite"
@@ -124,6 +125,7 @@ class JournalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_mib: int = 64
     disk_floor_mib: int = 256
     keep_days: int = 7
+    archive: bool = True
 
     def __post_init__(self) -> None:
         """Refuse numbers with which nothing could be tracked, and a server that cannot be found."""

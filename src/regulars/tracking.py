@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from regulars.application.ports import OperationalStore, Page
     from regulars.domain.report import ImportReport, JournalAudit
+    from regulars.infrastructure.archive.folder import FolderArchive
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.settings import Settings
 
@@ -107,8 +108,11 @@ def tracker_of(
     folder: Path | None,
     clock: Callable[[], datetime],
     *,
-    max_events: int | None,
+    max_events: int | None = None,
+    archive: FolderArchive | None = None,
     loads: bool = True,
+    derive: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> Tracker:
     """The way of single events into a workspace in a folder, or in memory; a reader of it ``loads`` nothing."""
     return Tracker(
@@ -119,6 +123,10 @@ def tracker_of(
         partial(_open_store, folder, settings, loads),
         keep=timedelta(days=settings.journal.keep_days if folder else 0),
         most=max_events,
+        archive=archive,
+        hands_over=settings.journal.archive,
+        derive=derive,
+        progress=progress,
     )
 
 

@@ -5,14 +5,14 @@ With :mod:`regulars.opening` this is the composition root: nothing else beside t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from regulars.application.archiving import record_of
 from regulars.application.cohorts import freeze, freeze_people, stays
 from regulars.application.corrections import link, set_attributes
-from regulars.application.erase import erase, finish, unfinished
+from regulars.application.erase import unfinished
 from regulars.application.experiments import Experiments
 from regulars.application.load import catch_up, load_and_refresh, pending, rebuild_all
 from regulars.application.mirror import mirror
@@ -24,6 +24,7 @@ from regulars.domain.dialect import DIALECTS
 from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
 from regulars.domain.surveys import response_event
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError
+from regulars.infrastructure.archive.folder import FolderArchive
 from regulars.infrastructure.engines.mirrored import MirroredEngine
 from regulars.infrastructure.holidays import fill_holidays
 from regulars.operations import Operations
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from regulars.domain.definitions import Pending
     from regulars.domain.quality.report import Occasion, QualityReport
     from regulars.domain.query import Population, Query
-    from regulars.domain.report import Erasure, ImportPreview, ImportReport
+    from regulars.domain.report import ImportPreview, ImportReport
     from regulars.domain.result import Result
     from regulars.domain.segments import Stay
     from regulars.domain.timeline import Timeline
@@ -78,13 +79,19 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         self._reads = StateReads()
         self._clock = clock or (lambda: datetime.now(UTC))
         self._max_events = max_events
-        self._tracker = tracker_of(engine, settings, folder, self.now, max_events=max_events, loads=not read_only)
+        self._archive = FolderArchive(folder) if folder else None
+        self._tracker = tracker_of(
+            engine, settings, folder, self.now, max_events=max_events, archive=self._archive, loads=not read_only
+        )
         if not read_only:
             engine.create_schema()
             fill_holidays(engine, settings.holidays)
+            if self._archive is not None:
+                self._agree_with(self._archive)
             if unfinished(engine):
                 self._finish_erasures()
             try:
+                self._tracker.catch_up()
                 if self._loads_at_start:
                     self.flush()
             except BaseException:
@@ -137,9 +144,13 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         loader = self._loader()
 
         def facts() -> ImportReport:
-            return loader.load(
+            report = loader.load(
                 source, now=now, format=format, kind=kind, timezone=timezone, mapping=mapping, progress=progress
             )
+            if self._archive is not None and not report.is_repeated:
+                how = {"kind": kind, "format": format, "timezone": timezone, "mapping": mapping}
+                self._archive.note_import(record_of(self._engine, report, source, now, how))
+            return report
 
         return load_and_refresh(self.engine, self.settings, facts, now, most=self._max_events)
 
@@ -310,27 +321,6 @@ class Workspace(Tracking, Questions, Publishing, Operations):
             )  # fmt: skip
         self.set_attributes(user_id, {"population": population})
 
-    def erase(self, user_id: str) -> Erasure:
-        """Erase a person: every fact of every id of theirs, and what follows from them, then rewrite the file.
-
-        Numbers of the days in the certificate may differ from what was published before. Events from before the
-        erasure that arrive again are rejected as ``erased``; a person who comes back afterwards is new.
-
-        Returns:
-            The certificate: rows removed per table, days affected, and where other people's rows name the id.
-
-        Raises:
-            QueryError: ``unknown_user``; nothing was changed.
-        """
-        self._refuse_read_only("erase anybody")
-        certificate = erase(self.engine, self.settings, user_id, self.now(), forget=self._tracker.forget)
-        return replace(certificate, is_rewritten=self._finish_erasures())
-
-    def _finish_erasures(self) -> bool:
-        rewritten = self._engine.rewrite()
-        finish(self._engine)
-        return rewritten
-
     def timeline(self, user_id: str, *, limit: int = 100) -> Timeline:
         """One person: profile, tier, and the newest events, newest first, with the session around each.
 
@@ -456,6 +446,8 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         finally:
             if self._served is not None:
                 self._served.close()
+            if self._archive is not None:
+                self._archive.close()
             self._engine.close()
             if self._lock is not None:
                 self._lock.release()

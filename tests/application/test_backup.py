@@ -116,7 +116,7 @@ def test_a_backup_under_load_holds_what_was_accepted_before_it_once(folder: Path
     The journal forgets at once what the database has: copies of two moments would lose what lies between them.
     """
     with (folder / "regulars.toml").open("a") as settings:
-        settings.write("[journal]\nkeep_days = 0\n")
+        settings.write("[journal]\nkeep_days = 0\narchive = false\n")
     acknowledged: dict[str, dict[str, Any]] = {event["event_id"]: event for event in EVENTS}
     stop = threading.Event()
     before: dict[str, set[str]] = {}

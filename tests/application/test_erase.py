@@ -136,7 +136,7 @@ def test_a_link_cannot_bring_an_erased_stranger_back() -> None:
 def test_an_erasure_that_was_killed_before_the_rewrite_is_finished_when_somebody_opens(shop: Path) -> None:
     """What is committed is not forgotten."""
     with regulars.open(shop, clock=lambda: NOW) as ws:
-        erase(ws.engine, ws.settings, CANARY, ws.now(), forget=lambda _: None)
+        erase(ws.engine, ws.settings, CANARY, ws.now(), forget=lambda *_: {})
     assert traces(shop) != {}
     with regulars.open(shop, clock=lambda: NOW):
         assert traces(shop) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +101,70 @@ def test_beside_a_server_it_makes_the_copy_and_tells_about_the_person(shop: Path
     assert call("restore", tmp_path / "copy", tmp_path / "new").code == 0
     with regulars.open(tmp_path / "new") as ws:
         assert ws.sql("SELECT count(*) FROM fact_user_actions").rows == [(24,)]
+
+
+def test_a_lost_database_is_made_anew_and_the_doctor_names_what_to_repeat(shop: Path, tmp_path: Path) -> None:
+    """Each command refuses until then; the printed command repeats the import."""
+    with regulars.open(shop) as ws:
+        ws.track("dan", "login", timestamp="2026-03-05T10:00:00Z", event_id="d")
+    assert "archive" in call("doctor", "-w", shop).out
+    (shop / "regulars.duckdb").unlink()
+    for command in (("metric", "dau"), ("doctor",), ("erase", "ada", "--yes")):
+        done = call(*command, "-w", shop)
+        assert done.code in {1, 3}
+        assert "regulars rebuild --from-archive" in done.out + done.err
+    done = call("rebuild", "--from-archive", "-w", shop)
+    assert done.code == 0, done.err
+    assert "made anew with 1 event in" in done.out
+    repeat = [line.split() for line in done.out.splitlines() if line.startswith("  regulars import")]
+    assert [words[2] for words in repeat] == [str(tmp_path / name) for name in ("users.csv", "events.csv")]
+    assert call("doctor", "-w", shop).out.count("the database lacks the import of") == 2
+    for words in repeat:
+        assert call(*words[1:]).code == 0
+    assert "lacks" not in call("doctor", "-w", shop).out
+    assert "5 events of 4 people" in call("doctor", "-w", shop).out
+    assert call("rebuild", "--from-archive", "-w", shop).code == 3
+    assert call("rebuild", "-w", shop, "--format", "json").json["events"] == 5
+
+
+def test_what_a_rebuild_lacks_is_said(shop: Path) -> None:
+    """Events that are nowhere, imports by programs, a damaged database; as text, as JSON, and when it is quiet."""
+    with regulars.open(shop) as ws:
+        for n in range(3):
+            ws.track("dan", "login", event_id=f"d{n}")
+        ws.flush()
+        ws._tracker._store.journal.forget([2])
+        ws.load([{"user_id": "x", "event_type": "like", "timestamp": "2026-03-05T10:00:00Z"}])
+    (shop / "regulars.duckdb").write_bytes(b"junk" * 5000)
+    done = call("rebuild", "--from-archive", "-w", shop)
+    assert "1 journal_missing" in done.out
+    assert "other rows came from a program (list of dicts)" in done.out
+    assert "kept as regulars.duckdb.damaged-1" in done.out
+    assert (
+        done.err
+        == "warning: lost 1 event that neither the archive nor the journal has whole; see the table dead_letter\n"
+    )
+    (shop / "regulars.duckdb").unlink()
+    told = call("rebuild", "--from-archive", "-w", shop, "--format", "json")
+    assert (told.json["events"], told.json["reasons"]) == (2, {"journal_missing": 1})
+    (shop / "regulars.duckdb").unlink()
+    quiet = call("rebuild", "--from-archive", "-w", shop, "--quiet")
+    assert (quiet.out, "lost 1 event" in quiet.err) == ("", True)
+
+
+def test_the_doctor_finds_what_is_wrong_with_the_archive(shop: Path) -> None:
+    """A file that is missing, places that nobody has, a list that cannot be read."""
+
+    with regulars.open(shop, clock=lambda: datetime(2026, 3, 5, tzinfo=UTC)) as ws:
+        ws.track("dan", "login")
+        ws.flush()
+    with regulars.open(shop, clock=lambda: datetime(2026, 4, 5, tzinfo=UTC)) as ws:
+        ws.track("dan", "login")
+    done = call("doctor", "-w", shop)
+    assert (done.code, "1 events in 1 files, 2026-03-05 to 2026-03-05, all whole" in done.out) == (0, True)
+    (file,) = (shop / "archive").glob("*.parquet")
+    file.unlink()
+    done = call("doctor", "-w", shop)
+    assert (done.code, f"{file.name}: it is missing" in done.out) == (1, True)
+    (shop / "archive" / "journal.json").write_text("{")
+    assert call("doctor", "-w", shop).code == 1

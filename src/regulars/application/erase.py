@@ -6,8 +6,6 @@ id, so that old events of an erased person that arrive again are turned away.
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -17,16 +15,19 @@ from regulars.application.canonical import execute, fetch
 from regulars.application.corrections import find_person
 from regulars.application.load import follow
 from regulars.application.refresh import rebuild_event_days
+from regulars.domain.archive import Erasures, Tombstone
+from regulars.domain.naming import PersonIds
 from regulars.domain.report import Erasure
 from regulars.domain.schema import TABLES
 from regulars.domain.sql import Values
+from regulars.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from regulars.application.corrections import Identity, Person
-    from regulars.application.ports import Engine
+    from regulars.application.corrections import Person
+    from regulars.application.ports import Archive, Engine
     from regulars.settings import Settings
 
 _SALT = "erasure_salt"
@@ -47,18 +48,29 @@ _FACTS = tuple(table for table in TABLES if table.role == "fact" and "identity_k
 
 
 def erase(
-    engine: Engine, settings: Settings, user_id: str, now: datetime, *, forget: Callable[[Sequence[str]], None]
+    engine: Engine,
+    settings: Settings,
+    user_id: str,
+    now: datetime,
+    *,
+    forget: Callable[[PersonIds, datetime | None], Mapping[str, int]],
+    archive: Archive | None = None,
+    erased_at: datetime | None = None,
 ) -> Erasure:
     """Erase a person in one transaction; the file still has to be written anew, see ``Engine.rewrite``.
 
-    ``forget`` is told every spelling of the person's ids and removes what the journal still has of them, before
-    anything else: the warehouse has all of that too, so that nothing is lost if the rest fails.
+    Before anything else, the archive gets to know whom, and ``forget`` removes what the journal and the archive have of
+    them; if the rest fails, the erasure can be repeated. ``erased_at`` says that this repeats an erasure that the
+    warehouse has lost: what was received later is of somebody new.
 
     Errors: :class:`QueryError` ``unknown_user``; nothing is changed.
     """
     with engine.transaction():
         person = find_person(engine, user_id)
-        forget(sorted({form for identity in person.identities for form in _forms(identity)}))
+        erasure_id = _remember(engine, person, now) if erased_at is None else 0
+        if archive is not None:
+            archive.remember(_united(engine, archive.erasures()))
+        elsewhere = forget(ids_of(person), erased_at)
         keys = ", ".join(str(identity.key) for identity in person.identities)
         first, last, days = fetch(
             engine,
@@ -74,10 +86,86 @@ def erase(
         derived = {table.name: _count(engine, table.name, person) for table in _DERIVED}
         follow(engine, settings, now, load_id=0, gone=[person.user_key])
         rebuild_event_days(engine)
-        removed |= derived | {"dim_users": 1}
-        erasure_id = _remember(engine, person, now)
+        removed |= derived | {"dim_users": 1} | dict(elsewhere)
         mentions = _mentioned_by_others(engine, person)
     return Erasure(erasure_id, now, len(person.identities), first, last, days, removed, mentions)
+
+
+def adopt_erasures(engine: Engine, archive: Archive) -> list[tuple[str, datetime]]:
+    """Let warehouse and archive know of each other's erasures, of which a lost or restored one knows too little.
+
+    Returns the ids of people who are here although they were erased, with when that was.
+
+    Errors: :class:`WorkspaceError` ``archive_foreign``.
+    """
+    known = archive.erasures()
+    unknown = [stone for stone in known.tombstones if _without_id(stone) not in set(map(_without_id, _stones(engine)))]
+    if unknown:
+        _adopt(engine, known.salt, unknown)
+    both = _united(engine, known)
+    if both != known:
+        archive.remember(both)
+    return [found for stone in unknown for found in _people_behind(engine, stone)]
+
+
+def _without_id(stone: Tombstone) -> tuple[str, str, datetime]:
+    return stone.kind, stone.id_hash, stone.erased_at
+
+
+def _adopt(engine: Engine, salt: str | None, stones: list[Tombstone]) -> None:
+    with engine.transaction():
+        if _salt(engine) is None:
+            values = Values()
+            execute(engine, f"INSERT INTO workspace_state SELECT '{_SALT}', {values.add(salt or '')}", values)
+        elif _salt(engine) != salt:
+            raise WorkspaceError(
+                "the folder archive/ is another workspace's: other people were erased there; put the right one back",
+                code="archive_foreign",
+            )
+        for stone in stones:
+            values = Values()
+            kind, digest, moment = (
+                values.add(v) for v in (stone.kind, stone.id_hash, stone.erased_at.isoformat(sep=" "))
+            )
+            execute(
+                engine,
+                f"""INSERT INTO erasures
+SELECT {stone.erasure_id}, {kind}, {digest}, CAST({moment} AS TIMESTAMP), FALSE""",
+                values,
+            )
+
+
+def _salt(engine: Engine) -> str | None:
+    rows = engine.fetch(f"SELECT value FROM workspace_state WHERE name = '{_SALT}'")
+    return rows[0][0] if rows else None
+
+
+def _stones(engine: Engine) -> list[Tombstone]:
+    return [
+        Tombstone(*row)
+        for row in engine.fetch(
+            "SELECT erasure_id, kind, id_hash, erased_at FROM erasures ORDER BY erasure_id, kind, id_hash, erased_at"
+        )
+    ]
+
+
+def _united(engine: Engine, known: Erasures) -> Erasures:
+    """What the archive knows, with what the warehouse knows besides."""
+    there = set(map(_without_id, known.tombstones))
+    news = [stone for stone in _stones(engine) if _without_id(stone) not in there]
+    return Erasures(_salt(engine) or known.salt, (*known.tombstones, *news), known.places)
+
+
+def _people_behind(engine: Engine, stone: Tombstone) -> list[tuple[str, datetime]]:
+    values = Values()
+    kind, digest = values.add(stone.kind), values.add(stone.id_hash)
+    rows = fetch(
+        engine,
+        f"""SELECT i.external_id FROM dim_identities i, workspace_state s
+WHERE s.name = '{_SALT}' AND i.kind = {kind} AND sha256(s.value || i.kind || i.external_id) = {digest}""",
+        values,
+    )
+    return [(row[0], stone.erased_at) for row in rows]
 
 
 def unfinished(engine: Engine) -> bool:
@@ -138,15 +226,12 @@ def _count(engine: Engine, table: str, person: Person) -> int:
 
 def names_person(column: str, person: Person, values: Values) -> str:
     """The condition that a text is an id of the person, or has one as a value: of a JSON text, or of a line of CSV."""
-    forms = {form for identity in person.identities for form in _forms(identity)}
-    words = "|".join(re.escape(form) for form in sorted(forms))
-    pattern = values.add(rf'(^|[:,;\t|\[{{])\s*"?({words})"?\s*($|[,;\t|}}\]])')
-    return f"regexp_matches(CAST({column} AS VARCHAR), {pattern})"
+    return f"regexp_matches(CAST({column} AS VARCHAR), {values.add(ids_of(person).pattern)})"
 
 
-def _forms(identity: Identity) -> tuple[str, ...]:
-    text = identity.external_id
-    return text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
+def ids_of(person: Person) -> PersonIds:
+    """Every id of a person."""
+    return PersonIds(frozenset((identity.kind, identity.external_id) for identity in person.identities))
 
 
 def _mentioned_by_others(engine: Engine, person: Person) -> dict[str, int]:
@@ -161,7 +246,7 @@ def _mentioned_by_others(engine: Engine, person: Person) -> dict[str, int]:
 
 def _remember(engine: Engine, person: Person, now: datetime) -> int:
     """Keep a salted hash of every id."""
-    if not fetch(engine, f"SELECT 1 FROM workspace_state WHERE name = '{_SALT}'"):
+    if _salt(engine) is None:
         execute(engine, f"INSERT INTO workspace_state SELECT '{_SALT}', '{secrets.token_hex(32)}'")
     ((erasure_id,),) = fetch(engine, "SELECT coalesce(max(erasure_id), 0) + 1 FROM erasures")
     for identity in person.identities:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
-    from datetime import datetime
+    from datetime import date, datetime
 
     import pyarrow as pa
 
+    from regulars.domain.archive import Erasures
     from regulars.domain.dialect import Dialect
     from regulars.domain.keys import Key
 
@@ -106,7 +107,8 @@ class Entry(NamedTuple):
 class Fault:
     """Places of the journal, ends included, whose entries cannot be loaded, and why.
 
-    ``reason`` is ``journal_damaged``, ``journal_missing`` or ``not_storable``; ``body`` is what is left of the entry.
+    ``reason`` is ``journal_damaged``, ``journal_missing``, ``erased`` or ``not_storable``; ``body`` is what is left of
+    the entry.
     """
 
     first: int
@@ -165,11 +167,57 @@ class Journal(Protocol):
     def received_since(self, moment: datetime) -> int:
         """The first offset received at a moment or later; the one behind the last when there is none."""
 
-    def forget(self, words: Sequence[str], through: int) -> int:
-        """Remove the entries up to an offset that hold one of the words, without a trace; returns how many."""
+    def forget(self, offsets: Sequence[int]) -> None:
+        """Remove the entries at some offsets without a trace; the offsets stay used."""
 
     def close(self) -> None:
         """Make durable what waits, and give the files back."""
+
+
+class Archive(Protocol):
+    """What outlives the journal and the database: entries by day, and who was erased.
+
+    Errors leave it as :class:`regulars.errors.WorkspaceError`; nothing was changed then.
+    """
+
+    def journals(self) -> Sequence[str]:
+        """The journals that it has something of, the oldest first."""
+
+    def last_offset(self, journal: str) -> int:
+        """The greatest offset of a journal that it has, 0 when there is none."""
+
+    def last_day(self, journal: str) -> date | None:
+        """The day under which it has that one."""
+
+    def keep(self, journal: str, day: date, page: Page) -> None:
+        """Keep the entries and damaged places of a page under a day; when this returns, they are durable and verified.
+
+        Its places are greater than :meth:`last_offset`, and its day is not before :meth:`last_day`.
+        """
+
+    def join(self, journal: str) -> None:
+        """Put together what was kept of each day in several parts."""
+
+    def read(self, journal: str, after: int, limit: int) -> Page:
+        """At most ``limit`` places behind an offset, in order; those that it does not have are faults."""
+
+    def forget(self, is_theirs: Callable[[datetime | None, bytes], bool]) -> int:
+        """Remove entries of a person without a trace; returns how many.
+
+        ``is_theirs`` is told when an entry was received, where that is known, and its body.
+        """
+
+    def absent(self, journal: str, first: int, last: int) -> Iterable[Fault]:
+        """Why nobody has places of a journal any more."""
+
+    def erase_places(self, journal: str, offsets: Sequence[int]) -> None:
+        """Remember that places of a journal were of somebody who was erased."""
+
+    def erasures(self) -> Erasures:
+        """Who was erased."""
+
+    def remember(self, erasures: Erasures) -> None:
+        """Keep who was erased."""
 
 
 class OperationalStore(Protocol):

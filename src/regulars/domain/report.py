@@ -109,9 +109,10 @@ class Erasure:
 
     ``identities`` is the number of ids that belonged to the person. ``first_day`` to ``last_day`` are the days whose
     numbers may differ from what was published before, ``active_days`` of them had an action of the person. ``removed``
-    counts the rows taken away per table. ``mentions`` counts rows of other people per table that hold the id as a value
-    of their own, such as an invitation; they are theirs and stay. ``is_rewritten`` says that the database file was
-    written anew without the erased rows; a workspace in memory has no file.
+    counts the rows taken away per table, and the entries of the ``journal`` and the ``archive``. ``mentions`` counts
+    rows of other people per table that hold the id as a value of their own, such as an invitation; they are theirs and
+    stay. ``is_rewritten`` says that the database file was written anew without the erased rows; a workspace in memory
+    has no file.
     """
 
     erasure_id: int

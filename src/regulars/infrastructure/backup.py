@@ -1,14 +1,13 @@
 """Copies of a workspace: made while it is in use, and put back after everything about them was verified.
 
-A backup is a folder with the settings, the database, the journal (as a file, wherever it was) and a manifest. The
-database is copied first and the journal second, while nothing can be loaded: so the journal in the backup has
-everything that its database lacks, and loading goes on after a restore as if nothing had happened.
+A backup is a folder with the settings, the database, the journal (as a file, wherever it was), the archive and a
+manifest. The database is copied first and the journal second, while nothing can be loaded: so the journal in the backup
+has everything that its database lacks, and loading goes on after a restore as if nothing had happened.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+import re
 import shutil
 import tempfile
 from contextlib import closing, contextmanager
@@ -23,8 +22,9 @@ from regulars import __version__
 from regulars.domain.backup import FORMAT, BackupFile, JournalPlace, Manifest
 from regulars.domain.schema import TABLES
 from regulars.errors import RegularsError, WorkspaceError
+from regulars.infrastructure.archive.folder import ARCHIVE_NAME
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
-from regulars.infrastructure.files import DATABASE_NAME, is_taken, sync_folder, unusable
+from regulars.infrastructure.files import DATABASE_NAME, is_taken, sealed, sync_folder, sync_folders, unusable
 from regulars.infrastructure.operational.opening import may_exist, open_store
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, place_in
 from regulars.settings import SETTINGS_NAME
@@ -33,14 +33,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from regulars.infrastructure.archive.folder import FolderArchive
     from regulars.settings import JournalSettings
 
 MANIFEST_NAME = "manifest.json"
 _NEEDED = {SETTINGS_NAME, DATABASE_NAME}
-_CHUNK = 1 << 20
+_IN_ARCHIVE = re.compile(rf"{ARCHIVE_NAME}(/[\w-][\w.-]*)+", re.ASCII)
 
 
-def back_up(engine: DuckDBEngine, folder: Path, settings: JournalSettings, target: Path, now: datetime) -> Manifest:
+def back_up(
+    engine: DuckDBEngine,
+    folder: Path,
+    settings: JournalSettings,
+    target: Path,
+    now: datetime,
+    *,
+    archive: FolderArchive | None = None,
+) -> Manifest:
     """Copy a workspace folder into a new folder, which appears under its name when it is complete.
 
     Errors: :class:`WorkspaceError` ``backup_exists``; :class:`EngineError`, :class:`JournalError`.
@@ -58,8 +67,11 @@ def back_up(engine: DuckDBEngine, folder: Path, settings: JournalSettings, targe
                 # SQLite knows that this process has the file open elsewhere, and drops no lock.
                 with closing(open_store(folder, settings)) as store:
                     store.copy_to(partial / JOURNAL_NAME)
+            # After the journal: what that hands over meanwhile is in both, and nothing is in neither.
+            if archive is not None:
+                archive.copy_to(partial / ARCHIVE_NAME)
         rows, journal = _contents(partial)
-        files = {path.name: _sealed(path) for path in sorted(partial.iterdir())}
+        files = {str(path.relative_to(partial)): _sealed(path) for path in sorted(partial.rglob("*")) if path.is_file()}
         manifest = Manifest(
             format=FORMAT, regulars=__version__, duckdb=duckdb.__version__,
             made_at=now.replace(tzinfo=UTC), rows=rows, journal=journal, files=files,
@@ -86,6 +98,7 @@ def put_back(source: Path, folder: Path) -> Manifest:
         for name, file in manifest.files.items():
             if (source / name).is_symlink() or not (source / name).is_file():
                 raise _damaged(source, f"{name} is missing")
+            (partial / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.copyfile(source / name, partial / name)
             if _sealed(partial / name) != file:
                 raise _damaged(source, f"{name} is not what was written: its length or checksum differs")
@@ -123,7 +136,7 @@ def read_manifest(source: Path) -> Manifest:
     except (msgspec.MsgspecError, UnicodeError, KeyError, RecursionError) as exc:
         raise _damaged(source, f"{MANIFEST_NAME} cannot be read ({exc})") from exc
     wanted = _NEEDED | ({JOURNAL_NAME} if manifest.journal else set())
-    if set(manifest.files) != wanted:
+    if {name for name in manifest.files if not _IN_ARCHIVE.fullmatch(name)} != wanted:
         raise _damaged(source, f"{MANIFEST_NAME} does not list the files {', '.join(sorted(wanted))}")
     return manifest
 
@@ -143,13 +156,7 @@ def _contents(folder: Path) -> tuple[dict[str, int], JournalPlace | None]:
 
 def _sealed(path: Path) -> BackupFile:
     """Make a file durable, and say what is in it."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-        os.fsync(file.fileno())
-    return BackupFile(size, digest.hexdigest())
+    return BackupFile(*sealed(path))
 
 
 @contextmanager
@@ -175,7 +182,7 @@ def _made_beside(target: Path) -> Iterator[Path]:
         raise unusable(target, exc) from exc
     try:
         yield partial
-        sync_folder(partial)
+        sync_folders(partial)
         partial.rename(target)
         sync_folder(target.parent)
     except BaseException:
@@ -194,6 +201,7 @@ def _made_inside(folder: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=".restore.", dir=folder))
     try:
         yield partial
+        sync_folders(partial)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == SETTINGS_NAME):
             path.rename(folder / path.name)
         sync_folder(folder)

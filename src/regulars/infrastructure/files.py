@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 DATABASE_NAME = "regulars.duckdb"
 _SHOWN = 200
+_CHUNK = 1 << 20
 
 
 def sync_folder(folder: Path) -> None:
@@ -38,3 +40,21 @@ def unusable(path: Path, error: Exception) -> WorkspaceError:
     """The error of a path that nothing can be made at."""
     shown = str(path)[:_SHOWN]
     return WorkspaceError(f"cannot use the path {shown!r}: {str(error)[:_SHOWN]}; choose another", code="bad_path")
+
+
+def sync_folders(folder: Path) -> None:
+    """The same for a folder and all that are in it."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+
+
+def sealed(path: Path) -> tuple[int, str]:
+    """Make a file durable; its length, and the SHA-256 of its bytes in hexadecimal."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+        os.fsync(file.fileno())
+    return size, digest.hexdigest()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from regulars.domain.archive import ERASED
 from regulars.domain.schema import DEVICE_COLUMNS, GEOGRAPHY_COLUMNS
 from regulars.infrastructure.importers.source import BROKEN
 from regulars.infrastructure.loading.duplicates import ACCEPTED, DUPLICATES
-from regulars.infrastructure.loading.erased import REASON as ERASED
 from regulars.infrastructure.loading.keys import LINKING, agree, has_devices, has_places
 from regulars.infrastructure.loading.times import microseconds, utc_to_local
 from regulars.infrastructure.loading.validate import EVENTS, RAW, Rule

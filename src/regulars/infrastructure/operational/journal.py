@@ -88,17 +88,11 @@ class SqliteJournal:
             ).fetchone()
             return int(found[0]) if found else last_in(connection) + 1
 
-    def forget(self, words: Sequence[str], through: int) -> int:
-        """Remove the entries up to an offset that hold one of the words; their bytes are overwritten."""
+    def forget(self, offsets: Sequence[int]) -> None:
+        """Remove the entries at some offsets; their bytes are overwritten."""
         with self._file.change() as connection:
-            removed = sum(
-                connection.execute(
-                    "DELETE FROM envelopes WHERE offset <= ? AND instr(body, ?) > 0", [through, word.encode()]
-                ).rowcount
-                for word in words
-            )
+            connection.executemany("DELETE FROM envelopes WHERE offset = ?", [(offset,) for offset in offsets])
         self._file.shrink()
-        return removed
 
     def close(self) -> None:
         """Make durable what waits, and give the file back."""

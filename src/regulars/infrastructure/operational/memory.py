@@ -6,8 +6,9 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from regulars.application.ports import Entry, Page
+from regulars.application.ports import Entry, Fault, Page
 from regulars.errors import JournalError
+from regulars.infrastructure.operational.entries import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,9 @@ class MemoryJournal:
     def read(self, after: int, limit: int) -> Page:
         """At most ``limit`` places behind an offset, in order."""
         with self._lock:
+            if after < self._pruned:
+                through = min(self._pruned, after + limit)
+                return Page((), (Fault(after + 1, through, *MISSING),), through)
             begin = after - self._pruned
             entries = tuple(self._entries[begin : begin + limit])
         return Page(entries, (), after + len(entries))
@@ -92,9 +96,8 @@ class MemoryJournal:
             return next((e.offset for e in self._entries if e.received_at >= moment),
                         self._pruned + len(self._entries) + 1)  # fmt: skip
 
-    def forget(self, words: Sequence[str], through: int) -> int:  # noqa: ARG002 -- the port's
+    def forget(self, offsets: Sequence[int]) -> None:
         """Nothing to do: what was drained is gone already."""
-        return 0
 
     def close(self) -> None:
         """Refuse everything that comes now."""

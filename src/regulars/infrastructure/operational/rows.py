@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.ports import Entry, Fault, Page
 from regulars.infrastructure.loading.times import instant, microseconds
+from regulars.infrastructure.operational.entries import DAMAGED, MISSING, checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,10 +14,7 @@ if TYPE_CHECKING:
     from regulars.application.ports import Envelope
 
 PAGE_BYTES = 32 << 20
-_crc32, _pack = zlib.crc32, struct.Struct(">qq").pack  # looked up for every event, twice
 Row = tuple[int, Any, Any, Any]  # offset, received_us, crc, body; a damaged row may hold values of any type
-_DAMAGED = "journal_damaged", "the entry of the journal is damaged: its checksum does not match"
-_MISSING = "journal_missing", "the journal does not have this entry any more"
 
 
 def packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[Row]:
@@ -28,11 +24,6 @@ def packed(first: int, envelopes: Sequence[Envelope]) -> Iterator[Row]:
         if envelope.received_at is not moment:  # what comes together has one time of receipt
             moment, received = envelope.received_at, microseconds(envelope.received_at)
         yield offset, received, checksum(offset, received, envelope.body), envelope.body
-
-
-def checksum(offset: int, received: int, body: bytes) -> int:
-    """CRC-32 of everything that an entry says: its place, its time and its body."""
-    return _crc32(body, _crc32(_pack(offset, received)))
 
 
 def page_of(rows: Sequence[Row], after: int, end: int) -> Page:
@@ -46,16 +37,16 @@ def page_of(rows: Sequence[Row], after: int, end: int) -> Page:
     last, moment = None, instant(0)
     for offset, received, crc, body in rows:
         if offset > through + 1:
-            faults.append(Fault(through + 1, offset - 1, *_MISSING))
+            faults.append(Fault(through + 1, offset - 1, *MISSING))
         through = offset
         if type(body) is not bytes or type(received) is not int or crc != checksum(offset, received, body):
-            faults.append(Fault(offset, offset, *_DAMAGED, body if isinstance(body, bytes) else None))
+            faults.append(Fault(offset, offset, *DAMAGED, body if isinstance(body, bytes) else None))
             continue
         if received != last:
             last, moment = received, instant(received)
         entries.append(Entry(offset, body, moment))
     if end > through and not is_full(rows):
-        faults.append(Fault(through + 1, end, *_MISSING))
+        faults.append(Fault(through + 1, end, *MISSING))
         through = end
     return Page(tuple(entries), tuple(faults), through)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from regulars.errors import RegularsError
+from regulars.interfaces.cli.archive_findings import Finding, archive_findings
 from regulars.interfaces.cli.opening import find_folder, open_workspace
 from regulars.interfaces.cli.options import quiet_option, report_option, workspace_option
 from regulars.interfaces.cli.words import printable
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
     from regulars.settings import JournalSettings
     from regulars.workspace import Workspace
-
-State = Literal["ok", "note", "wrong"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. ``wrong`` needs somebody; ``note`` is worth knowing."""
-
-    name: str
-    state: State
-    text: str
 
 
 @click.command()
@@ -79,6 +68,7 @@ def _workspace(folder: Path) -> Iterator[Finding]:
             yield Finding("lock", "ok", f"held by the server at {server.address}" if server else "nobody is writing")
             yield _journal(folder, settings.journal)
             yield from _contents(ws)
+            yield from archive_findings(ws)
     except RegularsError as exc:
         names = {"bad_settings": "settings", "unknown_timezone": "settings", "workspace_locked": "lock"}
         yield Finding(names.get(exc.code, "workspace"), "wrong", exc.message)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from regulars.errors import QueryError
 from regulars.interfaces.cli.opening import open_workspace
 from regulars.interfaces.cli.options import WORDS, report_option, workspace_option
 from regulars.interfaces.cli.words import count
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from regulars.domain.report import Erasure
+    from regulars.workspace import Workspace
 
 
 @click.command()
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
 def erase(user_id: str, form: str, workspace: Path | None, *, yes: bool) -> None:
     """Erase a person for good: every event and attribute of all their ids, and whatever follows from them.
 
-    The database file is written anew, so that nothing of the person can be read from it, and a certificate is printed.
-    Numbers of their active days change. Old events of theirs that are imported again are rejected. Copies elsewhere,
-    such as backups and the files you imported, are yours to look after.
+    The database file is written anew, and so are the journal and the archive, so that nothing of the person can be read
+    from them, and a certificate is printed. Numbers of their active days change. Old events of theirs that are imported
+    again are rejected. Beside a running server, the server does it. Copies elsewhere, such as backups and the files you
+    imported, are yours to look after.
 
     \b
     Example:
@@ -34,12 +37,8 @@ def erase(user_id: str, form: str, workspace: Path | None, *, yes: bool) -> None
       regulars erase user_4711 --yes --format json > certificate.json
     """  # noqa: D301 -- \b is click's mark for lines that are not to be wrapped
     with open_workspace(workspace, read_only=False) as ws:
-        profile = ws.timeline(user_id, limit=1).profile
         if not yes:
-            ids = count(len(profile.ids), "id")
-            click.confirm(
-                f"erase {profile.user_id!r} ({ids}, {count(profile.actions, 'action')}) for good?", abort=True, err=True
-            )
+            click.confirm(f"erase {_known_as(ws, user_id)} for good?", abort=True, err=True)
         certificate = ws.erase(user_id)
     if form == "json":
         import msgspec  # noqa: PLC0415 -- only this form needs it
@@ -47,6 +46,27 @@ def erase(user_id: str, form: str, workspace: Path | None, *, yes: bool) -> None
         click.echo(msgspec.json.encode(certificate))
     else:
         _print(certificate)
+
+
+def _known_as(ws: Workspace, user_id: str) -> str:
+    """Whom an id names, and how much there is of them, in a way that a server can be asked too."""
+    ws.flush()
+    quoted = user_id.replace("'", "''")
+    rows = ws.sql(
+        f"""SELECT own.external_id, count(DISTINCT i.identity_key), count(a.event_id)
+FROM (SELECT user_key FROM dim_identities WHERE external_id = '{quoted}' ORDER BY kind DESC LIMIT 1) AS p
+JOIN dim_identities AS own ON own.identity_key = p.user_key
+JOIN dim_identities AS i ON i.user_key = p.user_key
+LEFT JOIN fact_user_actions AS a ON a.identity_key = i.identity_key
+GROUP BY own.external_id"""
+    ).rows
+    if not rows:
+        raise QueryError(
+            f"no user {user_id!r} in this workspace; ids are compared letter by letter, as they were imported",
+            code="unknown_user", user_id=user_id,
+        )  # fmt: skip
+    ((name, ids, actions),) = rows
+    return f"{name!r} ({count(ids, 'id')}, {count(actions, 'action')})"
 
 
 def _print(certificate: Erasure) -> None:

@@ -77,8 +77,8 @@ class BackupRequest(msgspec.Struct, forbid_unknown_fields=True):
     path: str
 
 
-class ExportRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Of whom to tell everything."""
+class PersonRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Of whom to tell everything, or whom to erase."""
 
     user_id: str
 
@@ -172,8 +172,14 @@ def export(store: Store, body: bytes, request: Request) -> Response:
     """Everything that is known of a person."""
     del request
     pieces: list[bytes] = []
-    store.ws.export_user(_decoded(body, ExportRequest).user_id, write=pieces.append)
+    store.ws.export_user(_decoded(body, PersonRequest).user_id, write=pieces.append)
     return _json(b"".join(pieces))
+
+
+def erase(store: Store, body: bytes, request: Request) -> Response:
+    """Erase a person; the certificate."""
+    del request
+    return _json(msgspec.json.encode(store.ws.erase(_decoded(body, PersonRequest).user_id)))
 
 
 def health(store: Store, body: bytes, request: Request) -> Response:
@@ -203,6 +209,7 @@ ADDRESSES: tuple[tuple[str, str, Handle, Role | None, bool], ...] = (
     ("/api/v1/import", "POST", load, "admin", True),
     ("/api/v1/backup", "POST", backup, "admin", True),
     ("/api/v1/export-user", "POST", export, "admin", True),
+    ("/api/v1/erase", "POST", erase, "admin", True),
     ("/health", "GET", health, None, False),
     ("/metrics", "GET", metrics, "read", False),
 )

@@ -117,21 +117,18 @@ class PostgresJournal:
             )  # fmt: skip
             return last_in(link) + 1 if found is None else int(found)
 
-    def forget(self, words: Sequence[str], through: int) -> int:
-        """Remove the entries up to an offset that hold one of the words, and the files that held them.
+    def forget(self, offsets: Sequence[int]) -> None:
+        """Remove the entries at some offsets, and the files that held them.
 
-        What is left is written anew: PostgreSQL leaves the bytes of removed rows, pruned ones too, where they were.
-        Nobody can append meanwhile.
+        What is left is written anew, also where none of them is there: PostgreSQL leaves the bytes of removed rows,
+        pruned ones too, where they were. Nobody can append meanwhile.
         """
-        held = """FROM envelopes WHERE "offset" <= %s
-            AND EXISTS (SELECT FROM unnest(%s::bytea[]) AS word WHERE position(word IN body) > 0)"""
         with self._writer.transaction("write to", _REWRITE_SECONDS) as link:
             link.execute("LOCK TABLE envelopes IN ACCESS EXCLUSIVE MODE")
-            removed = link.execute(f"DELETE {held}", [through, [word.encode() for word in words]]).rowcount
+            link.execute("""DELETE FROM envelopes WHERE "offset" = ANY(%s)""", [list(offsets)])
             link.execute("CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT * FROM envelopes")
             link.execute("TRUNCATE envelopes")
             link.execute("""INSERT INTO envelopes SELECT * FROM kept ORDER BY "offset" """)
-        return removed
 
     def close(self) -> None:
         """Make durable what waits."""
