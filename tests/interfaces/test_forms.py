@@ -6,7 +6,6 @@ import base64
 import datetime as dt
 import gzip
 import json
-from itertools import permutations
 from urllib.parse import quote
 
 import pytest
@@ -171,7 +170,7 @@ def test_posthogs_clock_is_put_right_by_the_query_and_an_offset_needs_none(tmp_p
     bench.store.close()
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_what_is_set_once_keeps_its_earliest_value_unless_it_is_set(tmp_path, order) -> None:
     """Whatever arrives first."""
     folder = regulars.init(tmp_path / "shop")
@@ -180,13 +179,12 @@ def test_what_is_set_once_keeps_its_earliest_value_unless_it_is_set(tmp_path, or
         {"$set_once": {"first": "one", "plan": "none"}}, {"$set_once": {"first": "two", "a/b~": 7}},
         {"$set": {"plan": "paid"}},
     ]  # fmt: skip
-    for number in order:
-        at = f"2026-01-05T09:0{number}:00Z"
-        event = {"event": "x", "distinct_id": "ada", "timestamp": at, "uuid": f"e{number}"} | told[number]
-        assert bench.send("/batch/", {"batch": [event]}).status == 200
-        with regulars.open(folder, clock=lambda: NOW.replace(tzinfo=dt.UTC)) as ws:
+    with regulars.open(folder, clock=lambda: NOW.replace(tzinfo=dt.UTC)) as ws:
+        for number in order:
+            at = f"2026-01-05T09:0{number}:00Z"
+            event = {"event": "x", "distinct_id": "ada", "timestamp": at, "uuid": f"e{number}"} | told[number]
+            assert bench.send("/batch/", {"batch": [event]}).status == 200
             ws.flush()
-    with regulars.open(folder) as ws:
         ((attributes,),) = ws.sql("SELECT user_attributes FROM dim_users").rows
-        assert json.loads(attributes) == {"first": "one", "plan": "paid", "a/b~": "7"}
+    assert json.loads(attributes) == {"first": "one", "plan": "paid", "a/b~": "7"}
     bench.store.close()
