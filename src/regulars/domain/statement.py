@@ -195,6 +195,11 @@ class Statement:
         )
         return named
 
+    def visits(self) -> str:
+        """The stored active days of whoever it may be, with their gaps."""
+        anybody = replace(self.scope, population="all", breakdown=(), user_conditions=(), moments=())
+        return rows.chain_from_arrivals(anybody, self.frame, self.values)
+
     @property
     def _days_stand_alone(self) -> bool:
         """Whether no measure asks what a person did on another day than the one it counts."""

@@ -125,8 +125,9 @@ def chain_from_arrivals(
         f"r.day <= {values.add(frame.scan_to)}",
         *scope.users_condition(),
     ]
-    body = f"""FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key
-{where(conditions)}"""
+    reads_people = registered or any("u." in text for text in (listed, *conditions))
+    people = " JOIN dim_users u ON u.user_key = r.user_key" if reads_people else ""
+    body = f"FROM arrivals r{people}\n{where(conditions)}"
     day = day_number("r.day")
     if scope.per_person:
         return f"""
