@@ -2,7 +2,8 @@
 
 ::
 
-    user_days   who was active on which day             rows.py    (only when answered from raw events)
+    user_days   who was active on which day             rows.py    (only when answered from raw events;
+                                                                    day_sets.py where each day stands alone)
     slices      the values of the breakdown, ranked     slices.py
     chain       active days, the gap to the one before  rows.py    (see "arrivals" in the design notes)
     spans       days on which an active day counts      spans.py

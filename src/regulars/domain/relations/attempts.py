@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from regulars.domain.relations.scope import Scope
     from regulars.domain.statement import Statement
 
+_BEYOND = 2**53  # µs since 1970 that no event reaches; the steps of the longest funnel fit above it into 63 bits
+
 
 @dataclass(frozen=True)
 class Attempts:
@@ -59,7 +61,7 @@ class Attempts:
         named = moments.validities(scope, statement.frame)
         named["marks"] = self._marks()
         named |= self._ways().relations()
-        taken = ", ".join(f"h.taken_{step}" for step in self._steps)
+        taken = listed(self._taken, "h").removesuffix(", ")
         named["entered"] = at_entry(scope, "tried", f"h.at, h.depth, {taken}")
         table = "entered"
         if self.by_date:
@@ -75,7 +77,7 @@ class Attempts:
             named["slices"] = slices.ranked(scope, "count(DISTINCT user_key)", "1", table)
         slice_ = "k.slice" if scope.breakdown else "1"
         columns = listed(["user_key", "day", *self._date], "r")
-        taken = ", ".join(f"r.taken_{step}" for step in self._steps)
+        taken = listed(self._taken, "r").removesuffix(", ")
         named["placed"] = f"""
 SELECT {columns}{slice_} AS slice, r.at, r.depth, {taken}
 FROM {table} r {cells.segment_join(scope, "r")}"""
@@ -119,14 +121,34 @@ FROM {table} r {cells.segment_join(scope, "r")}"""
         return occurrences(statement, marks, first=statement.values.add(statement.frame.first))
 
     def _best(self, table: str, within: Sequence[str]) -> str:
-        """Of a person's attempts the one that led furthest, of equals the earliest."""
-        partition = ", ".join(["user_key", *self._date, *within])
-        later = "".join(f", taken_{step}" for step in self._steps[1:])
-        return f"""
+        """Of a person's attempts the one that led furthest, of equals the earliest.
+
+        Its ``taken_`` times are those of the steps it reached; what stands in those beyond means nothing.
+        """
+        own = ["user_key", *self._date, *within]
+        if self._has_twins:
+            later = "".join(f", taken_{step}" for step in self._steps[1:])
+            return f"""
 SELECT * FROM (
-  SELECT r.*, row_number() OVER (PARTITION BY {partition} ORDER BY depth DESC, at{later}) AS rank FROM {table} r
+  SELECT r.*, row_number() OVER (PARTITION BY {", ".join(own)} ORDER BY depth DESC, at{later}) AS rank FROM {table} r
 ) ranked
 WHERE rank = 1"""
+        # One number to compare, which is far cheaper than to put all attempts of a person in order.
+        place = f"r.at - r.depth * {_BEYOND}"
+        values = ", ".join(f"arg_min(r.{name}, {place}) AS {name}" for name in ("day", "at", *self._taken))
+        return f"""
+SELECT {listed(own, "r")}max(r.depth) AS depth, {values}
+FROM {table} r
+GROUP BY {listed(own, "r").removesuffix(", ")}"""
+
+    @property
+    def _taken(self) -> list[str]:
+        return [f"taken_{step}" for step in self._steps]
+
+    @property
+    def _has_twins(self) -> bool:
+        """Whether attempts that begin at one instant and lead equally far may differ in what came between."""
+        return self.funnel.order != "ordered" or self.funnel.attribution.kind == "all" or self._has_ladders()
 
     def _labelled(self, steady: Sequence[str]) -> str:
         """Attempts with the value of a step they reached; those that did not reach it have none."""
@@ -139,7 +161,7 @@ WHERE rank = 1"""
         taken = " OR ".join(f"(b.depth {when} {n} AND s.at = b.taken_{n} AND ({tests[n]}))" for n in steps)
         columns = listed(["user_key", "day", *self._date, *steady], "b")
         values = "".join(f"coalesce(s.{name}, '(none)') AS {name}, " for name in self._of_events())
-        times = ", ".join(f"b.taken_{step}" for step in self._steps)
+        times = listed(self._taken, "b").removesuffix(", ")
         partition = ", ".join(["b.user_key", *(f"b.{name}" for name in (*self._date, *steady))])
         return f"""
 SELECT * FROM (
