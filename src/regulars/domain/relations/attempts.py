@@ -11,6 +11,7 @@ from regulars.domain.metrics.funnel_options import condition_of
 from regulars.domain.relations import cells, counts, moments, slices
 from regulars.domain.relations.any_order import AnyWays, groups_of, sharing
 from regulars.domain.relations.chains import Ways
+from regulars.domain.relations.line import line_of
 from regulars.domain.relations.occurrences import at_entry, occurrences
 from regulars.domain.relations.scope import listed
 from regulars.domain.relations.strict_order import StrictWays
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from regulars.domain.metrics.funnel_options import Funnel
+    from regulars.domain.relations.line import Line
     from regulars.domain.relations.scope import Scope
     from regulars.domain.statement import Statement
 
@@ -41,6 +43,8 @@ class Attempts:
     @property
     def keys(self) -> list[str]:
         """The columns within which an attempt must stay: its person, and values that all of its steps share."""
+        if self._line:
+            return ["line"]
         return ["user_key", *(self._of_events() if self.funnel.attribution.kind == "all" else [])]
 
     @property
@@ -55,7 +59,7 @@ class Attempts:
         """Named relations up to ``best``: per person, slice (and entry bucket) the attempt that counts.
 
         Columns: ``user_key``, ``slice``, ``day`` (and ``date``) of the entry, ``at``, ``depth`` (steps reached), and
-        ``taken_1`` and so on, the µs at which each step was reached.
+        ``taken_1`` and so on, the µs at which each step was reached: since 1970, or on a line of all people.
         """
         scope, statement = self.scope, self.statement
         named = moments.validities(scope, statement.frame)
@@ -118,7 +122,7 @@ FROM {table} r {cells.segment_join(scope, "r")}"""
         marks = {name: chosen_events(each, statement.context, statement.values) for name, each in tests.items()}
         if self.funnel.order == "strict":
             marks["counts"] = "NOT a.is_marker"
-        return occurrences(statement, marks, first=statement.values.add(statement.frame.first))
+        return occurrences(statement, marks, first=statement.values.add(statement.frame.first), line=self._line)
 
     def _best(self, table: str, within: Sequence[str]) -> str:
         """Of a person's attempts the one that led furthest, of equals the earliest.
@@ -134,12 +138,20 @@ SELECT * FROM (
 ) ranked
 WHERE rank = 1"""
         # One number to compare, which is far cheaper than to put all attempts of a person in order.
-        place = f"r.at - r.depth * {_BEYOND}"
+        place = f"r.at - r.depth * {self._line.length if self._line else _BEYOND}"
         values = ", ".join(f"arg_min(r.{name}, {place}) AS {name}" for name in ("day", "at", *self._taken))
         return f"""
 SELECT {listed(own, "r")}max(r.depth) AS depth, {values}
 FROM {table} r
 GROUP BY {listed(own, "r").removesuffix(", ")}"""
+
+    @property
+    def _line(self) -> Line | None:
+        """The line of all people, where nothing but time decides which event takes the next step."""
+        if self._has_twins or not self.scope.is_about_users:
+            return None
+        statement = self.statement
+        return line_of(statement.frame, self.funnel.within * 1_000_000, statement.context.greatest_user_key)
 
     @property
     def _taken(self) -> list[str]:
