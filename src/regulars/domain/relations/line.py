@@ -32,13 +32,8 @@ class Line:
         return f"{key} * {self.length} + {at} - {self.start}"
 
 
-def line_of(frame: Frame, reach: int, greatest_key: int | None) -> Line | None:
-    """The line for what begins in the range and is over ``reach`` µs later; None where it does not fit.
-
-    ``greatest_key`` is the greatest key of a person, None when it is not known.
-    """
-    if greatest_key is None:
-        return None
+def line_of(frame: Frame, reach: int, greatest_key: int) -> Line | None:
+    """The line for what begins in the range and is over ``reach`` µs later; None where people are too many for it."""
     first, last, end = (epoch_day(day) for day in (frame.first, frame.last, frame.scan_to))
     begun, seen = (day - first + 1 + 2 * _ZONES for day in (last, end))
     found = Line((first - _ZONES) * _DAY, max(begun * _DAY + reach, seen * _DAY))
