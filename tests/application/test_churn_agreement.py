@@ -32,7 +32,7 @@ def churn_queries(draw: DrawFn, world: World) -> Query:
     return Query(
         metric="churn_risk",
         window=draw(st.sampled_from((None, None, 1, 7, 30, 366))),
-        range=draw(ranges(world, "day")),
+        range=draw(ranges(world, "day", dated=False)),
         activity=draw(st.sampled_from(("core", "core", "any", *world.settings.activities))),
         population=draw(st.sampled_from(("production", "all", "all"))),
         breakdown=() if listed else draw(st.sampled_from(SLICES)),

@@ -97,7 +97,7 @@ def trials(draw: DrawFn, world: World) -> Query:
     bound = draw(st.sampled_from((*[None] * 8, "since", "until")))
     if bound and at:
         options[bound] = at.isoformat() + "+00:00"
-    some = ranges(world, "day").filter(lambda found: found.start and found.end and found.every == 1)
+    some = ranges(world, "day", dated=False).filter(lambda found: found.start and found.end)
     asked = draw(st.one_of(*[st.just(all_days(world))] * 3, some) if world.events else some)
     return Query(
         metric="experiment", range=msgspec.structs.replace(asked, anchor=None),

@@ -64,8 +64,7 @@ def funnels(
         "ties": draw(st.sampled_from(("any", "any", "sequence", "strict"))),
         "attribution": draw(st.sampled_from(("first", "first", "last", "all", "step:1", "step:2"))),
     }
-    # Only a trend has a time axis, and with it steps of several days.
-    found = ranges(world, "day").filter(lambda days: days.every == 1)
+    found = ranges(world, "day", dated=False)
     if metric == "funnel_trend":
         found = ranges(world, draw(st.sampled_from(("day", "week"))))
     if order == "ordered":

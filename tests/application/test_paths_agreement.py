@@ -52,7 +52,9 @@ def path_queries(draw: DrawFn, world: World) -> Query:
     given_ones = {name: value for name, value in options.items() if value is not None}
     # Most questions are about most of the events: what few of them pass shows little of a path.
     is_wide = draw(st.sampled_from((True, True, False)))
-    asked = Range(date(2018, 1, 1)) if is_wide else msgspec.structs.replace(query.range, grain="day")
+    asked = (
+        Range(date(2018, 1, 1)) if is_wide else msgspec.structs.replace(query.range, grain="day", every=1, anchor=None)
+    )
     return msgspec.structs.replace(
         query,
         metric="paths",

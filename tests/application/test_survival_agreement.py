@@ -30,7 +30,7 @@ def lives(draw: DrawFn, world: World, metric: str) -> Query:
     anything = metric == "usage_interval"
     query = Query(
         metric=metric,
-        range=draw(ranges(world, "day")),
+        range=draw(ranges(world, "day", dated=False)),
         activity=draw(st.sampled_from(("core", "any", "any", *world.settings.activities))),
         population=draw(st.sampled_from(("production", "all", "all"))),
         breakdown=draw(st.sampled_from(ALL_SLICES if anything else SLICES)),

@@ -44,7 +44,7 @@ def value_queries(draw: DrawFn, world: World, metric: str, slices: tuple[Any, ..
         filters=draw(st.just(()) | st.just(()) | attributes(world)),
         limit=draw(st.sampled_from((1, 2, 12))),
         as_of=draw(st.one_of(*[st.none()] * 4, days(world))),
-        **{"range": draw(ranges(world, "day")), **more},
+        **{"range": draw(ranges(world, "day", dated=False)), **more},
     )
 
 
@@ -106,7 +106,9 @@ def test_revenue_is_the_oracles(world: World, data: st.DataObject) -> None:
     options |= {"failed": data.draw(conditions(steps=False))} if data.draw(st.booleans()) else {}
     options |= {"cohort_age": age} if age else {}
     slices = (*SLICES, ("action",), ("feature", "country"), ("platform",))
-    query = data.draw(value_queries(world, "revenue", slices, range=data.draw(ranges(world, grain)), options=options))
+    query = data.draw(
+        value_queries(world, "revenue", slices, range=data.draw(ranges(world, grain, dated=not age)), options=options)
+    )
     if not query.breakdown:
         query = msgspec.structs.replace(query, filters=data.draw(st.just(()) | filters(world).map(lambda f: (f,))))
     agrees(world, query, revenue_rows(world, query), revenue_cells(world, query))

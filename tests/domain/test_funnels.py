@@ -113,6 +113,36 @@ def test_the_rows_of_a_funnel() -> None:
             result.users({"name": "view"}, "users")
 
 
+def test_what_others_do_is_no_step_of_ones_own() -> None:
+    """Also right after one's own last event, and however long the window; the same holds for accounts."""
+    with workspace(
+        did("a", "2026-01-05T10:00:00", "sign_up", account="x"),
+        did("b", "2026-01-05T10:00:00", "view", account="y"),
+        did("b", "2026-01-05T10:00:01", "purchase", account="y"),
+        did("b", "2026-12-05T10:00:01", "sign_up", account="y"),
+        did("c", "2026-01-05T10:00:00", "sign_up", account="z"),
+        did("c", "2026-12-30T10:00:00", "view", account="z"),
+    ) as ws:
+        asked: dict[str, Any] = {"steps": WAY, "within": "366 days", "start": "2026-01-01", "end": "2026-12-31"}
+        for actor in ("user", "account"):
+            assert column(ws.metric("funnel", actor=actor, **asked), "users") == [3, 1, 0]
+
+
+def test_people_with_keys_too_great_for_one_line_of_time_are_counted_alike() -> None:
+    """The keys of people grow with them; what their product with a time cannot hold is looked up person by person."""
+    with shop() as ws:
+        few = ws.funnel(WAY, within="2 hours", start="2026-01-05", end="2026-01-05")
+        with ws.engine.transaction():
+            for table in ("dim_users", "dim_identities"):
+                ws.engine.execute(f"UPDATE {table} SET user_key = user_key + 10000000000")
+        many = ws.funnel(WAY, within="2 hours", start="2026-01-05", end="2026-01-05")
+        assert many.rows == few.rows
+        assert column(many, "users") == [4, 3, 1]
+        assert many.users(2, "users") == ["a"]
+    assert "line" in few.sql
+    assert "line" not in many.sql
+
+
 def test_steps_that_nobody_took() -> None:
     """Rows of zeros, and a warning where no such event was ever loaded, also in an exclusion."""
     with shop() as ws:

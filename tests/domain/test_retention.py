@@ -128,6 +128,25 @@ def test_buckets_that_no_axis_can_have_are_refused(asked: dict[str, Any], words:
     assert found.value.code == "bad_every"
 
 
+@pytest.mark.parametrize(
+    ("metric", "options"),
+    [
+        ("funnel", {"steps": "like -> share"}),
+        ("usage_interval", {}),
+        ("active_days", {}),
+        ("sessions", {"profile": "hour"}),
+    ],
+)
+@pytest.mark.parametrize("steps", [{"every": 2}, {"anchor": "2026-01-01"}])
+def test_without_a_time_axis_there_are_no_steps(metric: str, options: dict[str, Any], steps: dict[str, Any]) -> None:
+    """They would do nothing but widen the range, so they are refused; the dated form of a metric takes them."""
+    with regulars.open() as ws:
+        with pytest.raises(QueryError, match=f"{metric} has no time axis here") as found:
+            ws.metric(metric, **options, **steps)
+        assert found.value.code == "bad_every"
+        assert ws.metric("active_days", over_time=True, **steps).rows == []
+
+
 def test_a_pooled_average_weighs_people_and_a_simple_one_cohorts() -> None:
     """Cohorts of 10 with 5 and of 5 with 4 kept: 9 of 15 are 60 %, the mean of 50 % and 80 % is 65 %."""
     did = [(f"a{n}", 5, "10:00:00", "like") for n in range(10)] + [(f"a{n}", 6, "10:00:00", "like") for n in range(5)]

@@ -108,6 +108,10 @@ def test_clickhouse_makes_the_sessions_of_the_oracle(
 
 
 QUESTIONS: dict[str, tuple[dict[str, Any], ...]] = {
+    "active_users": (
+        {"by": ("feature", "device.platform"), "limit": 2, "activity": "any", "start": "2025-11-01"},
+        {"by": ("event.category", "plan"), "where": "event.action != 'course_enroll'"},
+    ),
     "new_vs_returning": ({"new_by": "registration"},),
     "stickiness": ({"method": "mean", "window": 7}, {"method": "return"}, {"summary": "median", "grain": "week"}),
     "stickiness_by_cohort": ({"cohort": "registration"}, {"cohort": "active", "window": 3, "by": "plan", "limit": 1}),

@@ -125,14 +125,14 @@ def days(world: World) -> SearchStrategy[date]:
 
 
 @st.composite
-def ranges(draw: DrawFn, world: World, grain: str) -> Range:
-    """A range near some event, short for hours; sometimes open at an end."""
+def ranges(draw: DrawFn, world: World, grain: str, *, dated: bool = True) -> Range:
+    """A range near some event, short for hours; sometimes open at an end. Only a time axis has steps of several."""
     start = draw(days(world))
     length = draw(st.integers(0, 2 if grain == "hour" else 35))
     end = start + timedelta(days=length)
     kind = "both" if grain == "hour" else draw(st.sampled_from(("both", "both", "both", "end", "default")))
     steps = {"grain": grain}
-    if grain != "hour" and draw(st.integers(0, 4)) == 0:
+    if dated and grain != "hour" and draw(st.integers(0, 4)) == 0:
         steps |= {"every": draw(st.integers(1, 5)), "anchor": draw(st.none() | days(world))}
     if kind == "default":
         return Range(**steps)

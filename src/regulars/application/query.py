@@ -184,6 +184,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         actions={name: settings.action(name) for name in types},
         types=types,
         greatest_action_key=max(types.values(), default=0),
+        greatest_user_key=read("SELECT coalesce(max(user_key), 0) AS greatest FROM dim_users")[0][0],
         activities=activity_rules(settings),
         core_features=settings.core_features,
         population=_population_rule(settings),

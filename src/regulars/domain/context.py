@@ -53,6 +53,7 @@ class Context:
     their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
     ``slice_values`` is the number of values of each event property among them that the question names.
     ``dropped_through`` is the last day that a bounded workspace let go.
+    ``greatest_user_key`` is as great as can be until it is looked up.
     Without ``has_sequences`` nothing but time is known about the order of events.
     """
 
@@ -65,6 +66,7 @@ class Context:
     actions: Mapping[str, Action] = field(default_factory=dict)
     types: Mapping[str, int] = field(default_factory=dict)
     greatest_action_key: int = 0
+    greatest_user_key: int = 2**62
     activities: Mapping[str, ActivityRule] = field(default_factory=dict)
     core_features: tuple[str, ...] = ()
     population: PopulationRule = field(default_factory=PopulationRule)

@@ -102,6 +102,7 @@ def resolve_question(
     """Check a question and resolve its names; no statement while there is nothing to show."""
     metric.check(query)
     shape = metric.shape(query)
+    shape.check_steps(query)
     values = Values()
     scope = replace(_scope(query, metric, context, values), keep_people=keep_people or metric.composition is not None)
     if shape.judged_once and scope.moments and query.as_of is None:

@@ -9,6 +9,7 @@ from regulars.domain import hours
 from regulars.domain.calendar import epoch_day
 from regulars.domain.properties import resolve
 from regulars.domain.relations import cells, counts, moments, rows, slices, spans
+from regulars.domain.relations.day_sets import DaySets
 from regulars.domain.schema import GAP_CAP, MISSING
 from regulars.domain.sql import with_relations
 
@@ -182,6 +183,8 @@ class Statement:
                     scope, frame, self.values, registered=self.registered, firsts=self.shape.needs_history
                 )
             }
+        if scope.by_event and self._days_are_sets:
+            return DaySets(scope, frame, self.values).relations()
         first = "" if self.whole_history else self.values.add(frame.scan_from)
         last = self.values.add(frame.scan_to)
         named = {"user_days": rows.user_days(scope, first, last, registered=self.registered)}
@@ -195,12 +198,25 @@ class Statement:
         )
         return named
 
+    def visits(self) -> str:
+        """The stored active days of whoever it may be, with their gaps."""
+        anybody = replace(self.scope, population="all", breakdown=(), user_conditions=(), moments=())
+        return rows.chain_from_arrivals(anybody, self.frame, self.values)
+
     @property
     def _days_stand_alone(self) -> bool:
         """Whether no measure asks what a person did on another day than the one it counts."""
         own_bucket = ("period", "actions", "weight") if self.frame.buckets.days == 1 else ()
         is_own = [m.rule in own_bucket or (m.rule == "rolling" and m.window == 1) for m in self.shape.measures]
         return all(is_own) and not self.scope.per_person
+
+    @property
+    def _days_are_sets(self) -> bool:
+        """Whether nothing but the days themselves matters, neither what was done on them nor how often."""
+        sums = any(measure.rule in ("actions", "weight") for measure in self.shape.measures)
+        is_often = self.scope.min_events > 1 or self.scope.max_events is not None
+        beyond = self.shape.lookback or self.shape.ahead_days
+        return self._days_stand_alone and not sums and not is_often and not beyond
 
     def ledger(self, source: Source) -> str:
         """People with a qualifying event in the range, by population."""

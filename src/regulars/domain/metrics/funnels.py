@@ -61,19 +61,11 @@ def _shape(query: Query) -> Shape:
 def _select(statement: Statement, _: Source) -> str:
     scope, values, funnel = statement.scope, statement.values, _funnel(statement)
     named = Attempts(statement, funnel).relations()
-    last = len(funnel.steps)
     named["steps"] = " UNION ALL ".join(
         f"SELECT {step} AS step, {values.add(name)} AS name" for step, name in enumerate(funnel.names, 1)
     )
-    taken = " ".join(f"WHEN {step} THEN b.taken_{step}" for step in range(2, last + 1))
-    named["measured"] = f"""
-SELECT slice, step, count(*) AS users, sum(CASE WHEN depth = step AND step < {last} THEN 1 ELSE 0 END) AS dropped,
-  avg(seconds) AS seconds_mean, rg_quantile(seconds, 0.5) AS seconds_median, rg_quantile(seconds, 0.9) AS seconds_p90
-FROM (
-  SELECT b.slice, s.step, b.depth, (CASE s.step {taken} END - b.at) / {_US} AS seconds
-  FROM best b CROSS JOIN steps s WHERE s.step <= b.depth
-) reached
-GROUP BY slice, step"""
+    last = len(funnel.steps)
+    named["measured"] = "\nUNION ALL\n".join(_reached(step, is_last=step == last) for step in range(1, last + 1))
     return with_relations(
         named,
         f"""
@@ -84,6 +76,17 @@ FROM ({slices.axis(scope)}) k CROSS JOIN steps s LEFT JOIN measured m ON m.slice
 ORDER BY k.slice, s.step""",
         is_once=True,
     )
+
+
+def _reached(step: int, *, is_last: bool) -> str:
+    """Who reached a step, who of them went no further, and the seconds from the beginning to it."""
+    dropped = "0" if is_last else f"sum(CASE WHEN depth = {step} THEN 1 ELSE 0 END)"
+    taken = f"(taken_{step} - at) / {_US}" if step > 1 else "CAST(NULL AS DOUBLE)"
+    return f"""
+SELECT slice, {step} AS step, count(*) AS users, {dropped} AS dropped, avg(seconds) AS seconds_mean,
+  rg_quantile(seconds, 0.5) AS seconds_median, rg_quantile(seconds, 0.9) AS seconds_p90
+FROM (SELECT slice, depth, {taken} AS seconds FROM best WHERE depth >= {step}) reached
+GROUP BY slice"""
 
 
 def _people(statement: Statement, _: Source, cell: Cell, row: Mapping[str, Any]) -> str:

@@ -115,6 +115,14 @@ class Shape:
             return (self.measures[-1].name, *before)
         return (next(measure.name for measure in self.measures if measure.rule not in ("actions", "weight")),)
 
+    def check_steps(self, query: Query) -> None:
+        """Refuse steps of a time axis where there is none: they would only widen the range."""
+        if not self.dated and (query.range.every > 1 or query.range.anchor is not None):
+            raise QueryError(
+                f"{query.metric} has no time axis here, so it takes neither every nor anchor; give start and end",
+                code="bad_every",
+            )
+
     @property
     def summarised(self) -> bool:
         """Whether a row sums up the daily values of its bucket."""

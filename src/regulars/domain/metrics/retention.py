@@ -184,13 +184,13 @@ def _is_stored(statement: Statement) -> bool:
 def _relations(statement: Statement, source: Source) -> dict[str, str]:
     entry, periods = _entry(statement), _periods(statement)
     bare = statement if entry.marks is None else _without_event_conditions(statement)
-    return members(bare, source, entry) | returns.kept(bare, entry, periods)
+    return members(bare, source, entry) | returns.kept(bare, source, entry, periods)
 
 
 def _select(statement: Statement, source: Source) -> str:
     periods = _periods(statement)
     named = _stored(statement) if source == "aggregates" else _relations(statement, source)
-    wanted = returns.counted(statement, periods)
+    wanted = returns.counted(statement, _entry(statement), periods)
     named |= {name: text for name, text in wanted.items() if name not in named}
     return with_relations(named, returns.rows(statement, periods))
 

@@ -2,7 +2,8 @@
 
 ::
 
-    user_days   who was active on which day             rows.py    (only when answered from raw events)
+    user_days   who was active on which day             rows.py    (only when answered from raw events;
+                                                                    day_sets.py where each day stands alone)
     slices      the values of the breakdown, ranked     slices.py
     chain       active days, the gap to the one before  rows.py    (see "arrivals" in the design notes)
     spans       days on which an active day counts      spans.py
@@ -16,8 +17,9 @@ Questions in which single events and their order matter begin with occurrences.p
     events      events with the conditions they meet    occurrences.py
     members     who enters which cohort, and when       cohorts.py
     kept        who of them came back in which period   returns.py
-    best        the attempt at a funnel that counts     attempts.py    (ways: chains.py, and ladders.py where events
-                                                                        meet; strict_order.py, any_order.py)
+    best        the attempt at a funnel that counts     attempts.py    (ways: chains.py, often on a line.py, and
+                                                                        ladders.py where events meet;
+                                                                        strict_order.py, any_order.py)
     seated      paths, step by step                     paths.py
 
 Metrics with a composition of their own also read ``habits`` and ``ever`` (habits.py: people per tick), ``hits``

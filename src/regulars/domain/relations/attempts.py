@@ -11,6 +11,7 @@ from regulars.domain.metrics.funnel_options import condition_of
 from regulars.domain.relations import cells, counts, moments, slices
 from regulars.domain.relations.any_order import AnyWays, groups_of, sharing
 from regulars.domain.relations.chains import Ways
+from regulars.domain.relations.line import line_of
 from regulars.domain.relations.occurrences import at_entry, occurrences
 from regulars.domain.relations.scope import listed
 from regulars.domain.relations.strict_order import StrictWays
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from regulars.domain.metrics.funnel_options import Funnel
+    from regulars.domain.relations.line import Line
     from regulars.domain.relations.scope import Scope
     from regulars.domain.statement import Statement
+
+_BEYOND = 2**53  # µs since 1970 that no event reaches; the steps of the longest funnel fit above it into 63 bits
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Attempts:
     @property
     def keys(self) -> list[str]:
         """The columns within which an attempt must stay: its person, and values that all of its steps share."""
+        if self._line:
+            return ["line"]
         return ["user_key", *(self._of_events() if self.funnel.attribution.kind == "all" else [])]
 
     @property
@@ -53,13 +59,13 @@ class Attempts:
         """Named relations up to ``best``: per person, slice (and entry bucket) the attempt that counts.
 
         Columns: ``user_key``, ``slice``, ``day`` (and ``date``) of the entry, ``at``, ``depth`` (steps reached), and
-        ``taken_1`` and so on, the µs at which each step was reached.
+        ``taken_1`` and so on, the µs at which each step was reached: since 1970, or on a line of all people.
         """
         scope, statement = self.scope, self.statement
         named = moments.validities(scope, statement.frame)
         named["marks"] = self._marks()
         named |= self._ways().relations()
-        taken = ", ".join(f"h.taken_{step}" for step in self._steps)
+        taken = listed(self._taken, "h").removesuffix(", ")
         named["entered"] = at_entry(scope, "tried", f"h.at, h.depth, {taken}")
         table = "entered"
         if self.by_date:
@@ -75,7 +81,7 @@ class Attempts:
             named["slices"] = slices.ranked(scope, "count(DISTINCT user_key)", "1", table)
         slice_ = "k.slice" if scope.breakdown else "1"
         columns = listed(["user_key", "day", *self._date], "r")
-        taken = ", ".join(f"r.taken_{step}" for step in self._steps)
+        taken = listed(self._taken, "r").removesuffix(", ")
         named["placed"] = f"""
 SELECT {columns}{slice_} AS slice, r.at, r.depth, {taken}
 FROM {table} r {cells.segment_join(scope, "r")}"""
@@ -116,17 +122,45 @@ FROM {table} r {cells.segment_join(scope, "r")}"""
         marks = {name: chosen_events(each, statement.context, statement.values) for name, each in tests.items()}
         if self.funnel.order == "strict":
             marks["counts"] = "NOT a.is_marker"
-        return occurrences(statement, marks, first=statement.values.add(statement.frame.first))
+        return occurrences(statement, marks, first=statement.values.add(statement.frame.first), line=self._line)
 
     def _best(self, table: str, within: Sequence[str]) -> str:
-        """Of a person's attempts the one that led furthest, of equals the earliest."""
-        partition = ", ".join(["user_key", *self._date, *within])
-        later = "".join(f", taken_{step}" for step in self._steps[1:])
-        return f"""
+        """Of a person's attempts the one that led furthest, of equals the earliest.
+
+        Its ``taken_`` times are those of the steps it reached; what stands in those beyond means nothing.
+        """
+        own = ["user_key", *self._date, *within]
+        if self._has_twins:
+            later = "".join(f", taken_{step}" for step in self._steps[1:])
+            return f"""
 SELECT * FROM (
-  SELECT r.*, row_number() OVER (PARTITION BY {partition} ORDER BY depth DESC, at{later}) AS rank FROM {table} r
+  SELECT r.*, row_number() OVER (PARTITION BY {", ".join(own)} ORDER BY depth DESC, at{later}) AS rank FROM {table} r
 ) ranked
 WHERE rank = 1"""
+        # One number to compare, which is far cheaper than to put all attempts of a person in order.
+        place = f"r.at - r.depth * {self._line.length if self._line else _BEYOND}"
+        values = ", ".join(f"arg_min(r.{name}, {place}) AS {name}" for name in ("day", "at", *self._taken))
+        return f"""
+SELECT {listed(own, "r")}max(r.depth) AS depth, {values}
+FROM {table} r
+GROUP BY {listed(own, "r").removesuffix(", ")}"""
+
+    @property
+    def _line(self) -> Line | None:
+        """The line of all people, where nothing but time decides which event takes the next step."""
+        if self._has_twins or not self.scope.is_about_users:
+            return None
+        statement = self.statement
+        return line_of(statement.frame, self.funnel.within * 1_000_000, statement.context.greatest_user_key)
+
+    @property
+    def _taken(self) -> list[str]:
+        return [f"taken_{step}" for step in self._steps]
+
+    @property
+    def _has_twins(self) -> bool:
+        """Whether attempts that begin at one instant and lead equally far may differ in what came between."""
+        return self.funnel.order != "ordered" or self.funnel.attribution.kind == "all" or self._has_ladders()
 
     def _labelled(self, steady: Sequence[str]) -> str:
         """Attempts with the value of a step they reached; those that did not reach it have none."""
@@ -139,7 +173,7 @@ WHERE rank = 1"""
         taken = " OR ".join(f"(b.depth {when} {n} AND s.at = b.taken_{n} AND ({tests[n]}))" for n in steps)
         columns = listed(["user_key", "day", *self._date, *steady], "b")
         values = "".join(f"coalesce(s.{name}, '(none)') AS {name}, " for name in self._of_events())
-        times = ", ".join(f"b.taken_{step}" for step in self._steps)
+        times = listed(self._taken, "b").removesuffix(", ")
         partition = ", ".join(["b.user_key", *(f"b.{name}" for name in (*self._date, *steady))])
         return f"""
 SELECT * FROM (

@@ -45,7 +45,7 @@ def members(statement: Statement, source: Source, entry: Entry) -> dict[str, str
     scope, frame, values = statement.scope, statement.frame, statement.values
     named = moments.validities(scope, frame)
     if entry.marks is None:
-        named |= statement.chain(source)
+        named |= {} if entry.cohort == "registration" else statement.chain(source)
     else:
         since = "" if entry.cohort in _WHOLE_HISTORY else values.add(frame.first)
         named["events"] = occurrences(statement, entry.marks, first=since)

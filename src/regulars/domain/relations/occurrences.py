@@ -10,16 +10,18 @@ from regulars.domain.relations.scope import day_number, listed, where
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from regulars.domain.relations.line import Line
     from regulars.domain.relations.scope import Scope
     from regulars.domain.statement import Statement
 
 
-def occurrences(statement: Statement, marks: Mapping[str, str], *, first: str = "") -> str:
+def occurrences(statement: Statement, marks: Mapping[str, str], *, first: str = "", line: Line | None = None) -> str:
     """Every event of the scope that meets one of some conditions, whatever its day up to the watermark.
 
     Columns: ``user_key``, the segments that do not change with time, ``day`` (days since 1970), ``at`` (µs since 1970),
     ``sequence`` (missing where the client counted none), ``event_id``, and one column of 0 or 1 per mark. ``marks`` are
-    conditions on an event by the name of their column; ``first`` is a bound on the day, as SQL.
+    conditions on an event by the name of their column; ``first`` is a bound on the day, as SQL. On a ``line`` of all
+    people, ``at`` is the place on it, and ``line`` the same for all.
     """
     scope, last = statement.scope, statement.values.add(statement.frame.scan_to)
     labels = {name: found.label for name, found in scope.stored_segments()}
@@ -27,9 +29,11 @@ def occurrences(statement: Statement, marks: Mapping[str, str], *, first: str = 
     tests = [f"({either})", *scope.event_conditions, *scope.users_condition(), f"{scope.day} <= {last}"]
     tests += [f"{scope.day} >= {first}"] if first else []
     own = "".join(f"{label} AS {name}, " for name, label in labels.items())
+    at = "rg_epoch_us(e.action_timestamp)"
+    when = f"{line.place(scope.key, at)} AS at, 0 AS line" if line else f"{at} AS at"
     marked = ",\n  ".join(f"CASE WHEN {test} THEN 1 ELSE 0 END AS {name}" for name, test in marks.items())
     return f"""
-SELECT {scope.key} AS user_key, {own}{day_number(scope.day)} AS day, rg_epoch_us(e.action_timestamp) AS at,
+SELECT {scope.key} AS user_key, {own}{day_number(scope.day)} AS day, {when},
   e.sequence, e.event_id, {marked}
 {rows.event_tables(*labels.values(), *tests, scope.key)}
 {where(tests)}"""

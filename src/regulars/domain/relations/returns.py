@@ -14,6 +14,7 @@ from regulars.domain.timezones import epoch_second
 if TYPE_CHECKING:
     from regulars.domain.calendar import Buckets
     from regulars.domain.relations.cohorts import Entry
+    from regulars.domain.relations.scope import Source
     from regulars.domain.statement import Statement
 
 Clock = Literal["calendar", "anchored", "rolling"]
@@ -52,43 +53,79 @@ class Periods:
         """Whether a span is one period."""
         return all(first == last for first, last in self.spans)
 
+    @property
+    def takes_one(self) -> bool:
+        """Whether one return event is enough in every period."""
+        return self.least == self.in_first == 1
 
-def kept(statement: Statement, entry: Entry, periods: Periods) -> dict[str, str]:
-    """The relation ``kept``: cohort, slice, person, and the ``period`` in which the person came back."""
-    buckets = statement.frame.buckets
+
+def kept(statement: Statement, source: Source, entry: Entry, periods: Periods) -> dict[str, str]:
+    """The relation ``kept``: cohort, slice, person, and the ``period`` in which the person came back.
+
+    A person has one row per period in it, and per entry where each opens a count of its own.
+    """
+    is_by_day = entry.marks is None
+    named = _by_active_days(statement, source, entry, periods) if is_by_day else _by_events(statement, entry, periods)
     span = _span_of("period", periods)
-    if entry.marks is None:
-        number = _by_days("c.day", "m.day", periods, buckets)
-        source, amount = "chain c ON c.user_key = m.user_key", "c.actions"
-        tests = ["c.day >= m.day"]
-    else:
-        at = f"floor((c.at - m.at) / {_MICROSECONDS[periods.unit] * periods.every}.0)"
-        number = at if periods.clock == "rolling" else _by_days("c.day", "m.day", periods, buckets)
-        events = f"({sliced_events(statement.scope)})" if periods.matches else "events"
-        source, amount = f"{events} c ON c.user_key = m.user_key", "1"
-        source += " AND c.slice = m.slice" if periods.matches else ""
-        tests = ["c.returns = 1"]
-        if entry.cohort == "registration":
-            tests.append("c.day >= m.day")
-        else:
-            tests += ["c.at >= m.at", *([] if periods.counts_start else ["c.event_id <> m.event_id"])]
-    each = ", entry" if entry.is_each else ""
-    own = ", m.event_id AS entry" if entry.is_each else ""
-    needed = periods.least if periods.least == periods.in_first else "max(needed)"
-    returned = f"""
-SELECT m.date, m.last_day, m.slice, m.user_key{own}, {number} AS period, {amount} AS actions
-FROM members m JOIN {source}
-WHERE {" AND ".join(tests)}"""
-    zero = f"CASE WHEN {span} = {periods.spans[0][0]} THEN {periods.in_first} ELSE {periods.least} END"
-    return {
-        "returned": returned,
-        "kept": f"""
-SELECT date, last_day, slice, user_key, period FROM (
-  SELECT date, last_day, slice, user_key{each}, {span} AS period, actions, {zero} AS needed
+    columns = f"date, last_day, slice, user_key{', entry' if entry.is_each else ''}"
+    if is_by_day and periods.takes_one and periods.is_plain:
+        named["kept"] = f"SELECT {columns}, period FROM returned WHERE period <= {periods.last}"
+        return named
+    needed = f"CASE WHEN {span} = {periods.spans[0][0]} THEN {periods.in_first} ELSE {periods.least} END"
+    needs, having = f", actions, {needed} AS needed", "\nHAVING sum(actions) >= max(needed)"
+    if periods.takes_one:
+        needs = having = ""
+    named["kept"] = f"""
+SELECT {columns}, period FROM (
+  SELECT {columns}, {span} AS period{needs}
   FROM returned WHERE period <= {periods.last}
 ) spanned WHERE period IS NOT NULL
-GROUP BY date, last_day, slice, user_key{each}, period
-HAVING sum(actions) >= {needed}""",
+GROUP BY {columns}, period{having}"""
+    return named
+
+
+def _by_active_days(statement: Statement, source: Source, entry: Entry, periods: Periods) -> dict[str, str]:
+    """The active days of members by period; only the first of each period where one return is enough."""
+    named, table = {}, "chain"
+    if source == "arrivals":
+        # The members are chosen already: nobody's attributes have to be looked at again.
+        named, table = {"visits": statement.visits()}, "visits"
+    elif entry.cohort == "registration":
+        named = statement.chain(source)
+    buckets = statement.frame.buckets
+    number = _by_days("c.day", "m.day", periods, buckets)
+    tests = ["c.day >= m.day"]
+    if periods.takes_one:
+        later = f"{_by_days('c.day - c.gap', 'm.day', periods, buckets)} < {number}"
+        if periods.clock == "calendar":
+            later = f"{tick('c.day - c.gap', buckets)} < {tick('c.day', buckets)}"
+        # A registration need not fall on an active day, so others may lie before it in its own period.
+        before = " OR c.day - c.gap < m.day" if entry.cohort == "registration" else ""
+        tests.append(f"(c.gap IS NULL OR {later}{before})")
+    named["returned"] = f"""
+SELECT m.date, m.last_day, m.slice, m.user_key, {number} AS period, c.actions
+FROM members m JOIN {table} c ON c.user_key = m.user_key
+WHERE {" AND ".join(tests)}"""
+    return named
+
+
+def _by_events(statement: Statement, entry: Entry, periods: Periods) -> dict[str, str]:
+    """The return events of members by period."""
+    at = f"floor((c.at - m.at) / {_MICROSECONDS[periods.unit] * periods.every}.0)"
+    number = at if periods.clock == "rolling" else _by_days("c.day", "m.day", periods, statement.frame.buckets)
+    events = f"({sliced_events(statement.scope)})" if periods.matches else "events"
+    same = " AND c.slice = m.slice" if periods.matches else ""
+    tests = ["c.returns = 1"]
+    if entry.cohort == "registration":
+        tests.append("c.day >= m.day")
+    else:
+        tests += ["c.at >= m.at", *([] if periods.counts_start else ["c.event_id <> m.event_id"])]
+    own = ", m.event_id AS entry" if entry.is_each else ""
+    return {
+        "returned": f"""
+SELECT m.date, m.last_day, m.slice, m.user_key{own}, {number} AS period, 1 AS actions
+FROM members m JOIN {events} c ON c.user_key = m.user_key{same}
+WHERE {" AND ".join(tests)}"""
     }
 
 
@@ -107,18 +144,18 @@ def _span_of(period: str, periods: Periods) -> str:
     return f"CASE {cases} END"
 
 
-def counted(statement: Statement, periods: Periods) -> dict[str, str]:
+def counted(statement: Statement, entry: Entry, periods: Periods) -> dict[str, str]:
     """The relations from ``kept`` to ``grid``: every cell that has begun, and the people in it."""
-    last = "max(period)" if periods.is_open else "period"
-    group = "date, slice, user_key" + ("" if periods.is_open else ", period")
+    people = "kept"
+    if entry.is_each or periods.is_open:
+        last = "max(period)" if periods.is_open else "period"
+        group = "date, slice, user_key" + ("" if periods.is_open else ", period")
+        people = f"(SELECT date, slice, user_key, {last} AS period FROM kept GROUP BY {group}) one"
     return {
         "sizes": """
 SELECT date, slice, count(DISTINCT user_key) AS people, %s AS last_at FROM members GROUP BY date, slice"""
         % ("max(at)" if periods.clock == "rolling" else "0"),
-        "backs": f"""
-SELECT date, slice, period, count(*) AS people
-FROM (SELECT date, slice, user_key, {last} AS period FROM kept GROUP BY {group}) one
-GROUP BY date, slice, period""",
+        "backs": f"SELECT date, slice, period, count(*) AS people FROM {people} GROUP BY date, slice, period",
         "grid": _grid(statement, periods),
     }
 

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from regulars.domain.frame import Frame
     from regulars.domain.sql import Values
 
-_EVENT_TABLES = {
-    "f": "LEFT JOIN dim_features f ON f.feature_key = e.feature_key",
-    "v": "LEFT JOIN dim_devices v ON v.device_key = e.device_key",
-    "g": "LEFT JOIN dim_geographies g ON g.geography_key = e.geography_key",
+DESCRIBED = {
+    "a": ("dim_actions", "action_key"),
+    "f": ("dim_features", "feature_key"),
+    "v": ("dim_devices", "device_key"),
+    "g": ("dim_geographies", "geography_key"),
 }
+"""What describes an event besides itself: the table by its alias, and the key it has in events. All have an action."""
 
 
 Who = Literal["people", "identities", "dirty"]
@@ -38,9 +40,12 @@ def event_tables(*texts: str, who: Who = "people") -> str:
     ``who`` sent them: people with their attributes (``u``), identities with their person (``i``), or only those
     whose rows a refresh makes anew.
     """
-    needed = [join for alias, join in _EVENT_TABLES.items() if any(f"{alias}." in text for text in texts)]
-    actions = "JOIN dim_actions a ON a.action_key = e.action_key"
-    return "\n".join(("FROM fact_user_actions e", *_WHO[who], actions, *needed))
+    joins = [
+        f"{'JOIN' if alias == 'a' else 'LEFT JOIN'} {table} {alias} ON {alias}.{key} = e.{key}"
+        for alias, (table, key) in DESCRIBED.items()
+        if alias == "a" or any(f"{alias}." in text for text in texts)
+    ]
+    return "\n".join(("FROM fact_user_actions e", *_WHO[who], *joins))
 
 
 def user_days(scope: Scope, first: str, last: str, *, registered: bool = False) -> str:
@@ -125,8 +130,9 @@ def chain_from_arrivals(
         f"r.day <= {values.add(frame.scan_to)}",
         *scope.users_condition(),
     ]
-    body = f"""FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key
-{where(conditions)}"""
+    reads_people = registered or any("u." in text for text in (listed, *conditions))
+    people = " JOIN dim_users u ON u.user_key = r.user_key" if reads_people else ""
+    body = f"FROM arrivals r{people}\n{where(conditions)}"
     day = day_number("r.day")
     if scope.per_person:
         return f"""

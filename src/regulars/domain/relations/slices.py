@@ -8,6 +8,8 @@ from regulars.domain.calendar import epoch_day
 from regulars.domain.sql import identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from regulars.domain.frame import Frame
     from regulars.domain.metrics.record import Shape
     from regulars.domain.relations.scope import Scope
@@ -39,13 +41,19 @@ def slices(scope: Scope, shape: Shape, frame: Frame, table: str) -> str:
 def ranked(scope: Scope, reach: str, seen: str, source: str) -> str:
     """Segments with the slice they are shown in, by an expression that counts their people."""
     names = ", ".join(scope.segments)
+    return placed(scope, f"SELECT {names}, {reach} AS reach, {seen} AS seen FROM {source} GROUP BY {names}")
+
+
+def placed(scope: Scope, reached: str, own: Sequence[str] = ()) -> str:
+    """The same from a SELECT of segments with their ``reach``, whether they were ``seen``, and columns of its own."""
+    names = ", ".join((*scope.segments, *own))
     top = f"seen = 1 AND place <= {scope.limit}"
     shown = "".join(f"CASE WHEN {top} THEN {name} END AS shown_{name}, " for name in scope.segments)
     return f"""
 SELECT {names}, {shown}seen, CASE WHEN {top} THEN place ELSE {scope.limit + 1} END AS slice
 FROM (
-  SELECT {names}, seen, row_number() OVER (ORDER BY seen DESC, reach DESC, {names}) AS place
-  FROM (SELECT {names}, {reach} AS reach, {seen} AS seen FROM {source} GROUP BY {names}) reached
+  SELECT {names}, seen, row_number() OVER (ORDER BY seen DESC, reach DESC, {", ".join(scope.segments)}) AS place
+  FROM ({reached}) reached
 ) placed"""
 
 
