@@ -30,6 +30,8 @@ _MINUTE = 60_000_000
 _MARKERS = ("session_start", "session_end")
 _LATER = 10**17  # than any instant, and longer than any pause, in microseconds
 _DEVICES = "LEFT JOIN dim_devices v ON v.device_key = m.device_key"
+_LOOK = f"look_us % {_LATER}"
+_LOOKS_BETWEEN = f"coalesce({_LOOK} > run_us AND {_LOOK} < last_us, FALSE)"
 _SIEVES = (61, 59)  # primes, of as many bits as a whole number holds
 
 
@@ -100,7 +102,7 @@ UNION ALL
 SELECT *, max(CASE WHEN begins THEN first_us END) OVER ({order} ROWS UNBOUNDED PRECEDING) AS run_us
 FROM limited WHERE NOT (begins AND ends)""",
         "runs": f"""
-SELECT *, is_ordered = 1 AND {_is_whole(rule)} AND coalesce(look_us % {_LATER} = run_us, TRUE) AS is_clear FROM (
+SELECT *, is_ordered = 1 AND {_is_whole(rule)} AND coalesce({_LOOK} = run_us, TRUE) AS is_clear FROM (
   SELECT {own}, run_us, last_us, actions_count, look_us, exit_key, is_ordered FROM placed WHERE begins AND ends
   UNION ALL
   SELECT {own}, run_us, max(last_us) AS last_us, sum(actions_count) AS actions_count, min(look_us) AS look_us,
@@ -143,36 +145,34 @@ FROM {members} m JOIN ({_instants(", ".join(keys))}) n ON {_same("n", "m", [*key
 
 
 def _instants(own: str) -> str:
-    """The first instant of every run, and its last and that of its look where slots leave them open.
-
-    ``instants`` counts the different ones.
-    """
-    look = f"look_us % {_LATER}"
-    is_between = f"coalesce({look} > run_us AND {look} < last_us, FALSE)"
-    count = f"1 + CASE WHEN last_us > run_us THEN 1 ELSE 0 END + CASE WHEN {is_between} THEN 1 ELSE 0 END"
-    kinds = (("run_us", "TRUE"), ("last_us", "NOT is_clear AND last_us > run_us"), (look, f"NOT is_clear AND {is_between}"))
+    """The first instant of every run, and its last and that of its look where slots leave them open."""
+    kinds = {
+        "run_us": "TRUE",
+        "last_us": "NOT is_clear AND last_us > run_us",
+        _LOOK: f"NOT is_clear AND {_LOOKS_BETWEEN}",
+    }
     return "\nUNION ALL\n".join(
-        f"""SELECT {own}, run_us, last_us, actions_count, exit_key, is_clear, {count} AS instants, {instant} AS at_us,
-  {instant} = run_us AS is_first, {instant} = last_us AS is_last, coalesce({instant} = {look}, FALSE) AS is_look
+        f"""SELECT {own}, run_us, last_us, look_us, actions_count, exit_key, is_clear, {instant} AS at_us
 FROM runs WHERE {condition}"""
-        for instant, condition in kinds
+        for instant, condition in kinds.items()
     )
 
 
 def _told(keys: Sequence[str], rule: SessionRule) -> str:
     """What the actions at the instants of a run say about it, and whether that is plain: one action each, no split."""
     own = ", ".join(keys)
+    instants = f"1 + CASE WHEN last_us > run_us THEN 1 ELSE 0 END + CASE WHEN {_LOOKS_BETWEEN} THEN 1 ELSE 0 END"
+    first, last, look = (f"min(CASE WHEN at_us = {at} THEN {{}} END)" for at in ("run_us", "last_us", _LOOK))
     return f"""
 SELECT {own}, run_us, last_us, actions_count, event_hash AS session_key, event_id, day, action_key AS entry_key,
   exit_key, device_key, TRUE AS is_plain
 FROM met WHERE is_clear
 UNION ALL
-SELECT {own}, run_us, last_us, min(actions_count) AS actions_count,
-  min(CASE WHEN is_first THEN event_hash END) AS session_key, min(CASE WHEN is_first THEN event_id END) AS event_id,
-  min(CASE WHEN is_first THEN day END) AS day, min(CASE WHEN is_first THEN action_key END) AS entry_key,
-  min(CASE WHEN is_last THEN action_key END) AS exit_key, min(CASE WHEN is_look THEN device_key END) AS device_key,
-  count(*) = min(instants) AND {_is_whole(rule)} AS is_plain
-FROM met WHERE NOT is_clear GROUP BY {own}, run_us, last_us"""
+SELECT {own}, run_us, last_us, actions_count, {first.format("event_hash")} AS session_key,
+  {first.format("event_id")} AS event_id, {first.format("day")} AS day, {first.format("action_key")} AS entry_key,
+  {last.format("action_key")} AS exit_key, {look.format("device_key")} AS device_key,
+  count(*) = {instants} AND {_is_whole(rule)} AS is_plain
+FROM met WHERE NOT is_clear GROUP BY {own}, run_us, last_us, look_us, actions_count"""
 
 
 def _screens(members: str, keys: Sequence[str], rule: SessionRule) -> str:
