@@ -315,10 +315,14 @@ class Workspace(Tracking, Questions, Operations):
             QueryError: ``unknown_user``; nothing was changed.
         """
         self._refuse_read_only("erase anybody")
-        certificate = erase(self.engine, self.settings, user_id, self.now(), forget=self._tracker.forget)
-        return replace(certificate, is_rewritten=self._finish_erasures())
+        engine = self.engine
+        with engine.at_rest():
+            certificate = erase(engine, self.settings, user_id, self.now(), forget=self._tracker.forget)
+            return replace(certificate, is_rewritten=self._finish_erasures())
 
     def _finish_erasures(self) -> bool:
+        if self._engine.archive is not None:
+            self._engine.archive.forget_strangers()
         rewritten = self._engine.rewrite()
         finish(self._engine)
         return rewritten

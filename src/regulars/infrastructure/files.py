@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DATABASE_NAME = "regulars.duckdb"
+ARCHIVE_NAME = "archive"
 
 
 def sync_folder(folder: Path) -> None:

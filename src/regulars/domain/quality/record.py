@@ -25,7 +25,8 @@ class Look:
 
     ``types`` are the event types ever seen, by key, ``declared`` those that settings describe. ``through`` is the last
     complete day. ``is_current`` says that stored rows were made with today's settings. With ``load_id`` only what that
-    import brought is looked at; ``since`` leaves out what is older.
+    import brought is looked at; ``since`` leaves out what is older. ``raw_floor`` is the first day whose raw events are
+    here, where older ones were dropped.
     """
 
     now: datetime
@@ -39,6 +40,7 @@ class Look:
     ranges: Mapping[str, ValueRange] = field(default_factory=dict)
     load_id: int | None = None
     since: date | None = None
+    raw_floor: date | None = None
     limit: float = 0.0
     property: str = ""
 
@@ -59,6 +61,11 @@ class Look:
     def days(self, column: str) -> str:
         """The condition that a day is to be looked at."""
         return "TRUE" if self.since is None else f"{column} >= DATE '{self.since}'"
+
+    def raw_days(self, column: str) -> str:
+        """The condition that a day is to be looked at, and that its raw events are here."""
+        kept = "TRUE" if self.raw_floor is None else f"{column} >= DATE '{self.raw_floor}'"
+        return f"{self.days(column)} AND {kept}"
 
     def _chosen(self, day: str, load: str) -> str:
         return self.days(day) if self.load_id is None else f"{load} = {self.load_id} AND {self.days(day)}"
