@@ -41,7 +41,7 @@ def limited_query(query: Query, frame: Frame, context: Context) -> tuple[Query, 
         raise QueryError(
             f"{query.metric}, asked like this, is counted from raw events, and those before {floor} were archived and "
             f"dropped ([retention] events_days); ask from {floor} on, or without what only single events know",
-            code=BEYOND_RETENTION, floor=floor.isoformat(),
+            code="beyond_retention", floor=floor.isoformat(),
         )  # fmt: skip
     narrowed = msgspec.structs.replace(query, range=msgspec.structs.replace(query.range, start=floor))
     return narrowed, (
@@ -59,7 +59,7 @@ def refuse_dropped(day: date, what: str, context: Context) -> None:
         raise QueryError(
             f"{what} would take raw events from {day} on, and those before {context.raw_floor} were archived and "
             "dropped ([retention] events_days)",
-            code=BEYOND_RETENTION, floor=context.raw_floor.isoformat(),
+            code="beyond_retention", floor=context.raw_floor.isoformat(),
         )  # fmt: skip
 
 

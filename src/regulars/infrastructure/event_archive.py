@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from regulars.errors import WorkspaceError
 from regulars.infrastructure.files import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
     from pathlib import Path
 
@@ -68,10 +69,11 @@ class ParquetArchive:
 
     def write(self, events: Mapping[date, int], *, keep_before: date | None) -> None:
         """Archive whole days with so many events each; of what was there before, only days before a day stay."""
-        old = self._begin()
-        kept = {day: file for day, file in old.days.items() if keep_before and day < keep_before.isoformat()}
-        written = {day.isoformat(): self._write_day(day, number) for day, number in sorted(events.items())}
-        self._replace(old, Manifest(dict(sorted((kept | written).items()))))
+        with self._file_errors():
+            old = self._begin()
+            kept = {day: file for day, file in old.days.items() if keep_before and day < keep_before.isoformat()}
+            written = {day.isoformat(): self._write_day(day, number) for day, number in sorted(events.items())}
+            self._replace(old, Manifest(dict(sorted((kept | written).items()))))
 
     def holds(self, events: Mapping[date, int], *, verify: bool = True) -> bool:
         """Whether exactly so many events of these days are here; ``verify`` compares the checksums of the files too."""
@@ -98,7 +100,11 @@ FROM (SELECT x.identity_key, x.event_id, unnest(x.details) AS detail FROM ({rows
 
     def forget_strangers(self) -> None:
         """Write those files anew that hold events of identities which the workspace does not know any more."""
-        old = self._read()
+        with self._file_errors():
+            old = self._read()
+            self._replace(old, Manifest(self._without_strangers(old)))
+
+    def _without_strangers(self, old: Manifest) -> dict[str, DayFile]:
         known = "(SELECT identity_key FROM dim_identities)"
         days = dict(old.days)
         for day, file in old.days.items():
@@ -113,7 +119,7 @@ FROM (SELECT x.identity_key, x.event_id, unnest(x.details) AS detail FROM ({rows
                 days[day] = self._write_file(day, f"{rows} WHERE identity_key IN {known}", left)
             elif strangers:
                 del days[day]
-        self._replace(old, Manifest(days))
+        return days
 
     def _rows(self, before: date) -> str:
         named = [self._folder / file.file for day, file in self._read().days.items() if day < before.isoformat()]
@@ -182,6 +188,17 @@ WHERE e.day = DATE '{day}'""",
         if found.format != FORMAT:
             raise self._damaged(f"{MANIFEST_NAME} has a form ({found.format}) that this version does not know")
         return found
+
+    @contextmanager
+    def _file_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise WorkspaceError(
+                f"cannot write the archive of events {str(self._folder)!r}: {exc.strerror}; "
+                "look at the disk, then try again",
+                code="archive_failed", path=str(self._folder),
+            ) from exc  # fmt: skip
 
     def _damaged(self, what: str) -> WorkspaceError:
         return WorkspaceError(
