@@ -39,6 +39,8 @@ def test_it_says_what_would_go_and_what_went(shop):
     assert call("retain", "-w", shop).out == (
         f"no raw event is older than 10 days; nothing to do\n  raw events begin on {floor}\n"
     )
+    assert f"raw events from {floor} on" in call("doctor", "-w", shop).out
+    assert call("doctor", "-w", shop).code == 0
     told = call("retain", "-w", shop, "--format", "json").json
     assert (told["events"], told["floor"], told["events_days"]) == (0, str(floor), 10)
     asked = ["funnel", "like", "like", "-w", shop]
@@ -56,7 +58,7 @@ def test_a_wrong_limit_is_one_line(shop):
     assert told.code == 2
     assert told.err == (
         "error: regulars.toml: retention.events_days must be between 1 and 36525, not 0; leave it out to keep every "
-        "event - at `retention`\n"
+        "event at `retention`\n"
     )
     (shop / "regulars.toml").write_text("[retention]\nevent_days = 9\n", encoding="utf-8")
     assert "did you mean 'retention.events_days'?" in call("retain", "-w", shop).err

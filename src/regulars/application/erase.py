@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,7 +56,7 @@ def erase(
     ``forget`` is told every spelling of the person's ids and removes what the journal still has of them, before
     anything else: the warehouse has all of that too, so that nothing is lost if the rest fails.
 
-    Errors: :class:`QueryError` ``unknown_user``; nothing is changed.
+    Errors: :class:`QueryError` ``unknown_user``, :class:`WorkspaceError` ``archive_damaged``; nothing is changed.
     """
     if raw_floor(lambda sql: engine.query(sql).rows):
         # What is frozen cannot follow a definition that changes together with the people.
@@ -97,9 +98,15 @@ def finish(engine: Engine) -> None:
 
 
 def _archived_events(engine: Engine) -> str:
-    """A SELECT of the events that were dropped and archived; empty while there are none."""
+    """A SELECT of the events that were dropped and archived; empty while there are none.
+
+    Errors: :class:`WorkspaceError` ``archive_damaged``, before anything is changed.
+    """
+    if engine.archive is None:
+        return ""
     floor = raw_floor(engine.fetch)
-    return engine.archive.events(floor) if engine.archive is not None and floor is not None else ""
+    found = engine.archive.events(floor or date.max)
+    return found if floor else ""
 
 
 def _put_back_facts(engine: Engine, keys: str, archived: str) -> None:

@@ -55,7 +55,9 @@ def plan_events(query: Query, context: Context, row: Mapping[str, Any], people: 
         return None
     values = statement.values
     first, last = _reach(statement, row.get("date"))
-    refuse_dropped(EPOCH + timedelta(days=max(first, epoch_day(statement.frame.first_day))), "these events", context)
+    refuse_dropped(
+        EPOCH + timedelta(days=max(first, epoch_day(statement.frame.first_day))), "showing these events", context
+    )
     named = [chosen_events(one, context, values) for one in metric.events(query)]
     either = " OR ".join(f"({test})" for test in named) or scope.qualifies
     number, who = day_number(scope.day), "u.user_id" if scope.is_about_users else scope.key

@@ -57,7 +57,7 @@ def refuse_dropped(day: date, what: str, context: Context) -> None:
     """
     if context.raw_floor is not None and day < context.raw_floor:
         raise QueryError(
-            f"{what} would take raw events from {day} on, and those before {context.raw_floor} were archived and "
+            f"{what} needs raw events from {day} on, and those before {context.raw_floor} were archived and "
             "dropped ([retention] events_days)",
             code="beyond_retention", floor=context.raw_floor.isoformat(),
         )  # fmt: skip

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from regulars.domain.explanation import Evidence, cell_in_words, in_words
-from regulars.domain.limited import BEYOND_RETENTION
 from regulars.domain.metrics.record import ResultColumn
 from regulars.domain.truncation import marked
 from regulars.errors import MissingExtraError, QueryError
@@ -192,9 +191,7 @@ class Result:
         try:
             return self.events(row, column), "no event in the range"
         except QueryError as exc:
-            if exc.code != BEYOND_RETENTION:
-                raise
-            return [], "raw events of these days were archived and dropped"
+            return [], exc.message
 
     def _row(self, row: int | Mapping[str, Any]) -> Mapping[str, Any]:
         try:

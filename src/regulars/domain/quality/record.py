@@ -44,11 +44,12 @@ class Look:
     limit: float = 0.0
     property: str = ""
 
-    def complete_days(self) -> int:
-        """How many days, from the first one to the last complete one, there are to look at."""
+    def complete_days(self, *, stored: bool = False) -> int:
+        """How many days there are to look at, up to the last complete one: of raw events, or of what is ``stored``."""
         if self.first_day is None or self.through is None:
             return 0
-        return (self.through - self.first_day).days + 1
+        first = self.first_day if stored else max(self.first_day, self.raw_floor or self.first_day)
+        return max((self.through - first).days + 1, 0)
 
     def events(self, alias: str = "e") -> str:
         """The condition that an event, or whatever has ``day`` and ``load_id``, is to be looked at."""
@@ -141,11 +142,11 @@ DESCRIBED = needs_row(
 )
 
 
-def complete_days(least: int) -> Need:
-    """A need for a history of so many days."""
+def complete_days(least: int, *, stored: bool = False) -> Need:
+    """A need for a history of so many days: of raw events, or of what is ``stored``."""
     return Need(
-        f"fewer than {least} complete days of events yet",
-        lambda look, _: f"SELECT 1 WHERE {str(look.complete_days() >= least).upper()}",
+        f"fewer than {least} complete days of events",
+        lambda look, _: f"SELECT 1 WHERE {str(look.complete_days(stored=stored) >= least).upper()}",
     )
 
 
