@@ -72,6 +72,8 @@ MEANINGS = {
     "collector.events_per_second": "Events that one key may send per second; twice as many may come at once",
     "journal.keep_days": "Days for which the journal keeps what the database has already",
     "journal.archive": "Whether what the journal lets go is kept in the folder `archive`; [](operations.md)",
+    "retention.events_days": "Days before today for which raw events stay in the database; older ones are archived, "
+    "and what was computed from them is kept ([](operations.md)). Left out: all of them stay",
     "checks.NAME.enabled": "Whether the check runs when none is named",
     "checks.NAME.severity": "How grave a failure is",
     "checks.NAME.threshold": "The count, or the share, above which it fails",
@@ -152,6 +154,9 @@ string_bytes = 10000
 
 [engine]
 memory_limit = "2GB"
+
+[retention]
+events_days = 730
 
 [checks.late_events]
 threshold = 0.05                # up to 5 % are no warning

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.erase import adopt_erasures, erase, finish
+from regulars.domain.calendar import local_day
 from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import date, datetime
 
     from regulars.application.tracking import Tracker
     from regulars.domain.backup import Manifest
-    from regulars.domain.report import Erasure
+    from regulars.domain.report import Erasure, Retention
     from regulars.infrastructure.archive.folder import FolderArchive
     from regulars.infrastructure.engines.duckdb import DuckDBEngine
     from regulars.settings import Settings
@@ -115,9 +116,50 @@ class Operations(ABC):
                 )  # fmt: skip
 
     def _finish_erasures(self) -> bool:
+        if self._engine.archive is not None:
+            self._engine.archive.forget_strangers()
         rewritten = self._engine.rewrite()
         finish(self._engine)
         return rewritten
+
+    def retain(self, *, dry_run: bool = False) -> Retention:
+        """Archive and drop raw events that are older than ``[retention] events_days``; without it, nothing happens.
+
+        What was computed from them stays, and the page Operations says which questions still have answers. The archive
+        is Parquet by day in ``archive/events`` of the folder. A server does this once a day by itself.
+
+        Args:
+            dry_run: Only count what would go.
+
+        Returns:
+            How many events of how many days went, and the first day whose raw events are here.
+
+        Raises:
+            QueryError: ``memory_only``: a workspace in memory has no archive.
+            WorkspaceError: ``archive_damaged``, ``archive_failed``: nothing was dropped.
+
+        Example:
+            >>> import regulars
+            >>> regulars.open().retain().events
+            0
+        """
+        from regulars.application.retention import is_rewrite_due, note_rewritten, retain  # noqa: PLC0415 -- same
+
+        self._refuse_read_only("drop anything")
+        self.flush()
+        engine = self._engine
+        with engine.at_rest():
+            report = retain(engine, self.settings, self.now(), dry_run=dry_run)
+            if dry_run or not is_rewrite_due(engine):
+                return report
+            rewritten = engine.rewrite()
+            note_rewritten(engine)
+        return replace(report, is_rewritten=rewritten)
+
+    @property
+    def today(self) -> date:
+        """The present day, in the workspace's time zone."""
+        return local_day(self.now(), self.settings.timezone)
 
     @abstractmethod
     def flush(self) -> None:

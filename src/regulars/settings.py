@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[str, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MINUTES_PER_DAY = 1440
+MOST_DAYS = 36_525
 SETTINGS_NAME = "regulars.toml"
 BUILT_IN_ACTIVITIES = ("core", "any", "conversion", "core_feature")
 
@@ -154,6 +155,20 @@ def _check_server(journal: JournalSettings) -> None:
         )
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many days raw events stay in the database; older ones are archived. None keeps all of them."""
+
+    events_days: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a number that would leave no whole day."""
+        if self.events_days is not None and not 1 <= self.events_days <= MOST_DAYS:
+            raise SettingsError(
+                f"retention.events_days must be between 1 and {MOST_DAYS}, not {self.events_days}; "
+                "leave it out to keep every event"
+            )
+
+
 class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the collector takes in one request, and from one key."""
 
@@ -192,6 +207,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     engine: EngineSettings = EngineSettings()
     journal: JournalSettings = JournalSettings()
     collector: CollectorSettings = CollectorSettings()
+    retention: RetentionSettings = RetentionSettings()
     checks: dict[str, CheckSettings] = {}
     ranges: dict[str, ValueRange] = {}
 
@@ -335,7 +351,8 @@ def _allowed_keys(place: str) -> list[str]:
     kinds: dict[str, Any] = {
         "": Settings, "population": PopulationSettings, "sessions": SessionSettings, "rollups": RollupSettings,
         "import": ImportSettings, "engine": EngineSettings, "journal": JournalSettings,
-        "collector": CollectorSettings, "activity": Activity, "actions": ActionSettings, "cohorts": Cohort,
+        "collector": CollectorSettings, "retention": RetentionSettings,
+        "activity": Activity, "actions": ActionSettings, "cohorts": Cohort,
         "segments": Cohort, "checks": CheckSettings, "ranges": ValueRange,
     }  # fmt: skip
     inner: dict[str, Any] = {"did": EventCondition, "where": Filter}

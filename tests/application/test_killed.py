@@ -63,9 +63,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, change: str, last: int) -> tuple[int, str]:
-    """Let a process of its own do the change, and die at its n-th statement."""
+    """Let a process of its own do the change, by name or as Python, and die at its n-th statement."""
     done = subprocess.run(  # noqa: S603 -- our own program
-        [sys.executable, "-c", VICTIM, str(folder), CHANGES[change], str(last)],
+        [sys.executable, "-c", VICTIM, str(folder), CHANGES.get(change, change), str(last)],
         env=environment(), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout

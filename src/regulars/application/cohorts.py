@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.canonical import execute, fetch
@@ -12,6 +12,7 @@ from regulars.application.corrections import correct
 from regulars.application.query import read_context
 from regulars.domain.calendar import EPOCH, epoch_day
 from regulars.domain.dialect import render
+from regulars.domain.limited import BEYOND_RETENTION
 from regulars.domain.membership import cohort_key, membership
 from regulars.domain.properties import FAR
 from regulars.domain.relations.moments import made_of
@@ -22,10 +23,11 @@ from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from regulars.application.ports import Engine
     from regulars.domain.context import Context
+    from regulars.domain.membership import Membership
     from regulars.settings import Settings
 
 Read = Callable[[str, Values], list[tuple[Any, ...]]]
@@ -64,7 +66,11 @@ WHERE i.external_id = {values.add(user_id)} ORDER BY i.kind DESC LIMIT 1""",
 def _stays_in(read: Read, context: Context, key: str, only: str) -> list[Stay]:
     first, last = context.first_day or EPOCH, context.watermark or EPOCH
     values = Values()
-    relations = made_of(membership(key, context, values), first, last, only)
+    one = membership(key, context, values)
+    exact = one.exact_from(context.raw_floor) if context.raw_floor else None
+    if context.raw_floor and exact:
+        first = max(first, exact if exact <= last else context.raw_floor)
+    relations = made_of(one, first, last, only)
     rows = read(with_relations(relations, f"SELECT value, valid_from, valid_to FROM {key} ORDER BY valid_from"), values)
     return [
         Stay(
@@ -72,6 +78,7 @@ def _stays_in(read: Read, context: Context, key: str, only: str) -> list[Stay]:
             EPOCH + timedelta(days=start),
             None if end == FAR else EPOCH + timedelta(days=end),
             is_segment=key == SEGMENT,
+            is_truncated=exact is not None and exact > last,
         )
         for value, start, end in rows if value not in ("no", MISSING)
     ]  # fmt: skip
@@ -83,7 +90,7 @@ def freeze(engine: Engine, settings: Settings, name: str, now: datetime, *, on: 
     People of every population are taken, so that a question's population decides. Returns how many.
 
     Errors: :class:`UnknownNameError` ``unknown_cohort``; :class:`QueryError` ``bad_name``, ``cohort_exists``,
-    ``bad_date``; nothing is changed.
+    ``bad_date``, ``beyond_retention``; nothing is changed.
     """
     found: list[int] = []
 
@@ -93,6 +100,7 @@ def freeze(engine: Engine, settings: Settings, name: str, now: datetime, *, on: 
         day = checked_day(on, context)
         values = Values()
         one = membership(key, context, values)
+        _refuse_dropped(one, day, context)
         held = f"valid_from <= {epoch_day(day)} AND valid_to >= {epoch_day(day)}"
         text = f"SELECT user_key FROM {one.name} WHERE value = 'yes' AND {held}"
         found.extend(key for (key,) in fetch(engine, with_relations(made_of(one, day, day), text), values))
@@ -101,6 +109,18 @@ def freeze(engine: Engine, settings: Settings, name: str, now: datetime, *, on: 
 
     correct(engine, settings, now, f"cohort: {as_}", change)
     return len(found)
+
+
+def _refuse_dropped(one: Membership, day: date, context: Context) -> None:
+    floor = context.raw_floor
+    exact = one.exact_from(floor) if floor else None
+    if exact and day < exact:
+        when = f"freeze it on {exact} or later" if exact < date.max else "freeze a list of users instead"
+        raise QueryError(
+            f"this cohort counts raw events, and those before {floor} were archived and dropped, so nobody knows who "
+            f"belonged to it on {day}; {when}",
+            code=BEYOND_RETENTION,
+        )  # fmt: skip
 
 
 def freeze_people(engine: Engine, settings: Settings, user_ids: Collection[str], now: datetime, *, as_: str) -> int:

@@ -7,13 +7,15 @@ id, so that old events of an erased person that arrive again are turned away.
 from __future__ import annotations
 
 import secrets
+from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from regulars.application.canonical import execute, fetch
 from regulars.application.corrections import find_person
-from regulars.application.load import follow
+from regulars.application.load import catch_up, follow
+from regulars.application.raw_floor import put_back, raw_floor, whole_archive
 from regulars.application.refresh import rebuild_event_days
 from regulars.domain.archive import Erasures, Tombstone
 from regulars.domain.naming import PersonIds
@@ -63,20 +65,26 @@ def erase(
     them; if the rest fails, the erasure can be repeated. ``erased_at`` says that this repeats an erasure that the
     warehouse has lost: what was received later is of somebody new.
 
-    Errors: :class:`QueryError` ``unknown_user``; nothing is changed.
+    Errors: :class:`QueryError` ``unknown_user``, :class:`WorkspaceError` ``archive_damaged``; nothing is changed.
     """
+    if raw_floor(lambda sql: engine.query(sql).rows):
+        # What is frozen cannot follow a definition that changes together with the people.
+        catch_up(engine, settings, now)
     with engine.transaction():
         person = find_person(engine, user_id)
         erasure_id = _remember(engine, person, now) if erased_at is None else 0
         if archive is not None:
             archive.remember(_united(engine, archive.erasures()))
+        archived = _archived_events(engine)
         elsewhere = forget(ids_of(person), erased_at)
         keys = ", ".join(str(identity.key) for identity in person.identities)
+        if archived:
+            _put_back_facts(engine, keys, archived)
         first, last, days = fetch(
             engine,
             f"SELECT min(day), max(day), count(*) FROM daily_activity WHERE user_key = {person.user_key}",
         )[0]
-        removed = _remove_facts(engine, keys)
+        removed = _remove_facts(engine, keys, archived)
         values = Values()
         removed["dead_letter"] = _remove(engine, "dead_letter", names_person("raw", person, values), values)
         values = Values()
@@ -87,7 +95,7 @@ def erase(
         follow(engine, settings, now, load_id=0, gone=[person.user_key])
         rebuild_event_days(engine)
         removed |= derived | {"dim_users": 1} | dict(elsewhere)
-        mentions = _mentioned_by_others(engine, person)
+        mentions = _mentioned_by_others(engine, person, keys, archived)
     return Erasure(erasure_id, now, len(person.identities), first, last, days, removed, mentions)
 
 
@@ -174,12 +182,44 @@ def unfinished(engine: Engine) -> bool:
 
 
 def finish(engine: Engine) -> None:
-    """Note that the file has been written anew."""
+    """Note that the file, and those of the archive, have been written anew."""
     with engine.transaction():
         execute(engine, "UPDATE erasures SET is_rewritten = TRUE")
 
 
-def _remove_facts(engine: Engine, keys: str) -> dict[str, int]:
+def _archived_events(engine: Engine) -> str:
+    """A SELECT of the events that were dropped and archived; empty while there are none.
+
+    Errors: :class:`WorkspaceError` ``archive_damaged``, before anything is changed.
+    """
+    if engine.archive is None:
+        return ""
+    floor = raw_floor(engine.fetch)
+    found = engine.archive.events(floor or date.max)
+    return found if floor else ""
+
+
+def _put_back_facts(engine: Engine, keys: str, archived: str) -> None:
+    """Put the person's archived events among the facts, so that they go with them, and count their days without them.
+
+    The files are written anew later, with everybody else's rows, see :class:`regulars.application.ports.EventArchive`.
+    """
+    floor, archive, mine = raw_floor(engine.fetch), engine.archive, f"identity_key IN ({keys})"
+    if floor is None or archive is None:
+        return
+    is_whole = whole_archive(engine, floor, verify=False) is not None
+    put_back(engine, archive, floor, mine)
+    if is_whole:
+        frozen = f"SELECT day FROM fact_user_actions WHERE day < DATE '{floor}'"
+        engine.execute(f"DELETE FROM event_days WHERE day IN ({frozen})")
+        engine.execute(
+            f"""INSERT INTO event_days
+SELECT x.day, count(*), min(x.action_timestamp), max(x.action_timestamp) FROM ({archived}) x
+WHERE x.day IN ({frozen}) AND NOT (x.{mine}) GROUP BY x.day ORDER BY x.day"""
+        )
+
+
+def _remove_facts(engine: Engine, keys: str, archived: str) -> dict[str, int]:
     """Take the facts away, and rows of dimensions that nobody else's events name."""
     mine = f"identity_key IN ({keys})"
     own = f"(SELECT event_id FROM fact_user_actions WHERE {mine})"
@@ -194,7 +234,8 @@ def _remove_facts(engine: Engine, keys: str) -> dict[str, int]:
     for name, rows in described.items():
         if rows:
             listed, key = ", ".join(str(row[0]) for row in rows), _DESCRIBED[name]
-            used = f"(SELECT {key} FROM fact_user_actions WHERE {key} IS NOT NULL)"
+            others = f" UNION SELECT x.{key} FROM ({archived}) x WHERE NOT (x.{mine})" if archived else ""
+            used = f"(SELECT {key} FROM (SELECT {key} FROM fact_user_actions{others}) kept WHERE {key} IS NOT NULL)"
             removed[name] = _remove(engine, name, f"{key} IN ({listed}) AND {key} NOT IN {used}")
     return removed
 
@@ -234,9 +275,14 @@ def ids_of(person: Person) -> PersonIds:
     return PersonIds(frozenset((identity.kind, identity.external_id) for identity in person.identities))
 
 
-def _mentioned_by_others(engine: Engine, person: Person) -> dict[str, int]:
-    """Rows per table in which somebody else names an id of the person."""
+def _mentioned_by_others(engine: Engine, person: Person, keys: str, archived: str) -> dict[str, int]:
+    """Rows per table, or in the archive, in which somebody else names an id of the person."""
     found = {}
+    if archived:
+        values = Values()
+        said = names_person("x.action_metadata", person, values)
+        text = f"SELECT count(*) FROM ({archived}) x WHERE x.identity_key NOT IN ({keys}) AND {said}"
+        found["archive/events"] = int(fetch(engine, text, values)[0][0])
     for table, column in _SAID_ABOUT_OTHERS:
         values = Values()
         text = f"SELECT count(*) FROM {table} WHERE {names_person(column, person, values)}"

@@ -16,6 +16,7 @@ from regulars.application.canonical import fetch
 from regulars.application.cohorts import stays
 from regulars.application.corrections import find_person
 from regulars.application.erase import names_person
+from regulars.application.raw_floor import put_back, raw_floor, take_out, whole_archive
 from regulars.domain.schema import (
     DEAD_LETTER,
     DEVICE_COLUMNS,
@@ -29,6 +30,7 @@ from regulars.domain.sql import Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import date
 
     from regulars.application.corrections import Person
     from regulars.application.ports import Engine
@@ -65,6 +67,7 @@ def write_export(
     with engine.transaction():
         person = find_person(engine, user_id)
         about = {"format": FORMAT, "exported_at": now, "times_are_in": "UTC", "days_are_in": settings.timezone}
+        about["events_from"] = _put_back_events(engine, person)
         profile = _profile(engine, person)
         write(b'{\n"about": %s,\n"profile": %s' % (encode(_readable(about)), encode(_readable(profile))))
         for name, rows in _sections(engine, settings, person, now, page):
@@ -75,6 +78,8 @@ def write_export(
                 separator = b",\n  "
             write(b"]")
         write(b"\n}\n")
+        if floor := raw_floor(engine.fetch):
+            take_out(engine, floor)
 
 
 def document(engine: Engine, settings: Settings, user_id: str, now: datetime) -> dict[str, Any]:
@@ -111,6 +116,19 @@ def _sections(
     yield "forced_variants", _forced(engine, person)
     yield "memberships", [vars(stay) for stay in stays(engine, settings, _id_of(person), now)]
     yield "rejected_rows", _rejected(engine, person)
+
+
+def _put_back_events(engine: Engine, person: Person) -> date | None:
+    """Put archived events of the person among the facts; the first day that is known, where the archive is not whole.
+
+    They are taken out again at the end.
+    """
+    floor = raw_floor(engine.fetch)
+    if floor is None or engine.archive is None:
+        return None
+    is_whole = whole_archive(engine, floor, verify=False) is not None
+    put_back(engine, engine.archive, floor, f"identity_key IN ({_keys(person)})")
+    return None if is_whole else floor
 
 
 def _profile(engine: Engine, person: Person) -> Row:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 from regulars.application.bounds import drop_oldest_days
 from regulars.application.quality import check_import
 from regulars.application.query import read_context, stored_definitions
-from regulars.application.refresh import rebuild, rebuild_event_days, refresh
-from regulars.domain.definitions import REBUILD_STEPS, Pending, changed_parts, steps_for
+from regulars.application.raw_floor import move_floor, put_back, raw_floor, take_out, whole_archive
+from regulars.application.refresh import rebuild, rebuild_above, rebuild_event_days, refresh
+from regulars.domain.definitions import READING_EVENTS, REBUILD_STEPS, Pending, changed_parts, steps_for
+from regulars.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
+    from datetime import date, datetime
 
     from regulars.application.ports import Engine
     from regulars.domain.report import ImportReport
@@ -37,7 +39,7 @@ def load_and_refresh(
     ``is_import`` is checked afterwards; a journal is drained too often for that.
     """
     with engine.transaction():
-        first = not engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1")
+        first = not (raw_floor(engine.fetch) or engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1"))
         report = load()
         if report.loaded:
             dropped = most is not None and drop_oldest_days(engine, most)
@@ -82,9 +84,41 @@ def rebuild_all(engine: Engine, settings: Settings, now: datetime) -> None:
 
 
 def _rebuild(engine: Engine, settings: Settings, now: datetime, steps: Collection[str] = REBUILD_STEPS) -> None:
+    floor = raw_floor(engine.fetch)
+    if floor is None or not READING_EVENTS.intersection(steps):
+        _rebuild_from_facts(engine, settings, now, steps)
+        return
+    changed = changed_parts(stored_definitions(engine.fetch), settings.definitions())
+    archive = whole_archive(engine, floor)
+    if archive is None:
+        if changed:
+            raise _needs_archive(floor, changed)
+        rebuild_event_days(engine)
+        rebuild_above(engine, settings, read_context(engine, settings, now, inside=True), floor)
+        return
+    put_back(engine, archive, floor)
+    if "timezone" in changed:
+        # Days begin and end elsewhere now, so the archive has to be made anew, from all events.
+        move_floor(engine, None)
+        _rebuild_from_facts(engine, settings, now, steps)
+    else:
+        _rebuild_from_facts(engine, settings, now, steps)
+        take_out(engine, floor)
+
+
+def _rebuild_from_facts(engine: Engine, settings: Settings, now: datetime, steps: Collection[str]) -> None:
     # The days of events come first: a new time zone needs to know which stretch of time its offsets must cover.
     rebuild_event_days(engine)
     rebuild(engine, settings, read_context(engine, settings, now, inside=True), steps)
+
+
+def _needs_archive(floor: date, changed: Collection[str]) -> SettingsError:
+    return SettingsError(
+        f"the settings changed ({', '.join(changed)}), and what is stored of the days before {floor} could only be "
+        "computed anew from their raw events, which were dropped; put archive/events back as it was, or undo the "
+        "change in regulars.toml",
+        code="needs_archive", changed=list(changed), floor=floor.isoformat(),
+    )  # fmt: skip
 
 
 def needs_rebuild(engine: Engine, settings: Settings) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from datetime import date, datetime
@@ -72,8 +72,34 @@ class ServingEngine(Reader, Protocol):
         """Give the database back."""
 
 
+class EventArchive(Protocol):
+    """Where events are kept that the warehouse has dropped, by day.
+
+    Errors leave it as :class:`regulars.errors.WorkspaceError` ``archive_damaged`` or ``archive_failed``.
+    """
+
+    def write(self, events: Mapping[date, int], *, keep_before: date | None) -> None:
+        """Archive whole days with so many events each; of what was there before, only days before a day stay."""
+
+    def holds(self, events: Mapping[date, int], *, verify: bool = True) -> bool:
+        """Whether exactly so many events of these days are here; ``verify`` compares the checksums of the files too."""
+
+    def events(self, before: date) -> str:
+        """A SELECT of the events there are of days before a day, as rows of ``fact_user_actions``."""
+
+    def details(self, before: date) -> str:
+        """A SELECT of their details, as rows of ``fact_activity_details``, behind the identity that sent them."""
+
+    def forget_strangers(self) -> None:
+        """Write those files anew that hold events of identities which the workspace does not know any more."""
+
+
 class Engine(Reader, Protocol):
-    """A database that holds the warehouse."""
+    """A database that holds the warehouse; one in memory has no archive."""
+
+    @property
+    def archive(self) -> EventArchive | None:
+        """Where dropped events are kept."""
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a SELECT that sees what the open transaction has changed so far."""

@@ -90,6 +90,7 @@ def _look(settings: Settings, context: Context) -> Look:
         types=context.types,
         declared=frozenset(settings.actions),
         first_day=context.first_day,
+        raw_floor=context.raw_floor,
         through=None if last is None else context.complete_through(last),
         gap_minutes=settings.sessions.gap_minutes,
         dimensions=settings.rollups.checked(),

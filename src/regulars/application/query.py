@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from regulars.application.raw_floor import raw_floor
 from regulars.application.reads import StateReads
 from regulars.domain.calendar import local_day
 from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context, SessionRule
@@ -131,16 +132,17 @@ def _result(  # noqa: PLR0917 -- the parts of one record
         timezone=context.timezone,
         source=planned.source,
         population=_population(ledger, planned.query),
-        warnings=(*reasons, *planned.warnings, *_truncated(context, shown), *(notes if undefined else ())),
+        warnings=(*reasons, *planned.warnings, *_truncated(planned, context, shown), *(notes if undefined else ())),
         additive=planned.additive,
         people_columns=tuple(planned.shape.people),
         averages=averages(planned, found) if averages else [],
     )
 
 
-def _truncated(context: Context, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    dropped = context.dropped_through
-    return [words(dropped)] if dropped and any(TRUNCATED in row["flags"] for row in rows) else []
+def _truncated(planned: Plan, context: Context, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    dropped = planned.frame and planned.frame.dropped_through
+    is_marked = dropped and any(TRUNCATED in row["flags"] for row in rows)
+    return [words(dropped, is_bounded=context.dropped_through is not None)] if dropped and is_marked else []
 
 
 def _population(ledger: dict[str, int], query: Query) -> dict[str, Any]:
@@ -199,6 +201,7 @@ def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, na
         first_instant=first_instant,
         last_instant=last_instant,
         dropped_through=dropped_through(read),
+        raw_floor=raw_floor(read),
         has_sequences=bool(read("SELECT 1 AS known FROM fact_user_actions WHERE sequence IS NOT NULL LIMIT 1")),
     )
 

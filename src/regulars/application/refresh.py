@@ -8,12 +8,14 @@ holds.
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.canonical import execute
+from regulars.application.raw_floor import raw_floor
+from regulars.domain.calendar import day_ends_at
 from regulars.domain.definitions import REBUILD_STEPS
-from regulars.domain.rollups import dirty
+from regulars.domain.rollups import dirty, frozen
 from regulars.domain.rollups.aggregates import AGGREGATES, LOOK_BACK, Aggregate, Rows
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL, OF_PEOPLE, OF_SLICES, all_arrivals, changed_arrivals
 from regulars.domain.rollups.daily import active_days, daily_activity
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
     from regulars.settings import Settings
 
 _TEMPORARY = (
-    "moved", "gone", "news", "since", "dirty", "touched", "new_users", "changed", "active_days", "sliced_days",
-    "moving", "affected", "affected_slices", "remade", "delta", "kept", OF_PEOPLE.remade, OF_SLICES.remade,
-    *(aggregate.before for aggregate in AGGREGATES),
+    "moved", "gone", "news", "united", "frozen_since", "since", "dirty", "touched", "new_users", "changed",
+    "active_days", "sliced_days", "moving", "affected", "affected_slices", "remade", "delta", "kept",
+    OF_PEOPLE.remade, OF_SLICES.remade, *(aggregate.before for aggregate in AGGREGATES),
 )  # fmt: skip
 _EVERY_ARRIVAL = Rows(
     "(SELECT activity, user_key, day, days_since_prior, TRUE AS counts FROM arrivals)", "sliced_arrivals"
@@ -70,10 +72,26 @@ def rebuild(engine: Engine, settings: Settings, context: Context, only: Collecti
     step.clean_up()
 
 
+def rebuild_above(engine: Engine, settings: Settings, context: Context, floor: date) -> None:
+    """Compute what is derived anew from the raw events there are; what was frozen below the floor stays."""
+    step = _Refresh(engine, settings, context)
+    step.rebuild_people()
+    step.find_everybody(floor)
+    step.remake_sessions()
+    step.count_days()
+    step.remake_arrivals()
+    step.replace_arrivals()
+    step.rebuild_aggregates()
+    step.clean_up()
+
+
 def rebuild_event_days(engine: Engine) -> None:
-    """First and last event of every day."""
-    engine.execute("DELETE FROM event_days")
-    engine.execute(f"INSERT INTO {EVENT_DAYS.name} {EVENT_DAYS_ALL} ORDER BY day")
+    """First and last event of every day whose raw events are here."""
+    floor = raw_floor(engine.fetch)
+    here = f"WHERE day >= DATE '{floor}'" if floor else ""
+    engine.execute(f"DELETE FROM event_days {here}")
+    text = EVENT_DAYS_ALL.replace("GROUP BY", f"{here} GROUP BY")
+    engine.execute(f"INSERT INTO {EVENT_DAYS.name} {text} ORDER BY day")
 
 
 class _Refresh:
@@ -85,6 +103,7 @@ class _Refresh:
         self.context = context
         self.rules: list[ActivityRule] = [context.activities[name] for name in settings.stored_activities]
         self.by = settings.rollups.checked()
+        self.floor = raw_floor(engine.fetch)
         self.first_day = date.max
         self.chains: list[Chains] = []
         self.touches = False  # whether anything is said about anybody
@@ -123,9 +142,34 @@ WHERE moved.identity_key = dim_identities.identity_key"""
         self.keep("gone", f"SELECT user_key FROM dim_users WHERE user_key IN ({listed})")
         self.keep("news", dirty.news(load_id))
         self.keep("since", dirty.since(self.context.sessions, self.first("SELECT min(day) FROM news") or date.max))
+        self.first_day = self.first("SELECT min(day) FROM since") or date.max
+        if self.floor and self.first_day < self.floor:
+            self.keep("united", frozen.united(self.floor))
+            self._unite_sessions(self.floor)
+            self._leave_frozen(self.floor)
         self.keep("dirty", dirty.IDENTITIES)
         self.keep("touched", dirty.touched(load_id))
+
+    def find_everybody(self, floor: date) -> None:
+        """Everybody's rows must be made anew from the floor on."""
+        for name in ("gone", "united"):
+            self.keep(name, frozen.NOBODY)
+        self.keep("since", frozen.EVERYBODY)
+        self._leave_frozen(floor)
+        self.keep("dirty", dirty.IDENTITIES)
+
+    def _leave_frozen(self, floor: date) -> None:
+        """Let nothing be made anew whose raw events were dropped."""
+        begins = day_ends_at(floor - timedelta(days=1), self.context.timezone)
+        self.keep("frozen_since", frozen.since(floor, begins))
+        self.keep("since", "SELECT * FROM frozen_since")
         self.first_day = self.first("SELECT min(day) FROM since") or date.max
+
+    def _unite_sessions(self, floor: date) -> None:
+        self.run(
+            f"""UPDATE user_sessions SET user_key = united.new_user FROM united
+WHERE united.old_user = user_sessions.user_key AND user_sessions.day < DATE '{floor}'"""
+        )
 
     def find_changed_people(self) -> None:
         """New rows of touched people, and those among them whose slices or population differ from the stored ones."""
@@ -152,6 +196,9 @@ WHERE since.user_key = user_sessions.user_key AND user_sessions.session_start >=
         """What dirty people did on each day since their first dirty one."""
         values = Values()
         self.keep("active_days", active_days(self.rules, self.context, values, since=self.first_day), values)
+        if self.floor and self.first_day < self.floor:
+            values = Values()
+            self.run(f"INSERT INTO active_days {frozen.active_days(self.rules, self.floor, values)}", values)
         self._forget_days("daily_activity")
         self.run(f"INSERT INTO {DAILY_ACTIVITY.name} {daily_activity(since=self.first_day)}")
 
@@ -166,6 +213,9 @@ WHERE since.user_key = {table}.user_key AND {table}.day >= since.day AND {table}
         self.chains = [OF_PEOPLE]
         if self.by.events:
             self._count_slices(self.by.events, since=self.first_day)
+            if self.floor and self.first_day < self.floor:
+                values = Values()
+                self.run(f"INSERT INTO sliced_days {frozen.sliced_days(self.rules, self.floor, values)}", values)
             self.chains.append(OF_SLICES)
         for chains in self.chains:
             self._remake(chains)

@@ -52,7 +52,8 @@ class Context:
     ``fresh_activities`` have stored arrivals built with today's definitions, ``dimensions`` are the names of the slices
     their aggregates are kept by, ``missing_dimensions`` of those that the settings ask for and that are not there yet.
     ``slice_values`` is the number of values of each event property among them that the question names.
-    ``dropped_through`` is the last day that a bounded workspace let go.
+    ``dropped_through`` is the last day that a bounded workspace let go. ``raw_floor`` is the first day whose raw events
+    are here, where older ones were dropped and what follows from them was kept.
     ``greatest_user_key`` is as great as can be until it is looked up.
     Without ``has_sequences`` nothing but time is known about the order of events.
     """
@@ -81,6 +82,7 @@ class Context:
     first_instant: datetime | None = None
     last_instant: datetime | None = None
     dropped_through: date | None = None
+    raw_floor: date | None = None
     has_sequences: bool = True
 
     @property

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 REBUILD_STEPS = ("facts", "people", "sessions", "days", "arrivals", "slices", "aggregates")
 """The steps of a rebuild, in their order."""
+READING_EVENTS = frozenset({"sessions", "days", "slices"})
+"""The steps that raw events are needed for, wherever a change asks for them."""
 
 _ASKS_FOR: Mapping[str, tuple[str, ...]] = {
     "actions": ("facts", "sessions", "days", "arrivals", "slices", "aggregates"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.activity import chosen_events
-from regulars.domain.calendar import epoch_day
+from regulars.domain.calendar import EPOCH, epoch_day
+from regulars.domain.limited import reads_events, refuse_dropped
 from regulars.domain.metrics import find_metric
 from regulars.domain.plan import choose_source, resolve_question, without_alias
 from regulars.domain.relations.cells import Cell
@@ -39,7 +40,10 @@ def plan_people(
         return None
     measure, *without = shape.people[_column(query, shape, column, row)]
     cell = Cell(measure, tuple(without), _instant(statement, row.get("date")), _slice(query, row))
-    return statement.values.bind(statement.people(source or choose_source(statement), cell, row))
+    found = statement.values.bind(statement.people(source or choose_source(statement), cell, row))
+    if reads_events(found):
+        refuse_dropped(_last_day(statement, row.get("date")), "listing these people", context)
+    return found
 
 
 def plan_events(query: Query, context: Context, row: Mapping[str, Any], people: list[str]) -> BoundSql | None:
@@ -51,6 +55,9 @@ def plan_events(query: Query, context: Context, row: Mapping[str, Any], people: 
         return None
     values = statement.values
     first, last = _reach(statement, row.get("date"))
+    refuse_dropped(
+        EPOCH + timedelta(days=max(first, epoch_day(statement.frame.first_day))), "showing these events", context
+    )
     named = [chosen_events(one, context, values) for one in metric.events(query)]
     either = " OR ".join(f"({test})" for test in named) or scope.qualifies
     number, who = day_number(scope.day), "u.user_id" if scope.is_about_users else scope.key
@@ -80,6 +87,13 @@ def _reach(statement: Statement, shown: object) -> tuple[int, int]:
     return min(start - shape.lead_days, end - shape.lookback), max(
         end, epoch_day(frame.scan_to) * (shape.ahead_days > 0)
     )
+
+
+def _last_day(statement: Statement, shown: object) -> date:
+    """The last day of a row."""
+    if statement.hourly:
+        return date.fromisoformat(str(shown)[:10])
+    return EPOCH + timedelta(days=_instant(statement, shown))
 
 
 def _column(query: Query, shape: Shape, column: str | None, row: Mapping[str, Any]) -> str:

@@ -60,9 +60,15 @@ def _asked(result: Result) -> str:
 
 
 def cell_in_words(
-    result: Result, row: Mapping[str, Any], column: str, people: Sequence[str], evidence: Sequence[Evidence]
+    result: Result,
+    row: Mapping[str, Any],
+    column: str,
+    people: Sequence[str],
+    evidence: Sequence[Evidence],
+    *,
+    without: str = "no event in the range",
 ) -> list[str]:
-    """A cell, some of its people, and the events of theirs that count."""
+    """A cell, some of its people, and the events of theirs that count; ``without`` is said of who has none."""
     told = [
         c.name for c in result.columns if c.type in ("date", "text") or (c.type == "integer" and c.unit != "people")
     ]
@@ -73,7 +79,7 @@ def cell_in_words(
         own = [one for one in evidence if one.user_id == user_id]
         shown = "; ".join(f"{one.at:%Y-%m-%d %H:%M} {one.action}" for one in own[:_SHOWN])
         more = f"; and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""
-        lines.append(f"  {user_id}: {shown or 'no event in the range'}{more}")
+        lines.append(f"  {user_id}: {shown or without}{more}")
     if len(people) > _SHOWN:
         lines.append(f"  and {len(people) - _SHOWN} more people")
     return lines

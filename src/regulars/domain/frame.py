@@ -23,8 +23,8 @@ class Frame:
     """Days of a question. ``first`` and ``last`` are shown; events from ``scan_from`` to ``scan_to`` matter.
 
     A bucket that holds the watermark ends at it. ``complete_through`` is the last day that is over. No value that
-    changes with time is looked at on a day before ``judged_from``. ``dropped_through`` is the last day that a bounded
-    workspace let go.
+    changes with time is looked at on a day before ``judged_from``. ``dropped_through`` is the last day whose
+    events were dropped, where the question needs them.
     """
 
     first: date

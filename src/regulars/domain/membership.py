@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from regulars.domain.activity import chosen_events, qualifies
@@ -56,6 +57,17 @@ class Membership:
     def moments(self) -> tuple[str, ...]:
         """The other values that change with time and that the rule reads."""
         return tuple(level.moment for level in self.levels if level.moment)
+
+    def exact_from(self, floor: date) -> date | None:
+        """The first day on which it holds for certain where raw events before a floor were dropped.
+
+        None: on every day, as it reads stored days only; the last day there is: on none, as it looks at all of history.
+        """
+        read = [level for level in self.levels if level.events is not None]
+        if not read:
+            return None
+        windows = [level.window for level in read if level.window is not None]
+        return floor + timedelta(days=max(windows) - 1) if len(windows) == len(read) else date.max
 
 
 def membership(key: str, context: Context, values: Values) -> Membership:

@@ -12,6 +12,7 @@ from regulars.domain.activity import category, find_activity, qualifies, weight
 from regulars.domain.conditions import condition, sort_filters
 from regulars.domain.conventions import find_convention, in_convention, notes
 from regulars.domain.frame import Frame, frame_of
+from regulars.domain.limited import limited_frame, limited_query, reads_events
 from regulars.domain.membership import membership
 from regulars.domain.metrics import ALIASES, find_metric
 from regulars.domain.population import population_of
@@ -23,6 +24,8 @@ from regulars.domain.timezones import local_day_sql
 from regulars.errors import QueryError, did_you_mean
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from regulars.domain.conditions import SortedFilters
     from regulars.domain.context import Context
     from regulars.domain.metrics.record import Metric, Shape
@@ -66,12 +69,26 @@ def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) 
 
     Of the allowed ``sources`` the cheapest that gives exact rows is read; raw events always do.
     """
-    said = notes(query)
+    said = list(notes(query))
     query = without_alias(query)
+    planned = _plan(query, context, sources)
+    if context.raw_floor is None or planned.frame is None:
+        return replace(planned, warnings=(*planned.warnings, *said))
+    if reads_events(planned.statement, planned.ledger, planned.left_out):
+        query, narrowed = limited_query(query, planned.frame, context)
+        planned = _plan(query, context, sources, raw_floor=context.raw_floor)
+        said += [narrowed] if narrowed else []
+    return replace(planned, warnings=(*planned.warnings, *said))
+
+
+def _plan(query: Query, context: Context, sources: tuple[Source, ...], raw_floor: date | None = None) -> Plan:
+    """The plan of a question; with a ``raw_floor`` it is one that needs raw events, and misses those before it."""
     metric = find_metric(query.metric)
     statement, scope, shape = resolve_question(query, metric, context)
     if statement is None:
         return Plan(query, metric, shape, None, scope.breakdown)
+    if raw_floor is not None:
+        statement = replace(statement, frame=limited_frame(statement.frame, raw_floor))
     source = choose_source(statement, sources)
     is_late = source == "events" and statement.waits_for_rebuild()
     statement = statement.reading(source)
@@ -85,7 +102,7 @@ def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) 
         statement.values.bind(statement.select(source)),
         statement.values.bind(statement.ledger(source)),
         _left_out(statement),
-        (*_warnings(query, scope, context, is_late=is_late), *said),
+        tuple(_warnings(query, scope, context, is_late=is_late)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What an import, an erasure or the journal did: in numbers that add up."""
+"""What an import, an erasure, a limit or the journal did: in numbers that add up."""
 
 from __future__ import annotations
 
@@ -123,4 +123,22 @@ class Erasure:
     active_days: int
     removed: Mapping[str, int]
     mentions: Mapping[str, int]
+    is_rewritten: bool = False
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What the limits of the settings let go, or would let go.
+
+    ``floor`` is the first day whose raw events are in the database, None while none were dropped. ``events`` of
+    ``days`` were archived and dropped now, ``first_day`` is the oldest of them. ``is_rewritten`` says that the file was
+    written anew to give the space back, which is done when it is worth the time.
+    """
+
+    events_days: int | None
+    floor: date | None
+    days: int = 0
+    events: int = 0
+    first_day: date | None = None
+    is_dry_run: bool = False
     is_rewritten: bool = False

@@ -34,8 +34,8 @@ class Result:
     """Rows of one question with their definition, SQL, completeness and population.
 
     Each row is a mapping: ``date`` first, then the breakdown, the values, and ``flags``: ``incomplete`` (the bucket
-    is not over), ``warming_up`` (its window starts before the first day of data), ``truncated`` (it looks at days that
-    a bounded workspace dropped), ``other`` (everything beyond the limit of the breakdown). A value that is undefined is
+    is not over), ``warming_up`` (its window starts before the first day of data), ``truncated`` (it looks at days whose
+    events were dropped), ``other`` (everything beyond the limit of the breakdown). A value that is undefined is
     None; ``warnings`` say why. ``averages`` sums rows up, where the metric says how. ``definitions`` is a hash of the
     settings that its numbers depend on.
     """
@@ -180,8 +180,16 @@ class Result:
             wanted = self._row(row)
             named = column or (self.people_columns[0] if len(self.people_columns) == 1 else "")
             people = self.users(wanted, column)
-            lines += ["", *cell_in_words(self, wanted, named, people, self.events(wanted, column))]
+            evidence, without = self._evidence(wanted, column)
+            lines += ["", *cell_in_words(self, wanted, named, people, evidence, without=without)]
         return "\n".join([*lines, "", self.sql])
+
+    def _evidence(self, row: Mapping[str, Any], column: str | None) -> tuple[list[Evidence], str]:
+        """The events behind a cell, and what is said of people without any: raw events may have been dropped."""
+        try:
+            return self.events(row, column), "no event in the range"
+        except QueryError as exc:
+            return [], exc.message
 
     def _row(self, row: int | Mapping[str, Any]) -> Mapping[str, Any]:
         try:

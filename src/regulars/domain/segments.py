@@ -38,7 +38,9 @@ DEFAULT_SEGMENTS: Mapping[str, Cohort] = {
 class Stay:
     """How long a person belonged: from the first day to the last, both included; no last day: they still do.
 
-    What was before the workspace's first day is not known, so stays begin on it at the earliest.
+    What was before the workspace's first day is not known, so stays begin on it at the earliest; where a rule counts
+    raw events, and older ones were dropped, on the first day for which those are here that it looks at.
+    ``is_truncated``: there is no such day, as it looks at all of history, and it counts what is left.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Stay:
     last_day: date | None
     is_segment: bool = False
     is_frozen: bool = False
+    is_truncated: bool = False
 
 
 @dataclass(frozen=True)

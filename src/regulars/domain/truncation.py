@@ -1,4 +1,4 @@
-"""Which rows reach days that a bounded workspace has dropped: they may miss something, and carry ``truncated``."""
+"""Which rows reach days that were dropped: they may miss something, and carry ``truncated``."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def marked(plan: Plan, row: Mapping[str, Any], flags: list[str]) -> list[str]:
     return [*(flag for flag in flags if flag != "warming_up"), TRUNCATED]
 
 
-def words(dropped_through: date) -> str:
-    """The warning that goes with truncated rows."""
+def words(dropped_through: date, *, is_bounded: bool = True) -> str:
+    """The warning that goes with truncated rows; an unbounded workspace drops raw events only."""
+    what, why = ("days", "max_events") if is_bounded else ("raw events of the days", "[retention] events_days")
     return (
-        f"truncated: the days up to {dropped_through} were dropped to stay within max_events; "
+        f"truncated: the {what} up to {dropped_through} were dropped to stay within {why}; "
         "rows that look at them count what is left"
     )
 

@@ -22,9 +22,16 @@ from regulars import __version__
 from regulars.domain.backup import FORMAT, BackupFile, JournalPlace, Manifest
 from regulars.domain.schema import TABLES
 from regulars.errors import RegularsError, WorkspaceError
-from regulars.infrastructure.archive.folder import ARCHIVE_NAME
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
-from regulars.infrastructure.files import DATABASE_NAME, is_taken, sealed, sync_folder, sync_folders, unusable
+from regulars.infrastructure.files import (
+    ARCHIVE_NAME,
+    DATABASE_NAME,
+    is_taken,
+    sealed,
+    sync_folder,
+    sync_folders,
+    unusable,
+)
 from regulars.infrastructure.operational.opening import may_exist, open_store
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, place_in
 from regulars.settings import SETTINGS_NAME

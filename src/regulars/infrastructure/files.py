@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DATABASE_NAME = "regulars.duckdb"
+ARCHIVE_NAME = "archive"
 _SHOWN = 200
 _CHUNK = 1 << 20
 

@@ -30,11 +30,11 @@ def _unequal_days(look: Look, _: Values) -> str:
     return f"""SELECT coalesce(f.day, d.day) AS day, 1 AS found, f.events AS facts, d.events AS counted
 FROM (SELECT e.day, count(*) AS events FROM fact_user_actions e GROUP BY e.day) f
 FULL JOIN event_days d ON d.day = f.day
-WHERE coalesce(f.events, 0) <> coalesce(d.events, 0) AND {look.days("coalesce(f.day, d.day)")}"""
+WHERE coalesce(f.events, 0) <> coalesce(d.events, 0) AND {look.raw_days("coalesce(f.day, d.day)")}"""
 
 
 def _days(look: Look, _: Values) -> str:
-    return f"SELECT count(*) FROM event_days d WHERE {look.days('d.day')}"
+    return f"SELECT count(*) FROM event_days d WHERE {look.raw_days('d.day')}"
 
 
 def _unequal_activity(look: Look, _: Values) -> str:
@@ -46,11 +46,11 @@ FROM (
   JOIN dim_actions a ON a.action_key = e.action_key WHERE NOT a.is_marker GROUP BY i.user_key, e.day
 ) f FULL JOIN daily_activity d ON d.user_key = f.user_key AND d.day = f.day
 WHERE (coalesce(f.actions, 0) <> coalesce(d.total_actions, 0) OR coalesce(f.core, 0) <> coalesce(d.core_actions, 0))
-  AND {look.days("coalesce(f.day, d.day)")}"""
+  AND {look.raw_days("coalesce(f.day, d.day)")}"""
 
 
 def _active_days(look: Look, _: Values) -> str:
-    return f"SELECT count(*) FROM daily_activity d WHERE {look.days('d.day')}"
+    return f"SELECT count(*) FROM daily_activity d WHERE {look.raw_days('d.day')}"
 
 
 def _unequal_arrivals(look: Look, _: Values) -> str:

@@ -78,4 +78,4 @@ def _days(look: Look, _: Values) -> str:
 
 
 def _between(look: Look) -> str:
-    return f"d.full_date BETWEEN DATE '{look.first_day}' AND DATE '{look.through}' AND {look.days('d.full_date')}"
+    return f"d.full_date BETWEEN DATE '{look.first_day}' AND DATE '{look.through}' AND {look.raw_days('d.full_date')}"

@@ -25,7 +25,8 @@ class Look:
 
     ``types`` are the event types ever seen, by key, ``declared`` those that settings describe. ``through`` is the last
     complete day. ``is_current`` says that stored rows were made with today's settings. With ``load_id`` only what that
-    import brought is looked at; ``since`` leaves out what is older.
+    import brought is looked at; ``since`` leaves out what is older. ``raw_floor`` is the first day whose raw events are
+    here, where older ones were dropped.
     """
 
     now: datetime
@@ -39,14 +40,16 @@ class Look:
     ranges: Mapping[str, ValueRange] = field(default_factory=dict)
     load_id: int | None = None
     since: date | None = None
+    raw_floor: date | None = None
     limit: float = 0.0
     property: str = ""
 
-    def complete_days(self) -> int:
-        """How many days, from the first one to the last complete one, there are to look at."""
+    def complete_days(self, *, stored: bool = False) -> int:
+        """How many days there are to look at, up to the last complete one: of raw events, or of what is ``stored``."""
         if self.first_day is None or self.through is None:
             return 0
-        return (self.through - self.first_day).days + 1
+        first = self.first_day if stored else max(self.first_day, self.raw_floor or self.first_day)
+        return max((self.through - first).days + 1, 0)
 
     def events(self, alias: str = "e") -> str:
         """The condition that an event, or whatever has ``day`` and ``load_id``, is to be looked at."""
@@ -59,6 +62,11 @@ class Look:
     def days(self, column: str) -> str:
         """The condition that a day is to be looked at."""
         return "TRUE" if self.since is None else f"{column} >= DATE '{self.since}'"
+
+    def raw_days(self, column: str) -> str:
+        """The condition that a day is to be looked at, and that its raw events are here."""
+        kept = "TRUE" if self.raw_floor is None else f"{column} >= DATE '{self.raw_floor}'"
+        return f"{self.days(column)} AND {kept}"
 
     def _chosen(self, day: str, load: str) -> str:
         return self.days(day) if self.load_id is None else f"{load} = {self.load_id} AND {self.days(day)}"
@@ -134,11 +142,11 @@ DESCRIBED = needs_row(
 )
 
 
-def complete_days(least: int) -> Need:
-    """A need for a history of so many days."""
+def complete_days(least: int, *, stored: bool = False) -> Need:
+    """A need for a history of so many days: of raw events, or of what is ``stored``."""
     return Need(
-        f"fewer than {least} complete days of events yet",
-        lambda look, _: f"SELECT 1 WHERE {str(look.complete_days() >= least).upper()}",
+        f"fewer than {least} complete days of events",
+        lambda look, _: f"SELECT 1 WHERE {str(look.complete_days(stored=stored) >= least).upper()}",
     )
 
 

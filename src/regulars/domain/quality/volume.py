@@ -124,6 +124,6 @@ CHECKS = (
         noun="workspace",
         limit=20.0,
         limit_words="people, below which nothing is said",
-        needs=(EVENTS, CURRENT, complete_days(2 * _SILENCE)),
+        needs=(EVENTS, CURRENT, complete_days(2 * _SILENCE, stored=True)),
     ),
 )

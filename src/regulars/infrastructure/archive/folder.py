@@ -34,14 +34,13 @@ from regulars.domain.archive import (
 from regulars.errors import WorkspaceError
 from regulars.infrastructure.archive.parquet import ParquetFiles, missing
 from regulars.infrastructure.archive.records import add_line, read_lines, read_record, write_record, writing
-from regulars.infrastructure.files import sealed, sync_folder
+from regulars.infrastructure.files import ARCHIVE_NAME, sealed, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-ARCHIVE_NAME = "archive"
 MANIFEST_NAME, ERASURES_NAME, IMPORTS_NAME, MARKER_NAME = "journal.json", "erasures.json", "imports.jsonl", "made.json"
 _NAME = re.compile(r"journal-(\w+)-(\d{4}-\d\d-\d\d)-(\d+)-(\d+)(?:\.(\d+))?\.parquet", re.ASCII)
 

@@ -22,7 +22,8 @@ from regulars.domain.dialect import DUCKDB, Dialect
 from regulars.errors import EngineError, RegularsError
 from regulars.infrastructure.engines.gate import Gate
 from regulars.infrastructure.engines.upgrade import schema_changes
-from regulars.infrastructure.files import sync_folder
+from regulars.infrastructure.event_archive import ParquetArchive
+from regulars.infrastructure.files import ARCHIVE_NAME, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -72,6 +73,7 @@ class DuckDBEngine:
         self._write_lock = threading.RLock()
         self._commits = 0  # begun and ended ones: an odd number while one is under way
         self._readers = Gate()
+        self.archive = None if path is None else ParquetArchive(self, path.parent / ARCHIVE_NAME / "events")
         self._connect()
 
     def _connect(self) -> None:
@@ -188,22 +190,23 @@ class DuckDBEngine:
         """Write the file anew with the rows there are, so that nothing deleted can be read from it any more.
 
         Deleting rows leaves their bytes in the file. Everything is copied into a file beside it, which then takes its
-        place at once; killed at any moment, the old file or the new one is there, whole. Readers of this process wait
-        meanwhile. False: the database is in memory, and there is no file.
+        place at once; killed at any moment, the old file or the new one is there, whole. Readers of this process go on
+        until that moment, changes wait. False: the database is in memory, and there is no file.
         """
         if self.path is None:
             return False
-        with self._write_lock, self._readers.none(), _driver_errors("write the database anew"):
+        with self._write_lock, _driver_errors("write the database anew"):
             fresh = _new_beside(self.path)
             self._copy_to(fresh)
-            # A log that outlives the old file would be replayed into the new one.
-            self._writer.execute("CHECKPOINT")
-            self.close()
-            try:
-                fresh.replace(self.path)
-                sync_folder(self.path.parent)
-            finally:
-                self._connect()
+            with self._readers.none():
+                # A log that outlives the old file would be replayed into the new one.
+                self._writer.execute("CHECKPOINT")
+                self.close()
+                try:
+                    fresh.replace(self.path)
+                    sync_folder(self.path.parent)
+                finally:
+                    self._connect()
         return True
 
     def copy_to(self, target: Path) -> None:

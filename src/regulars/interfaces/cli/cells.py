@@ -15,7 +15,7 @@ NONE = "-"
 MARKS = {
     "incomplete": ("*", "not over yet, so the number can still grow"),
     "warming_up": ("^", "its window begins before the first day of data"),
-    "truncated": ("<", "it looks at days that were dropped"),
+    "truncated": ("<", "it looks at days whose events were dropped"),
     "low_n": ("?", "too few people to read much into it"),
 }
 BAR = 24

@@ -86,7 +86,9 @@ def _journal(folder: Path, settings: JournalSettings) -> Finding:
 def _contents(ws: Workspace) -> Iterator[Finding]:
     events, people = _one(ws, "count(*)", "fact_user_actions"), _one(ws, "count(*)", "dim_users")
     days, first = _one(ws, "count(*)", "event_days"), _one(ws, "min(day)", "event_days")
-    yield Finding("contents", "ok", f"{events:,} events of {people:,} people on {days:,} days")
+    floor = _one(ws, "max(CASE WHEN name = 'raw_floor' THEN value END)", "workspace_state")
+    dropped = f"; raw events from {floor} on, older ones are archived" if floor else ""
+    yield Finding("contents", "ok", f"{events:,} events of {people:,} people on {days:,} days{dropped}")
     result = ws.metric("dau")
     if result.watermark is None:
         yield Finding("data", "note", "none yet; load some with: regulars import FILE")
@@ -95,7 +97,7 @@ def _contents(ws: Workspace) -> Iterator[Finding]:
         yield Finding("data", "ok", f"from {first} to {result.watermark}, {through}")
     yield _definitions(ws)
     yield _rejected(ws)
-    yield _conservation(ws, events)
+    yield _conservation(ws, events, floor)
 
 
 def _one(ws: Workspace, expression: str, table: str) -> Any:
@@ -124,8 +126,9 @@ def _rejected(ws: Workspace) -> Finding:
     return Finding("rejected rows", "note", f"{reasons}; kept in the table dead_letter")
 
 
-def _conservation(ws: Workspace, events: int) -> Finding:
-    counted = _one(ws, "coalesce(sum(events), 0)", "event_days")
+def _conservation(ws: Workspace, events: int, floor: str | None) -> Finding:
+    kept = f"event_days WHERE day >= DATE '{floor}'" if floor else "event_days"
+    counted = _one(ws, "coalesce(sum(events), 0)", kept)
     if counted != events:
         text = f"the days hold {counted:,} events, the facts {events:,}; run: regulars rebuild"
         return Finding("counts", "wrong", text)

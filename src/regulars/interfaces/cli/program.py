@@ -48,6 +48,7 @@ COMMANDS = {
     "plan": (f"{_HERE}.refresh:plan", "Show what changed settings leave to recompute."),
     "refresh": (f"{_HERE}.refresh:refresh", "Recompute what changed settings ask for."),
     "rebuild": (f"{_HERE}.rebuild:rebuild", "Compute everything derived from the events anew."),
+    "retain": (f"{_HERE}.retain:retain", "Archive and drop raw events past their time."),
     "export-user": (f"{_HERE}.export:export_user", "Write down everything known of a person."),
     "erase": (f"{_HERE}.erase:erase", "Erase a person for good, with a certificate."),
     "backup": (f"{_HERE}.backup:backup", "Copy the workspace while it is in use."),

@@ -12,6 +12,7 @@ from regulars.errors import RegularsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from regulars.workspace import Workspace
 
@@ -25,7 +26,7 @@ _LOG = logging.getLogger("regulars.store")
 
 
 class Drain:
-    """Flushes a workspace every 250 ms, and once a second while there is something to load.
+    """Flushes a workspace every 250 ms, once a second while there is something to load; applies its limits once a day.
 
     What fails is tried again; what goes on failing is given up to ``give_up``. A process that starts anew opens the
     database anew, which is what a database needs that refuses every commit, and learns from it what was committed.
@@ -35,6 +36,7 @@ class Drain:
         self._ws, self._give_up = ws, give_up
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="regulars-drain")
+        self._limited_on: date | None = None
         self.failures = 0
         self.last_error: str | None = None
         self.last_success = time.time()
@@ -69,11 +71,27 @@ class Drain:
                     return
             else:
                 self.failures, self.last_error, self.last_success = 0, None, time.time()
+                self._apply_limits()
                 pause = pause_after(time.monotonic() - begun)
 
     @staticmethod
     def _patience_with(exc: Exception) -> float:
         return _PATIENCE.get(exc.code, _MOST_FAILURES) if isinstance(exc, RegularsError) else _MOST_FAILURES
+
+    def _apply_limits(self) -> None:
+        """Let raw events go that are past their time: when the server starts, and when a day has begun."""
+        today = self._ws.today
+        if self._limited_on == today:
+            return
+        # Also after a failure: whatever is wrong will not be right a moment later.
+        self._limited_on = today
+        try:
+            report = self._ws.retain()
+        except RegularsError as exc:
+            _LOG.error("cannot apply the limits of [retention] today (nothing was dropped): %s", exc.message)
+        else:
+            if report.events:
+                _LOG.info("archived and dropped %s events from before %s", report.events, report.floor)
 
 
 def pause_after(seconds: float) -> float:
