@@ -138,9 +138,9 @@ def _slot(rule: SessionRule) -> str:
 
 def _met(members: str, keys: Sequence[str]) -> str:
     """The actions at the instants of runs."""
-    wanted = ", ".join(f"m.{name}" for name in ("event_id", "event_hash", "day", "action_key", "device_key"))
+    of_run = ("run_us", "last_us", "look_us", "actions_count", "exit_key", "is_clear", "at_us")
     return f"""
-SELECT n.*, {wanted}
+SELECT {_of("n", [*keys, *of_run])}, m.event_id, m.event_hash, m.day, m.action_key, m.device_key
 FROM {members} m JOIN ({_instants(", ".join(keys))}) n ON {_same("n", "m", [*keys, "at_us"])}"""
 
 
