@@ -23,7 +23,7 @@ import regulars
 from regulars.application.retention import is_rewrite_due
 from regulars.domain.metrics import METRICS
 from regulars.errors import QueryError, SettingsError, WorkspaceError
-from regulars.infrastructure.event_archive import ParquetArchive
+from regulars.infrastructure.archive.events import ParquetArchive
 from regulars.interfaces.http.serving.draining import Drain
 from regulars.settings import RetentionSettings
 from tests.application.test_agreement import comparable

@@ -20,9 +20,9 @@ import duckdb
 from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import DUCKDB, Dialect
 from regulars.errors import EngineError, RegularsError
+from regulars.infrastructure.archive.events import ParquetArchive
 from regulars.infrastructure.engines.gate import Gate
 from regulars.infrastructure.engines.upgrade import schema_changes
-from regulars.infrastructure.event_archive import ParquetArchive
 from regulars.infrastructure.files import ARCHIVE_NAME, sync_folder
 
 if TYPE_CHECKING:

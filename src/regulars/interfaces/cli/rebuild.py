@@ -98,7 +98,7 @@ def _besides(rebuilt: Rebuilt, folder: Path) -> Iterator[str]:
     others = sorted({record.source for record in rebuilt.imports if not record.path})
     if others:
         yield f"other rows came from a program ({', '.join(others)}); run it again"
-    yield "corrections, frozen cohorts and experiments were in the database only; a backup has them"
+    yield "corrections, frozen cohorts, experiments and published answers were in the database only; a backup has them"
     if rebuilt.kept_aside:
         yield f"the old database was kept as {rebuilt.kept_aside}; delete it in time, for erasures do not reach it"
 
