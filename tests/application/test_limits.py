@@ -492,7 +492,6 @@ def test_a_workspace_in_memory_has_no_archive() -> None:
 
 
 # A draw that a filter turns away is described first, however long its world is.
-@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @given(data=st.data())
 @examples(max_examples=5)
 def test_any_history_with_limits_in_it_leaves_the_rows_of_one_without(
