@@ -491,7 +491,6 @@ def test_a_workspace_in_memory_has_no_archive() -> None:
         assert code_of(ws.retain) == "memory_only"
 
 
-# A draw that a filter turns away is described first, however long its world is.
 @given(data=st.data())
 @examples(max_examples=5)
 def test_any_history_with_limits_in_it_leaves_the_rows_of_one_without(
