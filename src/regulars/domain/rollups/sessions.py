@@ -5,8 +5,8 @@ an unbroken run at every 24 hours from the run's start. It belongs to the local 
 
 Sorting every event would say so directly, and costs most of an import. Instead time is cut into slots as long as the
 gap: two actions of one slot are never too far apart, so that a few slots tell where runs begin and end, and only the
-actions at those instants are looked up: the first, and of runs whose slots do not tell the rest, the last too. What
-that leaves open, runs of a day and more and instants of several actions, is answered action by action.
+actions at those instants are looked up. What that leaves open, runs of a day and more and instants of several
+actions, is answered action by action.
 """
 
 from __future__ import annotations
@@ -30,9 +30,6 @@ _MINUTE = 60_000_000
 _MARKERS = ("session_start", "session_end")
 _LATER = 10**17  # than any instant, and longer than any pause, in microseconds
 _DEVICES = "LEFT JOIN dim_devices v ON v.device_key = m.device_key"
-_LOOK = f"look_us % {_LATER}"
-_LOOKS_BETWEEN = f"coalesce({_LOOK} > run_us AND {_LOOK} < last_us, FALSE)"
-_SIEVES = (61, 59)  # primes, of as many bits as a whole number holds
 
 
 def sessions(context: Context, values: Values, *, since: date | None) -> str:
@@ -46,8 +43,7 @@ def sessions(context: Context, values: Values, *, since: date | None) -> str:
     relations = {
         **({"members": _between_cuts(stream, rule)} if is_cut else {}),
         **_runs(members, keys, rule),
-        "met": _met(members, keys),
-        "told": _told(keys, rule),
+        "told": _told(members, keys, rule),
         "screens": _screens(members, keys, rule),
         "found": f"{_plain(keys)}\nUNION ALL\n{_action_by_action(members, keys, rule)}",
     }
@@ -90,7 +86,11 @@ def _runs(members: str, keys: Sequence[str], rule: SessionRule) -> dict[str, str
         pause = f"CASE WHEN client_session <> '' THEN {_LATER} ELSE {pause} END"
     order = f"PARTITION BY {own} ORDER BY slot"
     return {
-        "slots": _slots(members, keys, rule),
+        "slots": f"""
+SELECT {_of("m", keys)}, {_slot(rule)} AS slot, min(m.at_us) AS first_us, max(m.at_us) AS last_us,
+  count(*) AS actions_count, min(CASE WHEN v.platform IS NOT NULL THEN m.at_us
+    WHEN v.device_type IS NOT NULL THEN m.at_us + {_LATER} END) AS look_us
+FROM {members} m {_DEVICES} GROUP BY {_of("m", keys)}, {_slot(rule)}""",
         "limited": f"""
 SELECT *, first_us - lag(last_us, 1, {-2 * _LATER}) OVER ({order}) > {pause} AS begins,
   lead(first_us, 1, {2 * _LATER}) OVER ({order}) - last_us > {pause} AS ends
@@ -102,77 +102,44 @@ UNION ALL
 SELECT *, max(CASE WHEN begins THEN first_us END) OVER ({order} ROWS UNBOUNDED PRECEDING) AS run_us
 FROM limited WHERE NOT (begins AND ends)""",
         "runs": f"""
-SELECT *, is_ordered = 1 AND {_is_whole(rule)} AND coalesce({_LOOK} = run_us, TRUE) AS is_clear FROM (
-  SELECT {own}, run_us, last_us, actions_count, look_us, exit_key, is_ordered FROM placed WHERE begins AND ends
-  UNION ALL
-  SELECT {own}, run_us, max(last_us) AS last_us, sum(actions_count) AS actions_count, min(look_us) AS look_us,
-    arg_max(exit_key, slot) AS exit_key, min(is_ordered) AS is_ordered
-  FROM placed WHERE NOT (begins AND ends) GROUP BY {own}, run_us
-) added_up""",
+SELECT {own}, run_us, last_us, actions_count, look_us FROM placed WHERE begins AND ends
+UNION ALL
+SELECT {own}, run_us, max(last_us) AS last_us, sum(actions_count) AS actions_count, min(look_us) AS look_us
+FROM placed WHERE NOT (begins AND ends) GROUP BY {own}, run_us""",
     }
-
-
-def _slots(members: str, keys: Sequence[str], rule: SessionRule) -> str:
-    """What a slot's actions say together; ``is_ordered`` is 1 where no two of them can share an instant.
-
-    Each instant falls through a sieve of some sixty holes: as many holes as actions are as many instants.
-    """
-    own, slot = _of("m", keys), _slot(rule)
-    holes = (f"rg_bit_count(bit_or(rg_bit(m.at_us % {size}))) = count(*)" for size in _SIEVES)
-    return f"""
-SELECT {own}, {slot} AS slot, min(m.at_us) AS first_us, max(m.at_us) AS last_us, count(*) AS actions_count,
-  min(CASE WHEN v.platform IS NOT NULL THEN m.at_us
-    WHEN v.device_type IS NOT NULL THEN m.at_us + {_LATER} END) AS look_us,
-  arg_max(m.action_key, m.at_us) AS exit_key, CASE WHEN {" OR ".join(holes)} THEN 1 ELSE 0 END AS is_ordered
-FROM {members} m {_DEVICES} GROUP BY {own}, {slot}"""
-
-
-def _is_whole(rule: SessionRule) -> str:
-    of_client = " OR client_session <> ''" if rule.by_client else ""
-    return f"(last_us - run_us < {_DAY}{of_client})"
 
 
 def _slot(rule: SessionRule) -> str:
     return f"floor(m.at_us / {rule.gap_minutes * _MINUTE}.0)"
 
 
-def _met(members: str, keys: Sequence[str]) -> str:
-    """The actions at the instants of runs."""
-    of_run = ("run_us", "last_us", "look_us", "actions_count", "exit_key", "is_clear", "at_us")
+def _told(members: str, keys: Sequence[str], rule: SessionRule) -> str:
+    """What the actions at the instants of a run say about it, and whether that is plain: one action each, no split."""
+    own, of_client = ", ".join(keys), " OR client_session <> ''" if rule.by_client else ""
     return f"""
-SELECT {_of("n", [*keys, *of_run])}, m.event_id, m.event_hash, m.day, m.action_key, m.device_key
-FROM {members} m JOIN ({_instants(", ".join(keys))}) n ON {_same("n", "m", [*keys, "at_us"])}"""
+SELECT {own}, run_us, max(at_us) AS last_us, min(actions_count) AS actions_count,
+  min(CASE WHEN is_first THEN event_hash END) AS session_key, min(CASE WHEN is_first THEN event_id END) AS event_id,
+  min(CASE WHEN is_first THEN day END) AS day, min(CASE WHEN is_first THEN action_key END) AS entry_key,
+  min(CASE WHEN is_last THEN action_key END) AS exit_key, min(CASE WHEN is_look THEN device_key END) AS device_key,
+  count(*) = min(instants) AND (max(at_us) - run_us < {_DAY}{of_client}) AS is_plain
+FROM (
+  SELECT {_of("n", keys)}, n.run_us, n.actions_count, n.instants, n.at_us, n.is_first, n.is_last, n.is_look,
+    m.event_id, m.event_hash, m.day, m.action_key, m.device_key
+  FROM {members} m JOIN ({_instants(own)}) n ON {_same("n", "m", [*keys, "at_us"])}
+) met GROUP BY {own}, run_us"""
 
 
 def _instants(own: str) -> str:
-    """The first instant of every run, and its last and that of its look where slots leave them open."""
-    kinds = {
-        "run_us": "TRUE",
-        "last_us": "NOT is_clear AND last_us > run_us",
-        _LOOK: f"NOT is_clear AND {_LOOKS_BETWEEN}",
-    }
+    """The first and the last instant of every run, and that of its look; ``instants`` counts the different ones."""
+    look = f"look_us % {_LATER}"
+    is_between = f"coalesce({look} > run_us AND {look} < last_us, FALSE)"
+    count = f"1 + CASE WHEN last_us > run_us THEN 1 ELSE 0 END + CASE WHEN {is_between} THEN 1 ELSE 0 END"
     return "\nUNION ALL\n".join(
-        f"""SELECT {own}, run_us, last_us, look_us, actions_count, exit_key, is_clear, {instant} AS at_us
+        f"""SELECT {own}, run_us, actions_count, {count} AS instants, {instant} AS at_us,
+  {instant} = run_us AS is_first, {instant} = last_us AS is_last, coalesce({instant} = {look}, FALSE) AS is_look
 FROM runs WHERE {condition}"""
-        for instant, condition in kinds.items()
+        for instant, condition in (("run_us", "TRUE"), ("last_us", "last_us > run_us"), (look, is_between))
     )
-
-
-def _told(keys: Sequence[str], rule: SessionRule) -> str:
-    """What the actions at the instants of a run say about it, and whether that is plain: one action each, no split."""
-    own = ", ".join(keys)
-    instants = f"1 + CASE WHEN last_us > run_us THEN 1 ELSE 0 END + CASE WHEN {_LOOKS_BETWEEN} THEN 1 ELSE 0 END"
-    first, last, look = (f"min(CASE WHEN at_us = {at} THEN {{}} END)" for at in ("run_us", "last_us", _LOOK))
-    return f"""
-SELECT {own}, run_us, last_us, actions_count, event_hash AS session_key, event_id, day, action_key AS entry_key,
-  exit_key, device_key, TRUE AS is_plain
-FROM met WHERE is_clear
-UNION ALL
-SELECT {own}, run_us, last_us, actions_count, {first.format("event_hash")} AS session_key,
-  {first.format("event_id")} AS event_id, {first.format("day")} AS day, {first.format("action_key")} AS entry_key,
-  {last.format("action_key")} AS exit_key, {look.format("device_key")} AS device_key,
-  count(*) = {instants} AND {_is_whole(rule)} AS is_plain
-FROM met WHERE NOT is_clear GROUP BY {own}, run_us, last_us, look_us, actions_count"""
 
 
 def _screens(members: str, keys: Sequence[str], rule: SessionRule) -> str:
