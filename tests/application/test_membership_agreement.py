@@ -118,7 +118,7 @@ def test_metrics_of_their_own_make_know_who_belongs(world: World, data: st.DataO
     by = data.draw(st.sampled_from(((), ("segment",), ("cohort.twos",), ("country", "cohort.rest"))))
     query = Query(
         metric=metric,
-        range=data.draw(ranges(world, "day")),
+        range=data.draw(ranges(world, "day", dated=metric not in {"active_days", "stickiness_by_cohort"})),
         breakdown=by,
         filters=data.draw(st.just(()) | memberships().map(lambda one: (one,))),
         limit=data.draw(st.sampled_from((1, 12))),

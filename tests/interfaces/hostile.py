@@ -9,7 +9,7 @@ import zlib
 import msgspec
 
 from regulars.domain.query import Query
-from regulars.interfaces.http.api import BackupRequest, ExportRequest, ImportRequest, SqlRequest, UsersRequest
+from regulars.interfaces.http.api import BackupRequest, ImportRequest, PersonRequest, SqlRequest, UsersRequest
 
 LIKE = {"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}
 MIB = 1 << 20
@@ -47,7 +47,7 @@ def events() -> list[bytes]:
 
 def questions() -> list[bytes]:
     """Bodies for addresses that answer: every field of every request with every value, and what is no JSON."""
-    kinds = (Query, UsersRequest, SqlRequest, ImportRequest, BackupRequest, ExportRequest)
+    kinds = (Query, UsersRequest, SqlRequest, ImportRequest, BackupRequest, PersonRequest)
     base = {"metric": "active_users"}
     found = []
     for kind in kinds:

@@ -83,8 +83,8 @@ def test_beside_a_server_events_can_be_tracked_and_files_loaded(tmp_path: Path) 
 
 def test_beside_a_server_what_needs_the_database_is_refused(server: Server, folder: Path) -> None:
     with regulars.open(folder) as ws:
-        for refused in (lambda: ws.erase("ada"), ws.rebuild, lambda: ws.load(EVENTS), lambda: ws.timeline("ada"),
-                        lambda: ws.preview("x.csv"), lambda: ws.engine):  # fmt: skip
+        for refused in (lambda: ws.link("visitor", "ada"), ws.rebuild, lambda: ws.load(EVENTS),
+                        lambda: ws.timeline("ada"), lambda: ws.preview("x.csv"), lambda: ws.engine):  # fmt: skip
             with pytest.raises(regulars.RegularsError, match="stop it first") as caught:
                 refused()
             assert server.answering in str(caught.value)

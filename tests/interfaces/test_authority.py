@@ -34,10 +34,10 @@ COLLECTOR = {
 STORE = {
     ("POST", "/api/v1/query"): "read", ("POST", "/api/v1/users"): "read", ("POST", "/api/v1/sql"): "read",
     ("POST", "/api/v1/import"): "admin", ("POST", "/api/v1/backup"): "admin", ("POST", "/api/v1/export-user"): "admin",
-    ("GET", "/metrics"): "read", ("GET", "/health"): None,
+    ("POST", "/api/v1/erase"): "admin", ("GET", "/metrics"): "read", ("GET", "/health"): None,
 }  # fmt: skip
 # Without any key: programs on this machine may send and ask, and nobody may do what an admin does.
-LOCKED = {"/api/v1/import", "/api/v1/backup", "/api/v1/export-user"}
+LOCKED = {"/api/v1/import", "/api/v1/backup", "/api/v1/export-user", "/api/v1/erase"}
 
 
 @pytest.fixture

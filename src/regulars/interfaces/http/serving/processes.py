@@ -11,13 +11,14 @@ import os
 import secrets
 import signal
 import sys
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.wire import Limits
-from regulars.errors import EngineError, RegularsError
+from regulars.errors import EngineError, RegularsError, WorkspaceLockedError
 from regulars.infrastructure.operational.opening import open_store
 from regulars.infrastructure.server import TOKEN_NAME
 from regulars.interfaces.http.authority import Authority
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from regulars.infrastructure.operational.opening import FolderStore
+    from regulars.workspace import Workspace
 
 _OBJECTS = 50_000
 _TURN_SECONDS = 0.0005
+_ORPHAN_SECONDS = 60.0
 BROKEN = 4  # exit code of a store that cannot open its database, which somebody else may see to while events come in
 
 
@@ -89,7 +92,7 @@ def run_collector(
 
 def run_store(folder: Path, host: str, port: int, *, supervised: bool = False) -> None:
     """Load what is collected and answer questions until told to stop."""
-    with operational_store(folder) as (store, _), answering(folder, url_of(host, port), store) as app:
+    with operational_store(folder) as (store, _), answering(folder, url_of(host, port), store, waits=supervised) as app:
         run(app, host, port, supervised=supervised)
 
 
@@ -100,19 +103,35 @@ def run_single(folder: Path, host: str, port: int, *, ready: Callable[[], None] 
 
 
 @contextmanager
-def answering(folder: Path, address: str, store: FolderStore) -> Iterator[Starlette]:
-    """The application that answers, with the workspace open and its journal being drained."""
+def answering(folder: Path, address: str, store: FolderStore, *, waits: bool = False) -> Iterator[Starlette]:
+    """The application that answers, with the workspace open and its journal being drained.
+
+    ``waits``: for a store whose supervisor was killed while it was starting. It ends by itself as soon as it notices,
+    and nobody else has an address while our supervisor holds the server's lock.
+    """
     from regulars.interfaces.http.api import Store, api  # noqa: PLC0415 -- the collector needs none of these
     from regulars.interfaces.http.serving.draining import Drain  # noqa: PLC0415
-    from regulars.opening import open_for_server  # noqa: PLC0415
 
-    with open_for_server(folder, address) as ws, _token(folder) as token:
+    with _workspace(folder, address, _ORPHAN_SECONDS if waits else 0) as ws, _token(folder) as token:
         drain = Drain(ws, give_up=lambda: os.kill(os.getpid(), signal.SIGTERM))
         drain.start()
         try:
             yield api(Store(ws, Authority(store.keys, now), token, drain))
         finally:
             drain.stop()
+
+
+def _workspace(folder: Path, address: str, seconds: float) -> Workspace:
+    from regulars.opening import open_for_server  # noqa: PLC0415
+
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return open_for_server(folder, address)
+        except WorkspaceLockedError as exc:
+            if not exc.fields.get("address") or time.monotonic() >= until:
+                raise
+            time.sleep(0.1)
 
 
 class _Both:

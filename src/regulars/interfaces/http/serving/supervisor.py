@@ -20,11 +20,13 @@ from regulars.infrastructure.lock import SERVER_LOCK_NAME, WorkspaceLock
 from regulars.interfaces.http.serving.running import DRAIN_SECONDS, reserve, url_of
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _TICK_SECONDS = 0.05
+_PORT_SECONDS = 8
 _STORE_SECONDS = 60  # to bring into the database what the last requests brought
 _REFUSALS = {RegularsError.exit_code, SettingsError.exit_code}  # what is wrong must be put right before a start
 
@@ -116,14 +118,24 @@ class Supervisor:
         lock = WorkspaceLock(self._folder, shared=False, name=SERVER_LOCK_NAME)
         try:
             self._wait_for_orphan()
-            collector_place, port = reserve(host, port)
-            store_place, api_port = reserve(api_host, api_port)
+            collector_place, port = self._reserved(host, port)
+            store_place, api_port = self._reserved(api_host, api_port)
             with collector_place, store_place:
                 children = (Child("store", api_host, api_port), Child("collector", host, port))
                 lock.announce(children[0].url)
                 return self._run(*children)
         finally:
             lock.release()
+
+    def _reserved(self, host: str, port: int) -> tuple[socket.socket, int]:
+        """Take a port, which processes of a server that was killed give back as soon as they notice."""
+        until = time.monotonic() + _PORT_SECONDS
+        while True:
+            try:
+                return reserve(host, port)
+            except WorkspaceError as exc:
+                if exc.code != "address_in_use" or time.monotonic() >= until or self._stop.wait(_TICK_SECONDS):
+                    raise
 
     def _wait_for_orphan(self) -> None:
         """Let the store of a server that was killed finish; it ends by itself, after it has loaded what it began.
