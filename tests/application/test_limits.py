@@ -25,7 +25,7 @@ from regulars.domain.metrics import METRICS
 from regulars.errors import QueryError, SettingsError, WorkspaceError
 from regulars.infrastructure.archive.events import ParquetArchive
 from regulars.interfaces.http.serving.draining import Drain
-from regulars.settings import RetentionSettings
+from regulars.settings import RetentionSettings, RollupSettings
 from tests.application.test_agreement import comparable
 from tests.application.test_bounded import OPTIONS
 from tests.application.test_killed import run
@@ -228,6 +228,23 @@ def test_a_stored_slice_of_an_event_property_is_answered_for_all_time(tmp_path: 
         ws.retain()
         found = ws.active_users(by="feature", start=DAYS[0])
         assert (found.rows, found.source) == (before, "aggregates")
+
+
+def test_frozen_slices_of_people_who_turn_out_to_be_one_are_united(tmp_path: Path) -> None:
+    """As many people in each slice and day as where nothing was dropped."""
+    folder = regulars.init(tmp_path / "shop")
+    limit(folder, '[rollups]\nevent_dimensions = ["feature"]')
+    seen = [{"anonymous_id": "anon", "event_type": "like", "timestamp": f"{day}T15:10:00Z", "event_id": f"x{day}",
+             "feature": "search"} for day in (DAYS[0], DAYS[2])]  # fmt: skip
+    settings = regulars.Settings(rollups=RollupSettings(event_dimensions=("feature",)))
+    with opened(folder) as ws, regulars.open(settings=settings, clock=lambda: NOW) as kept:
+        for each in (ws, kept):
+            each.load([*EVENTS, *seen])
+        ws.retain()
+        for each in (ws, kept):
+            each.link("anon", "u4")
+        asked = {"by": "feature", "start": DAYS[0], "end": DAYS[2]}
+        assert ws.active_users(**asked).rows == kept.active_users(**asked).rows
 
 
 def test_late_events_below_the_floor_are_counted_and_kept_apart(dropped: Path) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
+import regulars
 from regulars.domain.query import EventCondition, Filter
 from regulars.errors import QueryError
 from tests.application.test_agreement import comparable, workspace_of
@@ -106,3 +107,16 @@ def test_retention_never_exceeds_the_cohort_and_falls_where_later_returns_count(
             for sooner, later in pairwise(result.rows):
                 if all(sooner[key] == later[key] for key in keys) and sooner["flags"] == later["flags"]:
                     assert later["retention_users"] <= sooner["retention_users"]
+
+
+def test_anchored_weeks_begin_with_each_person() -> None:
+    """Days 0 to 6 after the first one are week 0, 7 to 13 week 1, 14 to 20 week 2, whatever the calendar says."""
+    with regulars.open() as ws:
+        for day in (7, 13, 14, 28):
+            ws.track("ada", "like", timestamp=f"2026-01-{day:02}T09:00:00Z")
+        asked = {"grain": "week", "clock": "anchored", "start": "2026-01-05", "end": "2026-01-31", "horizon": 3}
+        rows = ws.retention(**asked).rows
+        registered = ws.retention(cohort="registration", **asked).rows
+    counted = {row["period"]: row["retention_users"] for row in rows if str(row["date"]) == "2026-01-05"}
+    assert {period: counted[period] for period in (0, 1, 2)} == {0: 1, 1: 1, 2: 0}
+    assert all(row["retention_users"] <= row["cohort_size"] for row in registered)
