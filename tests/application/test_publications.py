@@ -168,3 +168,14 @@ def test_a_reader_reads_and_does_not_publish(tmp_path):
         assert reader.changed("board").unchanged == 2
         with pytest.raises(UnsupportedError):
             reader.publish("board", "dau")
+
+
+def test_in_a_workspace_that_an_older_version_wrote_nothing_is_published_yet(tmp_path):
+    folder = regulars.init(tmp_path / "shop")
+    with regulars.open(folder) as ws:
+        ws.engine.execute("DROP TABLE publications")
+    with regulars.open(folder, read_only=True) as reader:
+        assert reader.published() == []
+        with pytest.raises(UnknownNameError) as caught:
+            reader.changed("board")
+    assert caught.value.code == "unknown_publication"

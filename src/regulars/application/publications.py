@@ -59,6 +59,8 @@ class Publications:
 
     def all(self) -> list[Publication]:
         """Everything that was published, newest first."""
+        if not self._has_table():
+            return []
         ordered = f"SELECT {_COLUMNS} FROM publications ORDER BY published_at DESC, name, version DESC"
         return [_publication(row) for row in self.engine.query(ordered).rows]
 
@@ -67,6 +69,8 @@ class Publications:
 
         Errors: :class:`QueryError` ``unknown_publication``.
         """
+        if not self._has_table():
+            raise UnknownNameError("publication", name, (), code="unknown_publication")
         values = Values()
         which = f" AND version = {int(version)}" if version is not None else ""
         rows = self._rows(
@@ -124,6 +128,11 @@ SELECT {own}, 1 + (SELECT coalesce(max(version), 0) FROM publications WHERE name
         if result.definitions != before.definitions:
             parts = parts or ("week_start or core_features",)
         yield Cause("definitions", len(parts), f"settings changed ({', '.join(parts)})")
+
+    def _has_table(self) -> bool:
+        """A reader of a workspace that an older version wrote finds none."""
+        named = "SELECT count(*) AS tables FROM information_schema.tables WHERE table_name = 'publications'"
+        return bool(self._one(named)[0])
 
     def _late_events(self, publication: Publication) -> Cause:
         events, people, first, last = self._one(
