@@ -70,7 +70,7 @@ class Publications:
         Errors: :class:`QueryError` ``unknown_publication``.
         """
         if not self._has_table():
-            raise UnknownNameError("publication", name, (), code="unknown_publication")
+            raise UnknownNameError("publication", name, (), code="unknown_publication", hint="see: regulars published")
         values = Values()
         which = f" AND version = {int(version)}" if version is not None else ""
         rows = self._rows(
@@ -82,7 +82,7 @@ class Publications:
         names = {row[0] for row in self.engine.query("SELECT DISTINCT name FROM publications").rows}
         if name in names:
             raise QueryError(f"{name!r} has no version {version}; see: regulars published", code="unknown_publication")
-        raise UnknownNameError("publication", name, names, code="unknown_publication")
+        raise UnknownNameError("publication", name, names, code="unknown_publication", hint="see: regulars published")
 
     def changes(self, publication: Publication) -> Changes:
         """Ask a published question again: which numbers differ, and everything since that can have changed them."""
