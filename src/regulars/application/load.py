@@ -39,17 +39,22 @@ def load_and_refresh(
     ``is_import`` is checked afterwards; a journal is drained too often for that.
     """
     with engine.transaction():
-        first = not (raw_floor(engine.fetch) or engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1"))
+        first = not (raw_floor(engine.fetch) or _has_events(engine))
         report = load()
         if report.loaded:
             dropped = most is not None and drop_oldest_days(engine, most)
             if first or dropped:
-                _rebuild(engine, settings, now)
+                # People who are told about before their first event have nothing that could follow from events.
+                _rebuild(engine, settings, now, REBUILD_STEPS if _has_events(engine) else ("people",))
             else:
                 follow(engine, settings, now, report.load_id)
         if is_import and settings.imports.check and not report.is_repeated:
             report = replace(report, checks=check_import(engine, settings, now, report.load_id))
     return report
+
+
+def _has_events(engine: Engine) -> bool:
+    return bool(engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1"))
 
 
 def follow(engine: Engine, settings: Settings, now: datetime, load_id: int, *, gone: Collection[int] = ()) -> None:

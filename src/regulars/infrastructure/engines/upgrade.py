@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FILL_DATES = f"""
 INSERT INTO dim_dates
-SELECT CAST(strftime(day, '%Y%m%d') AS INTEGER), day, date_diff('day', DATE '1970-01-01', day), year(day),
+SELECT year(day) * 10000 + month(day) * 100 + day(day), day, date_diff('day', DATE '1970-01-01', day), year(day),
        quarter(day), month(day), day(day), isodow(day), dayofyear(day), week(day), isoyear(day), isodow(day) >= 6,
        NULL, NULL
 FROM (SELECT CAST(d AS DATE) AS day FROM range(DATE '{FIRST_DATE}', DATE '{LAST_DATE}' + 1, INTERVAL 1 DAY) t(d))
@@ -35,12 +35,13 @@ def schema_changes(read: Read) -> Iterator[str]:
     that has become a view was never filled, and goes. There is nothing to do in a database that this version has
     brought up to date before.
     """
-    found = _columns(read)
-    if WORKSPACE_STATE.name in found and read("SELECT value FROM workspace_state WHERE name = 'schema'") == [
+    tables = {name for (name,) in read(_TABLES)}
+    if WORKSPACE_STATE.name in tables and read("SELECT value FROM workspace_state WHERE name = 'schema'") == [
         (_FINGERPRINT,)
     ]:
         return
-    tables = {name for (name,) in read(_TABLES)}
+    # DuckDB takes long to list its own columns, so it is asked only about a database that has others.
+    found = _columns(read) if tables else {}
     for table in TABLES:
         is_old = table.role == "derived" and found.get(table.name, _wanted(table)) != _wanted(table)
         if is_old:
