@@ -18,7 +18,7 @@ from sqlglot import exp, parse_one
 from regulars.domain.sql import BoundSql, ComposedSql, with_relations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from regulars.domain.schema import Column, ColumnType, Table
 
@@ -145,16 +145,23 @@ def render(statement: BoundSql, dialect: Dialect, *, pretty: bool = True) -> str
     """
     text = statement.text
     if not isinstance(text, ComposedSql):
-        return _spelled(statement, dialect, pretty=pretty)
-    parts = {name: _spelled(statement.part(part), dialect, pretty=pretty) for name, part in text.relations.items()}
+        return _with_settings(_spelled(statement, dialect, pretty=pretty), dialect)
+    parts = {
+        name: _spelled(statement.part(part), dialect, pretty=pretty, is_inside=True)
+        for name, part in text.relations.items()
+    }
     body = _spelled(statement.part(text.body), dialect, pretty=pretty)
-    how, settings = (dialect.once, dialect.once_settings) if text.is_once else ("", "")
     # Plain text: encoders take no subclass of it.
-    return str(with_relations(parts, body, how=how, settings=settings))
+    return _with_settings(str(with_relations(parts, body, how=dialect.once if text.is_once else "")), dialect)
+
+
+def _with_settings(text: str, dialect: Dialect) -> str:
+    return text + dialect.once_settings if dialect.once and f" AS {dialect.once}(" in text else text
 
 
 @lru_cache(maxsize=2048)
-def _spelled(statement: BoundSql, dialect: Dialect, *, pretty: bool) -> str:
+def _spelled(statement: BoundSql, dialect: Dialect, *, pretty: bool, is_inside: bool = False) -> str:
+    """``is_inside``: the text is a relation of a statement, and what it names itself lies inside of that."""
     tree = statement.tree()
     # Arguments may hold fragments of their own: the walk comes from outside, so the last found is the innermost.
     for call in reversed(list(tree.find_all(exp.Anonymous))):
@@ -162,7 +169,16 @@ def _spelled(statement: BoundSql, dialect: Dialect, *, pretty: bool) -> str:
             call.replace(_fragment(call, dialect))
     for select in tree.find_all(exp.Select):
         select.set("expressions", [_named(column) for column in select.expressions])
+    if dialect.once:
+        _work_out_once([found for found in tree.find_all(exp.With) if is_inside or found.parent is not tree])
     return tree.sql(dialect=dialect.sqlglot, pretty=pretty, copy=False)
+
+
+def _work_out_once(inside: Sequence[exp.With]) -> None:
+    """Relations inside of another one read each other several times, and would be worked out anew each time."""
+    for found in inside:
+        for relation in found.expressions:
+            relation.args["materialized"] = True
 
 
 def _named(column: exp.Expr) -> exp.Expr:

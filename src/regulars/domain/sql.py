@@ -100,17 +100,15 @@ def identifier(name: str) -> str:
     return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
 
 
-def with_relations(
-    relations: Mapping[str, str], body: str, *, is_once: bool = False, how: str = "", settings: str = ""
-) -> str:
+def with_relations(relations: Mapping[str, str], body: str, *, is_once: bool = False, how: str = "") -> str:
     """One statement from named relations in reading order and the SELECT that uses them.
 
     ``is_once`` says that relations read each other so often that none may be worked out again for every reader. That
-    is for an engine to know, which says ``how`` and by which ``settings``.
+    is for an engine to know, which says ``how``.
     """
     if not relations:
         return body
     named = ",\n".join(f"{name} AS {how}(\n{text.strip()}\n)" for name, text in relations.items())
-    composed = ComposedSql(f"WITH {named}\n{body.strip()}{settings}")
+    composed = ComposedSql(f"WITH {named}\n{body.strip()}")
     composed.relations, composed.body, composed.is_once = dict(relations), body, is_once
     return composed
