@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from regulars.domain.report import ImportReport
     from regulars.settings import Settings
 
-AT_ONCE = 50_000
+AT_ONCE = 150_000
 MOST_BACKLOG, MOST_BACKLOG_BYTES = 100_000, 32 << 20
 _BETWEEN_PRUNES = timedelta(hours=1)
 _LOG = logging.getLogger("regulars.archive")

@@ -61,7 +61,7 @@ def _find(engine: DuckDBEngine, summary: Summary) -> tuple[int, int]:
     searches = []
     if summary.with_id and _repeats(engine, summary.with_id):
         searches.append(_within_source())
-    if engine.fetch("SELECT 1 FROM fact_user_actions LIMIT 1"):
+    if _is_in_history(engine):
         searches.append(_in_history())
     if not searches:
         return 0, 0
@@ -84,6 +84,13 @@ def _repeats(engine: DuckDBEngine, ids: int) -> bool:
         if _has_twins(hashes):
             return True
     return False
+
+
+def _is_in_history(engine: DuckDBEngine) -> bool:
+    """Whether an id was stored before; one column of what is stored tells, and mostly it is all that has to be read."""
+    mine = f"SELECT md5_number(event_id) AS event_hash FROM {_IDENTIFIED}"
+    stored = "SELECT event_hash FROM fact_user_actions"
+    return bool(engine.fetch(f"SELECT 1 FROM ({mine}) WHERE event_hash IN ({stored}) LIMIT 1"))
 
 
 def _has_twins(hashes: NDArray[np.uint64]) -> bool:
