@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 import regulars
 from regulars.domain.query import Query, Range
-from regulars.domain.relations.scope import SOURCES
 from regulars.settings import SessionSettings
-from tests.application.test_agreement import comparable, rows_from, workspace_of
+from tests.application.test_agreement import comparable, rows_from, rows_of_each, workspace_of
 from tests.oracle import RefusedError
 from tests.oracle.clock import local_day
 from tests.oracle.daily import active_days_cells, active_days_rows, daily
@@ -198,8 +197,7 @@ def test_tiers_without_averages_are_the_same_people_from_every_source(world: Wor
     quick = msgspec.structs.replace(query, options={"averages": False})
     full = [{name: row[name] for name in ("date", "tier", "users", "flags")} for row in tiers_rows(world, query)]
     with workspace_of(world, data.draw(parts())) as ws:
-        for number in range(len(SOURCES)):
-            source, rows = rows_from(ws, quick, SOURCES[number:])
+        for number, (source, rows) in enumerate(rows_of_each(ws, quick)):
             assert number or not rows or source == "aggregates"
             assert comparable(rows) == comparable(full)
         result = ws.query(quick)
