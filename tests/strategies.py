@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from regulars.domain.query import Filter
@@ -17,8 +18,13 @@ from tests.oracle.world import Event, Scalar, User, World
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-__all__ = ["event_rows", "queries", "sliced_queries", "user_rows", "worlds"]
+__all__ = ["FEWER", "HALF", "event_rows", "queries", "sliced_queries", "user_rows", "worlds"]
 
+# For what others show as well, or where an oracle takes long: it goes through every day.
+MANY = profile.default.max_examples
+HALF = profile(max_examples=MANY // 2)
+# Half as many in the short form, all of them in the long one.
+FEWER = profile(max_examples=MANY if MANY > 100 else MANY // 2)
 TIMEZONES = (
     "UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Pago_Pago", "Australia/Lord_Howe", "America/New_York",
 )  # fmt: skip

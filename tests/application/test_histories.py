@@ -20,7 +20,7 @@ from tests.oracle.daily import active_days_rows
 from tests.oracle.session_metric import session_rows
 from tests.oracle.tiers import tiers_rows
 from tests.session_strategies import session_worlds
-from tests.strategies import queries, worlds
+from tests.strategies import FEWER, queries, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ WEEKLY = Range(grain="week")
 
 
 @given(data=st.data())
+@FEWER
 def test_any_history_leaves_the_rows_of_a_rebuild_and_the_answers_of_the_oracle(data: st.DataObject) -> None:
     """Late, repeated, merged, erased, flagged and corrected, in any order and in any parts."""
     world = data.draw(worlds(conflicts=False) | session_worlds())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import msgspec
 import pytest
-from hypothesis import Phase, assume, given, note, settings
+from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
 import regulars
@@ -79,7 +79,7 @@ def rows_on(
 
 
 @given(data=st.data())
-@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+@settings(max_examples=settings.default.max_examples * 4 // 5)
 def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, data: st.DataObject) -> None:
     """Every source answers every drawn question on ClickHouse as the oracle does."""
     world = data.draw(worlds())
@@ -96,7 +96,7 @@ def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, d
 
 
 @given(ruled=ruled_worlds(), data=st.data())
-@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+@settings(max_examples=settings.default.max_examples // 3)
 def test_clickhouse_makes_the_sessions_of_the_oracle(
     clickhouse: ClickHouseEngine, ruled: tuple[World, dict[str, Any]], data: st.DataObject
 ) -> None:
@@ -298,7 +298,7 @@ def test_one_question_has_one_answer_by_every_road(clickhouse: ClickHouseEngine,
 
 
 @given(world=cohort_worlds(), data=st.data())
-@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+@settings(max_examples=settings.default.max_examples // 2)
 def test_clickhouse_knows_who_belongs(clickhouse: ClickHouseEngine, world: World, data: st.DataObject) -> None:
     """Cohorts and segments as filter and breakdown, from every source."""
     query = data.draw(cohort_queries(world))

@@ -29,7 +29,7 @@ from tests.application.test_refresh import derived
 from tests.interfaces.asgi import NOW, Bench
 from tests.oracle import answer
 from tests.oracle.world import Event, World
-from tests.strategies import event_rows, queries, worlds
+from tests.strategies import FEWER, event_rows, queries, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,6 +233,7 @@ def test_a_request_that_names_itself_may_be_sent_again_by_anybody_in_any_load(wa
 
 
 @given(data=st.data())
+@FEWER
 def test_sent_again_in_any_parts_and_order_gives_the_numbers_of_loading_once(data: st.DataObject) -> None:
     """Also beyond a week, across loads, with other times of sending: stored rows, a rebuild and answers agree."""
     world = data.draw(worlds(conflicts=False))
