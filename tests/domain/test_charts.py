@@ -114,6 +114,24 @@ def test_without_altair_the_error_says_what_to_install(ws: Workspace, monkeypatc
         ws.active_users().plot()
 
 
+def test_a_name_that_no_picture_can_hold_is_drawn_with_a_sign_in_its_place() -> None:
+    """A control character would end the whole process in what draws; the rows keep what was sent."""
+    events = [
+        {"user_id": name, "event_type": "like", "timestamp": "2026-01-12T09:00:00Z", "country": f"{name}\x00\x1b\ufffe"}
+        for name in ("ada", "ben")
+    ]
+    with regulars.open(clock=lambda: datetime(2026, 1, 20, tzinfo=UTC)) as opened:
+        opened.load(events)
+        result = opened.active_users(by="country", start="2026-01-12", end="2026-01-12")
+        assert {row["country"] for row in result.rows} == {"ada\x00\x1b\ufffe", "ben\x00\x1b\ufffe"}
+        program = "import json, sys, vl_convert; print(len(vl_convert.vegalite_to_svg(json.load(sys.stdin))))"
+        drawn = subprocess.run(  # noqa: S603 -- our own program
+            [sys.executable, "-c", program], input=json.dumps(result.plot().to_dict()), capture_output=True, check=True,
+            text=True, timeout=60,
+        )  # fmt: skip
+    assert int(drawn.stdout) > 1000
+
+
 def test_a_day_keeps_its_name_whatever_the_time_zone_of_the_machine() -> None:
     """West of UTC, midnight UTC is the evening before."""
     program = (

@@ -10,6 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from regulars.domain.metrics import find_metric
+from regulars.domain.showing import all_showable
 from regulars.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -31,11 +32,14 @@ def chart(result: Result, column: str | None = None) -> Spec:
     if form == "line" and not any(each.name == "date" for each in result.columns):
         form = "bars"
     body = _FORMS[form](result, _drawn(result, column, form))
-    return {
-        "title": {"text": _title(result), "subtitle": _subtitle(result), "anchor": "start"},
-        "data": {"values": [_values(result, row) for row in result.rows]},
-        **body,
-    }
+    spec: Spec = all_showable(
+        {
+            "title": {"text": _title(result), "subtitle": _subtitle(result), "anchor": "start"},
+            "data": {"values": [_values(result, row) for row in result.rows]},
+            **body,
+        }
+    )
+    return spec
 
 
 def _drawn(result: Result, name: str | None, form: str) -> ResultColumn:

@@ -11,8 +11,8 @@ from regulars.application.reports.conversion import bin_name
 from regulars.application.reports.tables import quoted_days, row_name, slice_name
 from regulars.application.reports.words import SHARES, number
 from regulars.domain.charts import chart
+from regulars.domain.showing import all_showable, showable
 from regulars.errors import MissingExtraError
-from regulars.interfaces.reports.markup import all_showable, showable
 from regulars.interfaces.reports.palette import ACCENT, INK, MUTED, OF_CHARTS, PALE, RULE, SECOND, THIRD, WARM
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from regulars import __version__
+from regulars.domain.showing import all_showable
 from regulars.errors import MissingExtraError
 from regulars.interfaces.reports.charts import svg_of
-from regulars.interfaces.reports.markup import all_showable
 from regulars.interfaces.reports.palette import ACCENT, INK, MUTED, RULE, SHADES, level_of, shade
 from regulars.interfaces.reports.sparkline import sparkline
 
