@@ -16,6 +16,7 @@ import pytest
 
 import regulars
 from regulars.errors import WorkspaceError
+from regulars.interfaces.cli.stopping import GRACE_SECONDS
 from tests.interfaces.servers import get, post, serving
 
 if TYPE_CHECKING:
@@ -67,6 +68,22 @@ def test_events_that_no_question_waited_for_are_there_after_the_end(folder: Path
     with regulars.open(folder, read_only=True) as ws:
         assert ws.sql("SELECT count(*) FROM fact_user_actions").rows == [(20,)]
     assert not (folder / "server.token").exists()
+
+
+def test_ctrl_c_waits_until_everything_is_brought_home_however_long_that_takes(folder: Path) -> None:
+    """The store stands still for longer than a command may take that was interrupted; then it loads what came."""
+    with serving(folder) as server:
+        store = server.children()["store"]
+        os.kill(store, signal.SIGSTOP)
+        for number in range(20):
+            assert post(f"{server.collecting}/v1/track", LIKE | {"event_id": f"e{number}"})[0] == 200
+        server.process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(GRACE_SECONDS + 1)
+        os.kill(store, signal.SIGCONT)
+        assert server.process.wait(30) == 0, server.errors.read_text()
+    with regulars.open(folder, read_only=True) as ws:
+        assert ws.sql("SELECT count(*) FROM fact_user_actions").rows == [(20,)]
 
 
 @pytest.mark.parametrize("kind", ["collector", "store"])

@@ -10,6 +10,7 @@ import click
 from regulars.errors import WorkspaceError
 from regulars.interfaces.cli.opening import SETTINGS_NAME, find_folder
 from regulars.interfaces.cli.options import WORDS, quiet_option, workspace_option
+from regulars.interfaces.cli.stopping import end_when_done_after_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,7 @@ def serve(**given: Any) -> int:
     from regulars.interfaces.http.serving.supervisor import Supervisor  # noqa: PLC0415 -- only a server needs it
 
     supervisor = Supervisor(folder, say)
+    end_when_done_after_ctrl_c()
     signal.signal(signal.SIGTERM, supervisor.stop)
     signal.signal(signal.SIGINT, supervisor.stop)
     return supervisor.serve(given["host"], given["port"], given["api_host"], given["api_port"])

@@ -39,6 +39,11 @@ def end_soon_after_ctrl_c() -> None:
     threading.Thread(target=_wait_for_ctrl_c, args=(reader,), daemon=True).start()
 
 
+def end_when_done_after_ctrl_c() -> None:
+    """Take :func:`end_soon_after_ctrl_c` back, for what ends by itself once everything is brought home."""
+    signal.set_wakeup_fd(-1)
+
+
 def _wait_for_ctrl_c(reader: int) -> None:
     while os.read(reader, 1) != bytes([signal.SIGINT]):
         pass
