@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import random
 import threading
 import time
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from regulars.domain.report import JournalAudit
+
+
+_FEW = 10  # events of a batch
 
 
 @dataclass
@@ -67,12 +71,26 @@ def settle(folder: Path, ledger: Ledger, *, anew: bool = True) -> JournalAudit:
 
 
 class Sender(threading.Thread):
-    """Sends batches to an address until told to stop, bad ones among them, and again what nobody has answered."""
+    """Sends batches to an address until told to stop, bad ones among them, and again what nobody has answered.
 
-    def __init__(self, address: str, name: str, batch: int, stop: threading.Event, pause: float = 0.01) -> None:
+    Once ``enough`` events were taken it goes on with small batches: what is tried afterwards is tried under load,
+    but the database need not grow with every second.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        name: str,
+        batch: int,
+        stop: threading.Event,
+        pause: float = 0.01,
+        *,
+        enough: float = math.inf,
+    ) -> None:
         super().__init__(daemon=True)
         self.host, _, port = address.removeprefix("http://").rpartition(":")
         self.port, self.label, self.batch, self.stopped, self.pause = int(port), name, batch, stop, pause
+        self.enough = enough
         self.chance = random.Random(name)
         self.ledger = Ledger()
         self.statuses: Counter[int] = Counter()
@@ -96,6 +114,8 @@ class Sender(threading.Thread):
         connection = http.client.HTTPConnection(self.host, self.port, timeout=5)
         count = 0
         while not self.stopped.wait(self.pause):
+            if len(self.ledger.acknowledged) > self.enough:
+                self.batch = min(self.batch, _FEW)
             ids, bad = self._next(count), f"bad-{self.label}-{count}"
             events = [event(name, *person_and_day(name)) for name in ids]
             events.insert(self.chance.randint(0, len(events)), {"event_id": bad, "event_type": "like"})

@@ -113,7 +113,11 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(tmp_path: Path, scale: Sc
             times["server"].append(time.monotonic() - begun)
             places = ("--port", server.collecting.rpartition(":")[2], "--api-port", server.answering.rpartition(":")[2])
             stop = threading.Event()
-            senders = [Sender(server.collecting, f"{life}{n}", scale.batch, stop, scale.pause) for n in range(SENDERS)]
+            share = scale.events / scale.server_lives / SENDERS
+            senders = [
+                Sender(server.collecting, f"{life}{n}", scale.batch, stop, scale.pause, enough=share)
+                for n in range(SENDERS)
+            ]
             auditor = Auditor(server, stop)
             for thread in (*senders, auditor):
                 thread.start()
