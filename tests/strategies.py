@@ -10,7 +10,15 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from regulars.domain.query import Filter
-from regulars.settings import WEEKDAYS, ActionSettings, Activity, PopulationSettings, RollupSettings, Settings
+from regulars.settings import (
+    WEEKDAYS,
+    ActionSettings,
+    Activity,
+    EngineSettings,
+    PopulationSettings,
+    RollupSettings,
+    Settings,
+)
 from tests.oracle.questions import queries, sliced_queries
 from tests.oracle.wire import event_rows, user_rows
 from tests.oracle.world import Event, Scalar, User, World
@@ -187,6 +195,7 @@ def settings(draw: DrawFn) -> Settings:
         core_features=("editor", "it's"),
         population=people if listed else PopulationSettings(),
         rollups=draw(rollups()),
+        engine=EngineSettings(threads=1),  # so few rows are read by one thread anyway
     )
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import regulars
 from regulars.errors import SettingsError
-from regulars.settings import ActionSettings, Settings, check_timezone
+from regulars.settings import ActionSettings, EngineSettings, Settings, check_timezone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +155,14 @@ def test_weeks_have_iso_numbers() -> None:
     """Monday is 1."""
     assert [Settings(week_start=day).week_start_number for day in ("monday", "sunday")] == [1, 7]
     assert check_timezone("Africa/Cairo") == "Africa/Cairo"
+
+
+@pytest.mark.parametrize("where", ["folder", "memory"])
+def test_the_database_uses_as_many_threads_as_it_is_told(where: str, tmp_path: Path) -> None:
+    """On disk and in memory."""
+    folder = regulars.init(tmp_path / "shop")
+    with (folder / "regulars.toml").open("a") as file:
+        file.write("[engine]\nthreads = 1\n")
+    settings = Settings(engine=EngineSettings(threads=1))
+    with regulars.open(folder) if where == "folder" else regulars.open(settings=settings) as ws:
+        assert ws.engine.query("SELECT current_setting('threads')").rows == [(1,)]

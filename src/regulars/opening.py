@@ -68,7 +68,8 @@ def open(
         if max_events is not None and max_events < 1:
             raise QueryError(f"max_events must be at least 1, not {max_events}", code="bad_option")
         serving = _serving(engine, own)
-        return Workspace(DuckDBEngine(), own, clock=clock, max_events=max_events, serving=serving)
+        engine_in_memory = DuckDBEngine(threads=own.engine.threads)
+        return Workspace(engine_in_memory, own, clock=clock, max_events=max_events, serving=serving)
     if max_events is not None:
         raise QueryError("max_events bounds a workspace in memory; a folder keeps everything", code="memory_only")
     if settings is not None or timezone is not None:

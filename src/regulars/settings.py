@@ -93,7 +93,7 @@ class RollupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which engine answers questions, with its own options, and bounds for the embedded database.
 
-    Beyond ``memory_limit`` the embedded database spills to disk.
+    Beyond ``memory_limit`` the database of a folder spills to disk; a workspace in memory has no such bound.
     """
 
     name: str = "duckdb"
