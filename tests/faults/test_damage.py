@@ -158,7 +158,7 @@ def test_a_cut_journal_has_whole_batches_up_to_the_cut(tmp_path: Path, workshop:
         assert len(names) % 4 == 0
         assert page.faults == ()
         lengths.add(len(names))
-    assert len(lengths) > scale.damages // 2
+    assert len(lengths) > 6  # of the twelve batches, and none
 
 
 def test_a_database_older_than_the_journal_catches_up(

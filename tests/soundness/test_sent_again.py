@@ -10,6 +10,7 @@ import datetime as dt
 import gzip
 import json
 import tempfile
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -140,20 +141,23 @@ def counted_at(event: Event, client: Client, sent_at: dt.datetime, received_at: 
     return received_at if said > received_at + 5 * MINUTE else said
 
 
-def opened_on(folder: Path, world: World) -> tuple[Workspace, Bench]:
+@contextmanager
+def opened_on(folder: Path, world: World) -> Iterator[tuple[Workspace, Bench]]:
     """A workspace in memory that drains a journal on disk, and the collector that fills it."""
-    ws = regulars.open(settings=world.settings, clock=lambda: world.now.replace(tzinfo=dt.UTC))
-    ws._tracker._store = SqliteStore(folder, disk_floor_mib=0)
-    return ws, Bench(folder)
+    bench = Bench(folder)
+    with (
+        closing(bench.store),
+        regulars.open(settings=world.settings, clock=lambda: world.now.replace(tzinfo=dt.UTC)) as ws,
+    ):
+        ws._tracker._store = SqliteStore(folder, disk_floor_mib=0)
+        yield ws, bench
 
 
 @pytest.fixture
 def way(tmp_path: Path) -> Iterator[tuple[Workspace, Bench]]:
     """A workspace with the collector that fills its journal."""
-    ws, bench = opened_on(tmp_path, World([], {}, Settings(), NOW))
-    with ws:
-        yield ws, bench
-    bench.store.close()
+    with opened_on(tmp_path, World([], {}, Settings(), NOW)) as opened:
+        yield opened
 
 
 LIKE = {"user_id": "ada", "event_type": "like", "timestamp": "2026-01-05T09:00:00.123456Z"}
@@ -243,26 +247,26 @@ def test_sent_again_in_any_parts_and_order_gives_the_numbers_of_loading_once(dat
     loads = data.draw(st.sets(st.integers(1, len(plan)), max_size=1)) if plan else set()
     first: dict[str, Event] = {}
     sent = 0
-    with tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as folder:
-        ws, bench = opened_on(Path(folder), world)
-        with ws:
-            for number, delivery in enumerate(plan, start=1):
-                bench.now = world.now - 29 * DAY * (len(plan) - number) / len(plan)
-                sent_at = bench.now - delivery.delay + delivery.client.skew
-                for path, body, headers in requests(delivery, sent_at):
-                    assert bench.send(path, body, headers).status == 200
-                sent += len(delivery.events)
-                for event in delivery.events:
-                    at = counted_at(event, delivery.client, sent_at, bench.now)
-                    first.setdefault(event.event_id, replace(event, at=at))
-                if number in loads:
-                    ws.flush()
-            outcome = replace(world, events=list(first.values()))
-            check(ws, outcome, data)
-            audit = ws.journal_audit()
-            assert (audit.accepted, audit.loaded, audit.duplicates) == (sent, len(first), sent - len(first))
-            assert ws.sql("SELECT reason, raw FROM dead_letter").rows == []
-        bench.store.close()
+    with (
+        tempfile.TemporaryDirectory(dir=SHM if SHM.is_dir() else None) as folder,
+        opened_on(Path(folder), world) as (ws, bench),
+    ):
+        for number, delivery in enumerate(plan, start=1):
+            bench.now = world.now - 29 * DAY * (len(plan) - number) / len(plan)
+            sent_at = bench.now - delivery.delay + delivery.client.skew
+            for path, body, headers in requests(delivery, sent_at):
+                assert bench.send(path, body, headers).status == 200
+            sent += len(delivery.events)
+            for event in delivery.events:
+                at = counted_at(event, delivery.client, sent_at, bench.now)
+                first.setdefault(event.event_id, replace(event, at=at))
+            if number in loads:
+                ws.flush()
+        outcome = replace(world, events=list(first.values()))
+        check(ws, outcome, data)
+        audit = ws.journal_audit()
+        assert (audit.accepted, audit.loaded, audit.duplicates) == (sent, len(first), sent - len(first))
+        assert ws.sql("SELECT reason, raw FROM dead_letter").rows == []
 
 
 def check(ws: Workspace, outcome: World, data: st.DataObject) -> None:
