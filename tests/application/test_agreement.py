@@ -58,10 +58,12 @@ def rows_from(ws: Workspace, query: Query, sources: tuple[Source, ...]) -> tuple
     return planned.source, result_rows(planned, found, context.timezone)
 
 
-def rows_of_each(ws: Workspace, query: Query) -> Iterator[tuple[str, Rows]]:
+def rows_of_each(
+    ws: Workspace, query: Query, refused: tuple[str, ...] = REFUSED_BY_DESIGN
+) -> Iterator[tuple[str, Rows]]:
     """Every source with the rows that come from it; sources that come to the same statement are one.
 
-    A question that is refused by design is no example.
+    A question that is ``refused`` by design is no example.
     """
     context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
     known: set[str | None] = set()
@@ -69,7 +71,7 @@ def rows_of_each(ws: Workspace, query: Query) -> Iterator[tuple[str, Rows]]:
         try:
             planned = plan(query, context, SOURCES[number:])
         except QueryError as exc:
-            assume(exc.code not in REFUSED_BY_DESIGN)
+            assume(exc.code not in refused)
             raise
         text = None if planned.statement is None else render(planned.statement, ws.engine.dialect)
         if text not in known:
