@@ -26,13 +26,17 @@ from tests.oracle.world import Event, Scalar, User, World
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-__all__ = ["FEWER", "HALF", "event_rows", "queries", "sliced_queries", "user_rows", "worlds"]
+__all__ = ["FEWER", "MANY", "event_rows", "queries", "sliced_queries", "some", "user_rows", "worlds"]
 
-# For what others show as well, or where an oracle takes long: it goes through every day.
 MANY = profile.default.max_examples
-HALF = profile(max_examples=MANY // 2)
-# Half as many in the short form, all of them in the long one.
-FEWER = profile(max_examples=MANY if MANY > 100 else MANY // 2)
+
+
+def some(short: int) -> profile:
+    """So many examples in the short form, for what takes long or others show as well; in the long form all of them."""
+    return profile(max_examples=MANY if MANY > 100 else short)
+
+
+FEWER = some(25)
 TIMEZONES = (
     "UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Pago_Pago", "Australia/Lord_Howe", "America/New_York",
 )  # fmt: skip

@@ -18,7 +18,7 @@ from tests.oracle.attributes import event_value, resolve
 from tests.oracle.questions import EVENT_LEVEL
 from tests.oracle.retention import retention
 from tests.oracle.world import User, World
-from tests.strategies import HALF, queries, worlds
+from tests.strategies import FEWER, queries, worlds
 
 METRICS = ("active_users", "new_vs_returning", "stickiness", "actions", "lifecycle", "lifecycle")
 NOBODY = "nobody"
@@ -38,7 +38,7 @@ def seen_as(world: World, actor: str) -> World:
 
 
 @given(data=st.data())
-@HALF
+@FEWER
 def test_an_actor_is_counted_as_a_user_would_be(data: st.DataObject) -> None:
     """Rows, and the actors behind the cells, of every running count and of the lifecycle."""
     world = data.draw(worlds())
@@ -67,7 +67,7 @@ def test_an_actor_is_counted_as_a_user_would_be(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@HALF
+@FEWER
 def test_an_actor_comes_back_as_a_user_would(data: st.DataObject) -> None:
     """Retention, from single events."""
     world = data.draw(worlds())

@@ -24,6 +24,9 @@ from tests.strategies import event_rows, queries, sliced_queries, user_rows, wor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from regulars.domain.context import Context
+    from regulars.domain.dialect import Dialect
+    from regulars.domain.plan import Plan
     from regulars.domain.query import Query
     from regulars.domain.relations.scope import Source
     from regulars.workspace import Workspace
@@ -61,24 +64,36 @@ def rows_from(ws: Workspace, query: Query, sources: tuple[Source, ...]) -> tuple
 def rows_of_each(
     ws: Workspace, query: Query, refused: tuple[str, ...] = REFUSED_BY_DESIGN
 ) -> Iterator[tuple[str, Rows]]:
-    """Every source with the rows that come from it; sources that come to the same statement are one.
+    """Every source with the rows that come from it."""
+    for planned, text, context in plans_of_each(ws, query, ws.engine.dialect, refused=refused):
+        found = [] if text is None else ws.engine.query(text).rows
+        note(planned.source)
+        yield planned.source, result_rows(planned, found, context.timezone)
+
+
+def plans_of_each(
+    ws: Workspace,
+    query: Query,
+    dialect: Dialect,
+    sources: tuple[Source, ...] = SOURCES,
+    refused: tuple[str, ...] = REFUSED_BY_DESIGN,
+) -> Iterator[tuple[Plan, str | None, Context]]:
+    """How every source would answer, with the statement; sources that come to the same statement are one.
 
     A question that is ``refused`` by design is no example.
     """
     context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
     known: set[str | None] = set()
-    for number in range(len(SOURCES)):
+    for number in range(len(sources)):
         try:
-            planned = plan(query, context, SOURCES[number:])
+            planned = plan(query, context, sources[number:])
         except QueryError as exc:
             assume(exc.code not in refused)
             raise
-        text = None if planned.statement is None else render(planned.statement, ws.engine.dialect)
+        text = None if planned.statement is None else render(planned.statement, dialect)
         if text not in known:
             known.add(text)
-            found = [] if text is None else ws.engine.query(text).rows
-            note(planned.source)
-            yield planned.source, result_rows(planned, found, context.timezone)
+            yield planned, text, context
 
 
 def comparable(rows: Rows) -> Rows:

@@ -12,7 +12,7 @@ from regulars.errors import QueryError
 from tests.application.test_agreement import REFUSED_BY_DESIGN, comparable, rows_from, workspace_of
 from tests.application.test_habits_agreement import ruled_worlds
 from tests.oracle import RefusedError, answer, people
-from tests.strategies import HALF, queries, worlds
+from tests.strategies import FEWER, queries, worlds
 
 if TYPE_CHECKING:
     from regulars.domain.relations.scope import Source
@@ -46,7 +46,7 @@ def answers_agree(world: World, data: st.DataObject) -> None:
 
 
 @given(world=worlds(), data=st.data())
-@HALF
+@FEWER
 def test_depth_is_the_oracles_in_worlds_of_many_days(world: World, data: st.DataObject) -> None:
     """Activities, filters and breakdowns of every kind, ties and changes of the clock."""
     answers_agree(world, data)

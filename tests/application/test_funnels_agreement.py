@@ -15,7 +15,7 @@ from regulars.errors import QueryError
 from tests.application.test_agreement import comparable, rows_from, workspace_of
 from tests.oracle.funnels import funnel_rows, time_rows, trend_rows
 from tests.oracle.questions import filters, ranges
-from tests.strategies import ACTIONS, HALF, worlds
+from tests.strategies import ACTIONS, FEWER, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ def test_funnels_are_those_of_the_oracle(world: World, data: st.DataObject) -> N
 
 
 @given(world=worlds(), data=st.data())
-@HALF
+@FEWER
 def test_plain_funnels_are_those_of_the_oracle(world: World, data: st.DataObject) -> None:
     """Where no client counts its events and no two steps share any, ties need no search."""
     world.events = [replace(each, sequence=None) for each in world.events]
@@ -126,14 +126,14 @@ def test_plain_funnels_are_those_of_the_oracle(world: World, data: st.DataObject
 
 
 @given(world=worlds(), data=st.data())
-@HALF
+@FEWER
 def test_strict_funnels_are_those_of_the_oracle(world: World, data: st.DataObject) -> None:
     """Each step the very next event."""
     check(*data.draw(asked(world, "strict")))
 
 
 @given(world=worlds(), data=st.data())
-@HALF
+@FEWER
 def test_funnels_in_any_order_are_those_of_the_oracle(world: World, data: st.DataObject) -> None:
     """As many steps as events can fill, one each."""
     world, query = data.draw(asked(world, "any"))

@@ -22,7 +22,7 @@ from tests.oracle.session_metric import session_cells, session_rows
 from tests.oracle.sessions import sessions
 from tests.oracle.tiers import tier_transitions, tiers_cells, tiers_rows
 from tests.session_strategies import session_rules, session_worlds
-from tests.strategies import HALF, worlds
+from tests.strategies import FEWER, worlds
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -115,7 +115,7 @@ def test_the_sessions_metric_is_the_oracles(ruled: tuple[World, dict[str, Any]],
 
 
 @given(ruled=ruled_worlds(), data=st.data())
-@HALF
+@FEWER
 def test_session_profiles_are_the_oracles(ruled: tuple[World, dict[str, Any]], data: st.DataObject) -> None:
     """By local hour and by weekday over the whole range, stored and from events, with the people behind each row."""
     world, rules = ruled
@@ -187,7 +187,7 @@ def test_tiers_are_the_oracles(ruled: tuple[World, dict[str, Any]], data: st.Dat
 
 
 @given(world=worlds(), data=st.data())
-@HALF
+@FEWER
 def test_tiers_without_averages_are_the_same_people_from_every_source(world: World, data: st.DataObject) -> None:
     """Running sums of stored changes, arrivals and events agree, and open into the same people."""
     query = Query(

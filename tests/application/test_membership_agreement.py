@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hypothesis import assume, event, given, note
+from hypothesis import assume, event, given, note, settings
 from hypothesis import strategies as st
 
 from regulars.domain.query import Filter, Query
@@ -23,7 +23,7 @@ from tests.oracle.questions import days, queries, ranges
 from tests.oracle.scope import Scope
 from tests.oracle.session_metric import session_rows
 from tests.oracle.tiers import tiers_rows
-from tests.strategies import HALF
+from tests.strategies import MANY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from regulars.workspace import Workspace
     from tests.oracle.world import World
+
+HALF = settings(max_examples=MANY // 2)  # the oracle goes through every day
 
 
 @given(world=cohort_worlds(), data=st.data())

@@ -15,7 +15,7 @@ from tests.application.test_agreement import REFUSED_BY_DESIGN, comparable, work
 from tests.oracle import RefusedError
 from tests.oracle.nps import nps_rows, nps_totals, score_of, unusable
 from tests.oracle.questions import queries
-from tests.strategies import HALF, perhaps, worlds
+from tests.strategies import FEWER, perhaps, worlds
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -78,7 +78,7 @@ def test_scores_are_those_of_the_oracle(world: World, data: st.DataObject) -> No
 
 
 @given(world=surveyed_worlds())
-@HALF
+@FEWER
 def test_the_view_holds_the_answers_that_count(world: World) -> None:
     """Each with its score, whatever its day."""
     usable = [event for event in world.distinct_events() if event.type == "nps_response"]

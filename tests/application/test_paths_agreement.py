@@ -17,7 +17,7 @@ from tests.oracle.attributes import resolve
 from tests.oracle.conditions import RefusedError
 from tests.oracle.paths import paths
 from tests.oracle.questions import names, queries
-from tests.strategies import HALF, worlds
+from tests.strategies import FEWER, worlds
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -94,7 +94,7 @@ def test_every_source_gives_the_rows_of_the_oracle_and_each_lists_its_people(dat
 
 
 @given(data=st.data())
-@settings(HALF, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(FEWER, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 def test_a_slice_is_the_question_filtered_to_its_value(data: st.DataObject) -> None:
     """For any property, whose other values then do not matter."""
     world = data.draw(worlds())

@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import msgspec
 import pytest
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 import regulars
 from regulars.application.mirror import mirror
-from regulars.application.query import names_in, read_context
-from regulars.domain.dialect import CLICKHOUSE, render
+from regulars.domain.dialect import CLICKHOUSE
 from regulars.domain.metrics import METRICS
-from regulars.domain.plan import plan
 from regulars.domain.query import Query, Range
 from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.domain.schema import DIM_DATES, TABLES
-from regulars.errors import EngineError, QueryError, UnsupportedError
+from regulars.errors import EngineError, UnsupportedError
 from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
 from regulars.synthetic.generate import GeneratorOptions, generate
-from tests.application.test_agreement import REFUSED_BY_DESIGN, Rows, comparable, workspace_of
+from tests.application.test_agreement import Rows, comparable, plans_of_each, workspace_of
 from tests.application.test_habits_agreement import ruled_worlds
 from tests.cohort_strategies import cohort_queries, cohort_worlds
 from tests.interfaces.cli import call
 from tests.oracle import RefusedError, answer
 from tests.oracle.session_metric import session_rows
-from tests.strategies import queries, sliced_queries, worlds
+from tests.strategies import queries, sliced_queries, some, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,24 +60,14 @@ def workspace_of_nothing() -> Workspace:
 def rows_on(
     clickhouse: ClickHouseEngine, ws: Workspace, query: Query, sources: tuple[Source, ...] = SOURCES
 ) -> Iterator[Rows]:
-    """The rows of a query from the copy of a workspace, from every source; those with the same statement are one."""
-    context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
-    known = set()
-    for number in range(len(sources)):
-        try:
-            planned = plan(query, context, sources[number:])
-        except QueryError as exc:
-            assume(exc.code not in REFUSED_BY_DESIGN)
-            raise
-        text = None if planned.statement is None else render(planned.statement, CLICKHOUSE)
-        if text not in known:
-            known.add(text)
-            found = [] if text is None else clickhouse.query(text).rows
-            yield comparable(result_rows(planned, found, context.timezone))
+    """The rows of a query from the copy of a workspace, from every source."""
+    for planned, text, context in plans_of_each(ws, query, CLICKHOUSE, sources):
+        found = [] if text is None else clickhouse.query(text).rows
+        yield comparable(result_rows(planned, found, context.timezone))
 
 
 @given(data=st.data())
-@settings(max_examples=settings.default.max_examples * 4 // 5)
+@some(40)
 def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, data: st.DataObject) -> None:
     """Every source answers every drawn question on ClickHouse as the oracle does."""
     world = data.draw(worlds())
@@ -96,7 +84,7 @@ def test_clickhouse_gives_the_rows_of_the_oracle(clickhouse: ClickHouseEngine, d
 
 
 @given(ruled=ruled_worlds(), data=st.data())
-@settings(max_examples=settings.default.max_examples // 3)
+@some(16)
 def test_clickhouse_makes_the_sessions_of_the_oracle(
     clickhouse: ClickHouseEngine, ruled: tuple[World, dict[str, Any]], data: st.DataObject
 ) -> None:
@@ -298,7 +286,7 @@ def test_one_question_has_one_answer_by_every_road(clickhouse: ClickHouseEngine,
 
 
 @given(world=cohort_worlds(), data=st.data())
-@settings(max_examples=settings.default.max_examples // 2)
+@some(25)
 def test_clickhouse_knows_who_belongs(clickhouse: ClickHouseEngine, world: World, data: st.DataObject) -> None:
     """Cohorts and segments as filter and breakdown, from every source."""
     query = data.draw(cohort_queries(world))

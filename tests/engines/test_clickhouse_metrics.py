@@ -26,7 +26,7 @@ from tests.application.test_survival_agreement import lives
 from tests.application.test_value_agreement import conditions, value_queries
 from tests.cohort_strategies import cohort_worlds
 from tests.engines.test_clickhouse import COPIED, clickhouse, rows_on  # noqa: F401 -- the fixture is found by its name
-from tests.strategies import MANY, perhaps, queries, worlds
+from tests.strategies import perhaps, queries, some, worlds
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -121,7 +121,7 @@ def test_every_metric_is_asked_here_or_beside() -> None:
 
 @pytest.mark.parametrize("metric", FAMILIES)
 @given(data=st.data())
-@settings(max_examples=MANY if MANY > 100 else 3, suppress_health_check=list(HealthCheck))
+@settings(some(3), suppress_health_check=list(HealthCheck))
 def test_clickhouse_answers_drawn_questions_as_the_embedded_engine(
     clickhouse: ClickHouseEngine,  # noqa: F811 -- the fixture
     metric: str,
