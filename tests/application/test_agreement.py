@@ -1,4 +1,4 @@
-"""The engine against the oracle: the same rows from aggregates, arrivals and raw events, loaded at once or in parts."""
+"""What the engine answers from aggregates, arrivals and raw events, and how that is compared with the oracle."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from datetime import UTC
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
-from hypothesis import assume, event, given, note
-from hypothesis import strategies as st
+from hypothesis import assume, event, note
 
 import regulars
 from regulars.application.query import names_in, read_context
@@ -19,7 +17,7 @@ from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.errors import QueryError
 from tests.oracle import RefusedError, answer, people
-from tests.strategies import event_rows, queries, sliced_queries, user_rows, worlds
+from tests.strategies import event_rows, user_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,41 +105,39 @@ def comparable(rows: Rows) -> Rows:
     ]
 
 
-@given(data=st.data())
-def test_every_source_gives_the_rows_of_the_oracle(data: st.DataObject) -> None:
-    """Aggregates, arrivals and raw events answer every drawn question as the oracle does."""
-    world = data.draw(worlds())
-    query = data.draw(queries(world))
+def rows_and_lists_agree(ws: Workspace, world: World, query: Query) -> None:
+    """Aggregates, arrivals and raw events answer as the oracle does; behind every count are its people."""
     try:
-        expected = comparable(answer(world, query))
+        expected, behind = comparable(answer(world, query)), people(world, query)
     except RefusedError:
         assume(False)
-    with workspace_of(world) as ws:
-        note(msgspec.json.encode(query).decode())
-        for _, rows in rows_of_each(ws, query):
-            assert comparable(rows) == expected
+    for _, rows in rows_of_each(ws, query):
+        assert comparable(rows) == expected
+    result = ws.query(query)
+    for row in result.rows[:: max(1, len(result.rows) // 6)]:
+        place = tuple(row[name] for name in query.breakdown)
+        for column, count in row.items():
+            if column in result.people_columns and count is not None:
+                listed = result.users(row, column)
+                assert len(listed) == count
+                assert set(listed) == behind[row["date"], place].get(column, set(listed))
 
 
-@given(data=st.data())
-def test_stored_slices_give_the_rows_of_the_oracle_and_the_ledger_of_raw_events(data: st.DataObject) -> None:
-    """Event properties and pairs of attributes, broken down by and filtered to one value."""
-    world = data.draw(worlds())
-    query = data.draw(sliced_queries(world))
+def slices_agree(ws: Workspace, world: World, query: Query) -> None:
+    """Event properties and pairs of attributes, by and filtered to a value: also the ledger is that of raw events."""
     # How a return share refuses a window is shown elsewhere.
     assume(query.window is None or query.options.get("method") != "return")
     expected = comparable(answer(world, query))
-    with workspace_of(world) as ws:
-        note(msgspec.json.encode(query).decode())
-        context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
-        ledgers = []
-        for number in range(len(SOURCES)):
-            source, rows = rows_from(ws, query, SOURCES[number:])
-            event(f"from {source}")
-            assert comparable(rows) == expected
-            planned = plan(query, context, SOURCES[number:])
-            if planned.ledger is not None:
-                ledgers.append(dict(ws.engine.query(render(planned.ledger, ws.engine.dialect)).rows))
-        assert all(ledger == ledgers[-1] for ledger in ledgers)
+    context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
+    ledgers = []
+    for number in range(len(SOURCES)):
+        source, rows = rows_from(ws, query, SOURCES[number:])
+        event(f"from {source}")
+        assert comparable(rows) == expected
+        planned = plan(query, context, SOURCES[number:])
+        if planned.ledger is not None:
+            ledgers.append(dict(ws.engine.query(render(planned.ledger, ws.engine.dialect)).rows))
+    assert all(ledger == ledgers[-1] for ledger in ledgers)
 
 
 @pytest.mark.parametrize("metric", ["active_users", "new_vs_returning", "stickiness", "actions"])
@@ -151,28 +147,3 @@ def test_an_empty_workspace_has_no_rows_and_says_so(metric: str) -> None:
         result = ws.metric(metric)
     assert result.rows == []
     assert result.warnings == ("the workspace has no data yet",)
-
-
-@given(data=st.data())
-def test_the_list_behind_a_cell_is_the_people_it_counts(data: st.DataObject) -> None:
-    """For every cell that counts people, the list has the oracle's people, and as many as the cell says."""
-    world = data.draw(worlds())
-    query = data.draw(queries(world))
-    try:
-        expected = people(world, query)
-    except RefusedError:
-        assume(False)
-    with workspace_of(world) as ws:
-        note(msgspec.json.encode(query).decode())
-        try:
-            result = ws.query(query)
-        except QueryError as exc:
-            assume(exc.code not in REFUSED_BY_DESIGN)
-            raise
-        for row in result.rows[:: max(1, len(result.rows) // 6)]:
-            place = tuple(row[name] for name in query.breakdown)
-            for column, count in row.items():
-                if column in result.people_columns and count is not None:
-                    listed = result.users(row, column)
-                    assert len(listed) == count
-                    assert set(listed) == expected[row["date"], place].get(column, set(listed))

@@ -22,7 +22,7 @@ from tests.oracle.session_metric import session_cells, session_rows
 from tests.oracle.sessions import sessions
 from tests.oracle.tiers import tier_transitions, tiers_cells, tiers_rows
 from tests.session_strategies import session_rules, session_worlds
-from tests.strategies import FEWER, worlds
+from tests.strategies import FEWER
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -140,27 +140,30 @@ def test_session_profiles_are_the_oracles(ruled: tuple[World, dict[str, Any]], d
             assert set(result.users(row)) == cell.people["users"]
 
 
-@given(world=worlds(), data=st.data())
-def test_the_active_days_curve_is_the_oracles(world: World, data: st.DataObject) -> None:
+@st.composite
+def active_days_queries(draw: DrawFn, world: World) -> Query:
     """People by number of active days or weeks, exact or at least, once or over time."""
-    options = {"at_least": data.draw(st.booleans()), "unit": data.draw(st.sampled_from(("day", "week")))}
-    query = Query(
+    options = {"at_least": draw(st.booleans()), "unit": draw(st.sampled_from(("day", "week")))}
+    is_over_time = draw(st.sampled_from((None, False, True)))
+    grains = ("week", "month") if is_over_time else ("day", "week", "month")
+    return Query(
         metric="active_days",
-        window=data.draw(st.sampled_from((None, 1, 7, 28))),
-        range=Range(grain=data.draw(st.sampled_from(("day", "week", "month")))),
-        activity=data.draw(st.sampled_from(("core", "any", *world.settings.activity))),
-        breakdown=data.draw(st.sampled_from((*USER_SLICES, ("action",), ("event.country", "plan")))),
-        options={**options, "over_time": data.draw(st.booleans())} if data.draw(st.booleans()) else options,
-        limit=data.draw(st.sampled_from((1, 12))),
+        window=draw(st.sampled_from((None, 1, 7, 28))),
+        range=Range(grain=draw(st.sampled_from(grains))),
+        activity=draw(st.sampled_from(("core", "any", *world.settings.activity))),
+        breakdown=draw(st.sampled_from((*USER_SLICES, ("action",), ("event.country", "plan")))),
+        options=options if is_over_time is None else {**options, "over_time": is_over_time},
+        limit=draw(st.sampled_from((1, 12))),
     )
-    assume(not (query.options.get("over_time") and query.grain == "day"))
-    note(msgspec.json.encode(query).decode())
-    with workspace_of(world) as ws:
-        result = ws.query(query)
-        assert comparable(result.rows) == comparable(active_days_rows(world, query))
-        found = active_days_cells(world, query)
-        for row, (_, _, cell) in list(zip(result.rows, found, strict=True))[::11]:
-            assert set(result.users(row)) == cell.people["users"]
+
+
+def active_days_agree(ws: Workspace, world: World, query: Query) -> None:
+    """The curve is the oracle's, and its lists are the people counted."""
+    result = ws.query(query)
+    assert comparable(result.rows) == comparable(active_days_rows(world, query))
+    found = active_days_cells(world, query)
+    for row, (_, _, cell) in list(zip(result.rows, found, strict=True))[::11]:
+        assert set(result.users(row)) == cell.people["users"]
 
 
 @given(ruled=ruled_worlds(), data=st.data())
@@ -186,50 +189,57 @@ def test_tiers_are_the_oracles(ruled: tuple[World, dict[str, Any]], data: st.Dat
             assert set(result.users(row)) == cell.people["users"]
 
 
-@given(world=worlds(), data=st.data())
-@FEWER
-def test_tiers_without_averages_are_the_same_people_from_every_source(world: World, data: st.DataObject) -> None:
-    """Running sums of stored changes, arrivals and events agree, and open into the same people."""
-    query = Query(
+@st.composite
+def tiers_queries(draw: DrawFn, world: World) -> Query:
+    """A question about tiers by days alone."""
+    return Query(
         metric="tiers",
-        range=Range(grain=data.draw(st.sampled_from(("day", "week", "month")))),
-        activity=data.draw(st.sampled_from(("core", "any", *world.settings.activity))),
-        population=data.draw(st.sampled_from(("production", "test", "all"))),
+        range=Range(grain=draw(st.sampled_from(("day", "week", "month")))),
+        activity=draw(st.sampled_from(("core", "any", *world.settings.activity))),
+        population=draw(st.sampled_from(("production", "test", "all"))),
+        options={"averages": False},
     )
-    quick = msgspec.structs.replace(query, options={"averages": False})
-    full = [{name: row[name] for name in ("date", "tier", "users", "flags")} for row in tiers_rows(world, query)]
-    with workspace_of(world, data.draw(parts())) as ws:
-        for number, (source, rows) in enumerate(rows_of_each(ws, quick)):
-            assert number or not rows or source == "aggregates"
-            assert comparable(rows) == comparable(full)
-        result = ws.query(quick)
-        for row in result.rows[::7]:
-            assert len(result.users(row)) == row["users"]
 
 
-@given(world=worlds(), data=st.data())
-def test_tier_transitions_are_the_oracles(world: World, data: st.DataObject) -> None:
-    """Who stood in which tier on two days; rows of one tier add up to its size on the first day."""
+def tiers_agree(ws: Workspace, world: World, query: Query) -> None:
+    """Running sums of stored changes, arrivals and events agree, and open into the same people."""
+    whole = msgspec.structs.replace(query, options={})
+    full = [{name: row[name] for name in ("date", "tier", "users", "flags")} for row in tiers_rows(world, whole)]
+    for number, (source, rows) in enumerate(rows_of_each(ws, query)):
+        assert number or not rows or source == "aggregates"
+        assert comparable(rows) == comparable(full)
+    result = ws.query(query)
+    for row in result.rows[::7]:
+        assert len(result.users(row)) == row["users"]
+
+
+@st.composite
+def transition_queries(draw: DrawFn, world: World) -> Query:
+    """Two days, mostly of days with events."""
     timezone = world.settings.timezone
-    days = sorted({local_day(event.at, timezone) for event in world.events if event.at <= world.now})
-    assume(days)
-    start, end = sorted(data.draw(st.tuples(st.sampled_from(days), st.sampled_from(days))))
-    query = Query(metric="tier_transitions", range=Range(start=start, end=end))
+    found = sorted({local_day(event.at, timezone) for event in world.events if event.at <= world.now})
+    some = st.sampled_from(found) if found else days(world)
+    start, end = sorted(draw(st.tuples(some, some)))
+    return Query(metric="tier_transitions", range=Range(start=start, end=end))
+
+
+def transitions_agree(ws: Workspace, world: World, query: Query) -> None:
+    """Who stood in which tier on two days; rows of one tier add up to its size on the first day."""
+    assume(any(event.at <= world.now for event in world.events))
     try:
-        expected = tier_transitions(world, query, start, end)
+        expected = tier_transitions(world, query, query.range.start, query.range.end)
     except RefusedError:
         assume(False)
-    with workspace_of(world) as ws:
-        result = ws.query(query)
-        shown = [{name: row[name] for name in ("from_tier", "to_tier", "users")} for row in result.rows]
-        assert shown == expected.rows
-        moved = [
-            (user, row["from_tier"], row["to_tier"])
-            for row in result.rows
-            if row["from_tier"] != row["to_tier"]
-            for user in result.users(row)
-        ]
-        assert sorted(moved) == sorted(expected.movers)
+    result = ws.query(query)
+    shown = [{name: row[name] for name in ("from_tier", "to_tier", "users")} for row in result.rows]
+    assert shown == expected.rows
+    moved = [
+        (user, row["from_tier"], row["to_tier"])
+        for row in result.rows
+        if row["from_tier"] != row["to_tier"]
+        for user in result.users(row)
+    ]
+    assert sorted(moved) == sorted(expected.movers)
 
 
 @pytest.mark.parametrize("days", [1, 5, 6, 15, 16, 19, 20, 30])

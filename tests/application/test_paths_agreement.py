@@ -6,13 +6,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hypothesis import HealthCheck, assume, event, given, note, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from regulars.domain.query import EventCondition, Filter, Query, Range
 from regulars.errors import QueryError
 from tests.application.test_agreement import comparable, rows_of_each, workspace_of
-from tests.application.test_habits_agreement import ruled_worlds
 from tests.oracle.attributes import resolve
 from tests.oracle.conditions import RefusedError
 from tests.oracle.paths import paths
@@ -22,6 +21,7 @@ from tests.strategies import FEWER, worlds
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
+    from regulars.workspace import Workspace
     from tests.oracle.world import World
 
 REFUSED_BY_DESIGN = ("mixed_breakdown", "mixed_filter")
@@ -73,24 +73,19 @@ def asked_of(query: Query) -> Query:
     return msgspec.structs.replace(query, options={**query.options, **more})
 
 
-@given(data=st.data())
-def test_every_source_gives_the_rows_of_the_oracle_and_each_lists_its_people(data: st.DataObject) -> None:
-    """Whatever the unit, node, anchors, filters, breakdown and rules for sessions."""
-    world = data.draw(worlds() | ruled_worlds().map(lambda ruled: ruled[0]))
-    query = data.draw(path_queries(world))
+def paths_agree(ws: Workspace, world: World, query: Query) -> None:
+    """Whatever the unit, node, anchors, filters, breakdown and rules for sessions; each row lists its people."""
     try:
         expected = paths(world, query)
     except RefusedError:
         assume(False)
     asked = asked_of(query)
-    with workspace_of(world) as ws:
-        note(msgspec.json.encode(query).decode())
-        for source, rows in rows_of_each(ws, asked, REFUSED_BY_DESIGN):
-            event(f"from {source}, {'some' if rows else 'no'} rows")
-            assert comparable(rows) == comparable([row.values for row in expected])
-        result = ws.query(asked)
-        for place in range(0, len(expected), max(1, len(expected) // 5)):
-            assert set(result.users(place)) == expected[place].people
+    for source, rows in rows_of_each(ws, asked, REFUSED_BY_DESIGN):
+        event(f"from {source}, {'some' if rows else 'no'} rows")
+        assert comparable(rows) == comparable([row.values for row in expected])
+    result = ws.query(asked)
+    for place in range(0, len(expected), max(1, len(expected) // 5)):
+        assert set(result.users(place)) == expected[place].people
 
 
 @given(data=st.data())

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hypothesis import assume, event, given, note
+from hypothesis import assume, event
 from hypothesis import strategies as st
 
 from regulars.domain.query import EventCondition, Filter
-from tests.application.test_agreement import comparable, rows_of_each, workspace_of
+from tests.application.test_agreement import comparable, rows_of_each
 from tests.oracle.conditions import RefusedError
 from tests.oracle.questions import queries
 from tests.oracle.retention import retention
-from tests.strategies import worlds
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
     from regulars.domain.query import Query
+    from regulars.workspace import Workspace
     from tests.oracle.world import World
 
 REFUSED_BY_DESIGN = ("mixed_breakdown", "mixed_filter", "bad_events", "wrong_scope")
@@ -73,23 +73,18 @@ def asked_of(query: Query) -> Query:
     return msgspec.structs.replace(query, options=texts)
 
 
-@given(data=st.data())
-def test_every_source_gives_the_cells_of_the_oracle(data: st.DataObject) -> None:
+def retention_agrees(ws: Workspace, world: World, query: Query) -> None:
     """Whatever the kind, clock, cohort, events and filters; and each cell lists the oracle's people."""
-    world = data.draw(worlds())
-    query = data.draw(retention_queries(world))
     try:
         expected = retention(world, query)
     except RefusedError:
         assume(False)
     asked = asked_of(query)
-    with workspace_of(world) as ws:
-        note(msgspec.json.encode(query).decode())
-        for source, rows in rows_of_each(ws, asked, REFUSED_BY_DESIGN):
-            event(f"from {source}")
-            assert comparable(rows) == comparable([row.values for row in expected])
-        result = ws.query(asked)
-        for place in range(0, len(expected), max(1, len(expected) // 5)):
-            row = expected[place]
-            assert set(result.users(place, "cohort_size")) == row.cohort
-            assert set(result.users(place, "retention_users")) == row.back
+    for source, rows in rows_of_each(ws, asked, REFUSED_BY_DESIGN):
+        event(f"from {source}")
+        assert comparable(rows) == comparable([row.values for row in expected])
+    result = ws.query(asked)
+    for place in range(0, len(expected), max(1, len(expected) // 5)):
+        row = expected[place]
+        assert set(result.users(place, "cohort_size")) == row.cohort
+        assert set(result.users(place, "retention_users")) == row.back

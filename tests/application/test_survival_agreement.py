@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from hypothesis import given, note, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regulars.domain.query import Filter, Query
@@ -19,6 +19,7 @@ from tests.strategies import worlds
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
+    from regulars.workspace import Workspace
     from tests.oracle.world import World
 
 ALL_SLICES = (*SLICES, ("feature",), ("action", "country"), ("platform",))
@@ -42,34 +43,26 @@ def lives(draw: DrawFn, world: World, metric: str) -> Query:
     return msgspec.structs.replace(query, filters=draw(st.just(()) | st.just(()) | some))
 
 
-@given(world=worlds(), data=st.data())
-def test_usage_intervals_are_the_oracles(world: World, data: st.DataObject) -> None:
+def intervals_agree(ws: Workspace, world: World, query: Query) -> None:
     """For events and people of every kind; and the lists are the people counted."""
-    query = data.draw(lives(world, "usage_interval"))
-    note(msgspec.json.encode(query).decode())
     expected = comparable(interval_rows(world, query))
-    with workspace_of(world) as ws:
-        for sources in SOURCES:
-            assert comparable(rows_from(ws, query, sources)[1]) == expected
-        result = ws.query(query)
-        for row, (_, cell) in zip(result.rows, interval_cells(world, query), strict=True):
-            assert result.users(row) == sorted(cell.people["users"])
+    for sources in SOURCES:
+        assert comparable(rows_from(ws, query, sources)[1]) == expected
+    result = ws.query(query)
+    for row, (_, cell) in zip(result.rows, interval_cells(world, query), strict=True):
+        assert result.users(row) == sorted(cell.people["users"])
 
 
-@given(world=worlds(), data=st.data())
-def test_curves_are_the_oracles(world: World, data: st.DataObject) -> None:
+def curves_agree(ws: Workspace, world: World, query: Query) -> None:
     """From every source; and the lists are the people counted."""
-    query = data.draw(lives(world, "survival"))
-    note(msgspec.json.encode(query).decode())
     expected = comparable(survival_rows(world, query))
-    with workspace_of(world) as ws:
-        for sources in SOURCES:
-            assert comparable(rows_from(ws, query, sources)[1]) == expected
-        result = ws.query(query)
-        found = list(zip(result.rows, survival_cells(world, query), strict=True))
-        for row, (_, cell) in found[:: max(1, len(found) // 3)]:
-            for column in result.people_columns:
-                assert result.users(row, column) == sorted(cell.people[column])
+    for sources in SOURCES:
+        assert comparable(rows_from(ws, query, sources)[1]) == expected
+    result = ws.query(query)
+    found = list(zip(result.rows, survival_cells(world, query), strict=True))
+    for row, (_, cell) in found[:: max(1, len(found) // 3)]:
+        for column in result.people_columns:
+            assert result.users(row, column) == sorted(cell.people[column])
 
 
 @given(world=worlds(), data=st.data())

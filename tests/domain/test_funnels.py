@@ -195,6 +195,17 @@ def test_a_rate_may_exceed_one() -> None:
         assert (row["conversion_rate"], row["high"]) == (1.0, 1.0)
 
 
+def test_a_rate_by_what_events_say_can_be_about_people_of_a_segment() -> None:
+    """Slices of events beside a condition that changes with time: each person counts where their events are."""
+    events = [did("a", "2026-01-05T10:00:00", properties={"lang": "de"}), did("b", "2026-01-05T10:00:00"),
+              did("b", "2026-01-05T11:00:00", "purchase", properties={"lang": "en"})]  # fmt: skip
+    with workspace(*events) as ws:
+        result = ws.conversion_rate(start="2026-01-05", by="lang", where="tenure_band is null")
+        found = {row["lang"]: (row["converted"], row["active_users"]) for row in result.rows}
+        assert found == {"(none)": (0, 1), "de": (0, 1), "en": (1, 1)}
+        assert result.users({"date": "2026-01-05", "lang": "en"}, "converted") == ["b"]
+
+
 def test_a_funnel_reads_both_forms_of_its_options() -> None:
     """Text and JSON mean the same."""
     given = [{"event": "cancel", "after_step": 1, "before_step": 2}]

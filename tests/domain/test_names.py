@@ -16,7 +16,7 @@ from regulars.domain.context import Context
 from regulars.domain.dialect import CLICKHOUSE, DIALECTS, DUCKDB, create_table, json_pointer, render
 from regulars.domain.properties import PropertyNames, resolve, split_name
 from regulars.domain.schema import DIM_USERS, TABLES
-from regulars.domain.sql import Values, identifier, with_relations
+from regulars.domain.sql import StagedSql, Values, identifier, with_relations
 from regulars.domain.timezones import local_day_sql, local_hour_sql, local_time_key_sql
 from tests.domain.examples import LATER, workspace
 
@@ -190,3 +190,24 @@ def test_an_empty_workspace_has_no_offsets_to_render() -> None:
     assert local_hour_sql("x", context) == "0"
     assert weight(context, Values()) == "1.0"
     assert category(context, Values()) == "'other'"
+
+
+def test_what_clickhouse_would_analyse_for_every_reader_can_be_run_in_stages() -> None:
+    """A relation that is read twice is a stage, with what it reads itself; the printed statement stays one."""
+    relations = {"few": "SELECT 1 AS x", "named": "WITH one AS (SELECT x FROM few) SELECT x FROM one"}
+    text = with_relations(relations, "SELECT a.x FROM named a JOIN named b ON b.x = a.x")
+    staged = render(Values().bind(text), CLICKHOUSE)
+    assert isinstance(staged, StagedSql)
+    ((name, select),) = staged.stages
+    assert name == "named"
+    assert select.startswith("WITH few AS (\nSELECT\n  1 AS x\n)\nSELECT * FROM (\nWITH one AS MATERIALIZED (")
+    assert staged.last.endswith("JOIN named AS b\n  ON b.x = a.x")
+    assert "few AS (\n" in staged
+    assert "named AS MATERIALIZED (\n" in staged
+    assert type(render(Values().bind(text), DUCKDB)) is str
+
+
+def test_what_is_read_once_is_no_stage() -> None:
+    """Then there is one statement, as plain text."""
+    text = with_relations({"few": "SELECT 1 AS x"}, "SELECT x FROM few")
+    assert type(render(Values().bind(text), CLICKHOUSE)) is str

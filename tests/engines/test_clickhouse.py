@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 
 import regulars
 from regulars.application.mirror import mirror
-from regulars.domain.dialect import CLICKHOUSE
+from regulars.domain.dialect import CLICKHOUSE, render
 from regulars.domain.metrics import METRICS
 from regulars.domain.query import Query, Range
 from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.domain.schema import DIM_DATES, TABLES
+from regulars.domain.sql import Values, with_relations
 from regulars.errors import EngineError, UnsupportedError
 from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
 from regulars.synthetic.generate import GeneratorOptions, generate
@@ -253,6 +255,41 @@ def test_a_failing_statement_is_an_engine_error(clickhouse: ClickHouseEngine) ->
     """The driver's error is the cause, its first line the message."""
     with pytest.raises(EngineError, match="ClickHouse could not answer the query"):
         clickhouse.query("SELECT nothing FROM nowhere")
+
+
+FUNNEL = {"steps": "login -> video_watch -> any -> quiz_attempt", "order": "strict"}
+
+
+def test_a_statement_can_be_run_whole(clickhouse: ClickHouseEngine, product: Workspace) -> None:
+    """As one who prints it runs it, and as a client without a session has to; text that looks like SQL stays text."""
+    mirror(product.engine, clickhouse, COPIED)
+    for more in ({}, {"where": "plan != 'x\n),\nmarks AS MATERIALIZED (\n'"}):
+        query = product.question("funnel", **FUNNEL, **more)
+        expected = comparable(product.query(query).rows)
+        ((planned, text, context),) = plans_of_each(product, query, CLICKHOUSE)
+        for sql in (text, str(text)):
+            assert comparable(result_rows(planned, clickhouse.query(sql).rows, context.timezone)) == expected
+
+
+def test_threads_take_turns(clickhouse: ClickHouseEngine, product: Workspace) -> None:
+    """The stages of one question never meet those of another, and nothing of them is left."""
+    mirror(product.engine, clickhouse, COPIED)
+    asked: dict[str, dict[str, Any]] = {"funnel": FUNNEL, "paths": {}, "retention": {}}
+    queries = [product.question(metric, **options) for metric, options in asked.items()]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda query: next(rows_on(clickhouse, product, query)), queries * 4))
+    assert found == [comparable(product.query(query).rows) for query in queries] * 4
+    assert clickhouse.query("SELECT count() FROM system.tables WHERE is_temporary").rows == [(0,)]
+
+
+def test_a_failing_stage_is_an_engine_error_and_leaves_nothing(clickhouse: ClickHouseEngine) -> None:
+    """Those before it are gone."""
+    broken = with_relations({"fine": "SELECT 1 AS x", "bad": "SELECT x FROM nowhere"},
+                            "SELECT a.x FROM fine a, fine b, bad c, bad d")  # fmt: skip
+    with pytest.raises(EngineError, match="ClickHouse could not answer the query") as caught:
+        clickhouse.query(render(Values().bind(broken), CLICKHOUSE))
+    assert "nowhere" in str(caught.value)
+    assert clickhouse.query("SELECT count() FROM system.tables WHERE is_temporary").rows == [(0,)]
 
 
 def test_a_transaction_is_refused_rather_than_half_done(clickhouse: ClickHouseEngine) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from regulars.domain.query import Query
 from regulars.errors import QueryError
+from tests.application.funnel_questions import funnels
 from tests.application.test_agreement import workspace_of
-from tests.application.test_funnels_agreement import funnels
 from tests.oracle.questions import queries
 from tests.strategies import worlds
 

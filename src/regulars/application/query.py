@@ -69,7 +69,7 @@ def analyze(engine: Reader, settings: Settings, query: Query, now: datetime, rea
             if planned.left_out is not None:
                 left_out = dict(read(render(planned.left_out, engine.dialect)))
     return replace(
-        _result(planned, context, sql, rows, ledger, (*reasons, *told_reasons(planned, left_out))),
+        _result(planned, context, str(sql), rows, ledger, (*reasons, *told_reasons(planned, left_out))),
         definitions=settings.definitions_hash,
         open_cell=partial(list_people, engine, context, planned.query),
         open_events=partial(list_events, engine, context, planned.query),
@@ -103,7 +103,7 @@ def list_events(
 def render_query(engine: Engine, settings: Settings, query: Query, now: datetime, dialect: Dialect) -> str:
     """The SQL that answers a question, for any dialect; empty while there are no data."""
     planned = plan(query, read_context(engine, settings, now, names=names_in(query)))
-    return "" if planned.statement is None else render(planned.statement, dialect)
+    return "" if planned.statement is None else str(render(planned.statement, dialect))  # encoders take no subclass
 
 
 def _result(  # noqa: PLR0917 -- the parts of one record

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 
-from regulars.domain.sql import BoundSql, ComposedSql, with_relations
+from regulars.domain.sql import BoundSql, ComposedSql, StagedSql, in_stages, read_again, with_relations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,12 +151,22 @@ def render(statement: BoundSql, dialect: Dialect, *, pretty: bool = True) -> str
         for name, part in text.relations.items()
     }
     body = _spelled(statement.part(text.body), dialect, pretty=pretty)
+    if dialect.once and (once := read_again(parts, body)):
+        return _staged(parts, body, once, dialect)
     # Plain text: encoders take no subclass of it.
-    return _with_settings(str(with_relations(parts, body, how=dialect.once if text.is_once else "")), dialect)
+    return _with_settings(str(with_relations(parts, body)), dialect)
+
+
+def _staged(parts: Mapping[str, str], body: str, once: set[str], dialect: Dialect) -> StagedSql:
+    bare = in_stages(parts, body, once=once, how=dialect.once)
+    staged = StagedSql(_with_settings(bare, dialect))
+    staged.stages = tuple((name, _with_settings(text, dialect)) for name, text in bare.stages)
+    staged.last = _with_settings(bare.last, dialect)
+    return staged
 
 
 def _with_settings(text: str, dialect: Dialect) -> str:
-    return text + dialect.once_settings if dialect.once and f" AS {dialect.once}(" in text else text
+    return str(text) + dialect.once_settings if dialect.once and f" AS {dialect.once}(" in text else text
 
 
 @lru_cache(maxsize=2048)

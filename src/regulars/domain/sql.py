@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp, parse_one
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 Value = str | int | float | bool | date
 
@@ -19,11 +19,22 @@ Value = str | int | float | bool | date
 class ComposedSql(str):
     """The text of a statement that still knows its named relations and its body, see :func:`with_relations`."""
 
-    __slots__ = ("body", "is_once", "relations")
+    __slots__ = ("body", "relations")
 
     relations: Mapping[str, str]
     body: str
-    is_once: bool
+
+
+class StagedSql(str):
+    """A statement that can also be run stage by stage, each a name with the SELECT for it, and a last SELECT.
+
+    See :func:`in_stages`.
+    """
+
+    __slots__ = ("last", "stages")
+
+    stages: tuple[tuple[str, str], ...]
+    last: str
 
 
 @dataclass(frozen=True)
@@ -100,15 +111,49 @@ def identifier(name: str) -> str:
     return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
 
 
-def with_relations(relations: Mapping[str, str], body: str, *, is_once: bool = False, how: str = "") -> str:
+def with_relations(relations: Mapping[str, str], body: str, *, once: Collection[str] = (), how: str = "") -> str:
     """One statement from named relations in reading order and the SELECT that uses them.
 
-    ``is_once`` says that relations read each other so often that none may be worked out again for every reader. That
-    is for an engine to know, which says ``how``.
+    ``how`` is what an engine has to be told to work those of ``once`` out only once.
     """
     if not relations:
         return body
-    named = ",\n".join(f"{name} AS {how}(\n{text.strip()}\n)" for name, text in relations.items())
+    named = ",\n".join(
+        f"{name} AS {how if name in once else ''}(\n{text.strip()}\n)" for name, text in relations.items()
+    )
     composed = ComposedSql(f"WITH {named}\n{body.strip()}")
-    composed.relations, composed.body, composed.is_once = dict(relations), body, is_once
+    composed.relations, composed.body = dict(relations), body
     return composed
+
+
+def read_again(relations: Mapping[str, str], body: str) -> set[str]:
+    """The relations that are read more than once; a column of the same name counts as well.
+
+    >>> read_again({"days": "SELECT 1", "both": "SELECT * FROM days a JOIN days b"}, "SELECT * FROM both")
+    {'days'}
+    """
+    whole = "\n".join((*relations.values(), body))
+    return {name for name in relations if len(re.findall(rf"(?<![\w.]){name}(?![\w.])", whole)) > 1}
+
+
+def in_stages(relations: Mapping[str, str], body: str, *, once: Collection[str], how: str) -> StagedSql:
+    """One statement as :func:`with_relations` makes it, which knows the SELECT of each relation of ``once``.
+
+    The other relations go with each of those, so that only the named ones have to be kept in between.
+    """
+    staged = StagedSql(with_relations(relations, body, once=once, how=how))
+    beside: dict[str, str] = {}
+    stages = []
+    for name, text in relations.items():
+        if name in once:
+            stages.append((name, _beside(beside, text)))
+        else:
+            beside[name] = text
+    staged.stages, staged.last = tuple(stages), _beside(beside, body)
+    return staged
+
+
+def _beside(relations: Mapping[str, str], text: str) -> str:
+    """A SELECT, which may name relations itself, with others that it may read."""
+    body = f"SELECT * FROM (\n{text.strip()}\n) AS named" if relations and text.lstrip().startswith("WITH") else text
+    return str(with_relations(relations, body))

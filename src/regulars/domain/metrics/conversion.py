@@ -82,7 +82,7 @@ def _spans(statement: Statement, source: Source) -> dict[str, str]:
     named = moments.validities(scope, frame)
     named |= _visits(statement, source)
     own, table = list(dict(scope.stored_segments())), "visits"
-    if scope.breakdown and not scope.moments:
+    if scope.breakdown and (scope.by_event or not scope.moments):
         named["slices"] = _ranked(scope, statement, "visits")
     if scope.by_event:
         # What lies beyond the limit is one slice, in which a person's day counts once.
@@ -99,7 +99,7 @@ FROM {table} WHERE kind = '{kind}'"""
     named["spans"] = spans.spans(scope, shape, frame, {kind: f"chain_of_{kind}" for kind in _KINDS})
     if scope.moments:
         named["held"] = moments.held(scope)
-        if scope.breakdown:
+        if scope.breakdown and not scope.by_event:
             named["slices"] = _ranked(scope, statement, "held")
     return named
 

@@ -58,7 +58,6 @@ SELECT d.date, {slices.shown_columns(scope)}coalesce(m.entered, 0) AS entered,
 FROM (SELECT DISTINCT date FROM days) d CROSS JOIN ({slices.axis(scope)}) k
 LEFT JOIN measured m ON m.date = d.date AND m.slice = k.slice
 ORDER BY d.date, k.slice""",
-        is_once=True,
     )
 
 
@@ -167,7 +166,6 @@ SELECT {slices.shown_columns(scope)}n.low AS lower_seconds, n.high AS upper_seco
   {slices.is_other(scope)} AS is_other
 FROM ({slices.axis(scope)}) k CROSS JOIN bins n LEFT JOIN measured m ON m.slice = k.slice AND m.low = n.low
 ORDER BY k.slice, n.low""",
-        is_once=True,
     )
 
 

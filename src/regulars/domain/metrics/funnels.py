@@ -74,7 +74,6 @@ SELECT {slices.shown_columns(scope)}s.step, s.name, coalesce(m.users, 0) AS user
   {slices.is_other(scope)} AS is_other
 FROM ({slices.axis(scope)}) k CROSS JOIN steps s LEFT JOIN measured m ON m.slice = k.slice AND m.step = s.step
 ORDER BY k.slice, s.step""",
-        is_once=True,
     )
 
 
@@ -109,7 +108,6 @@ def people_where(statement: Statement, attempts: Attempts, cell: Cell, *tests: s
     return with_relations(
         attempts.relations(),
         cells.ids(scope, f"SELECT b.user_key FROM best b {join} {listed}"),
-        is_once=True,
     )
 
 

@@ -7,12 +7,14 @@ this process (``get_client(interface="chdb")``) included.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import CLICKHOUSE, Dialect, create_table
 from regulars.domain.schema import TABLES
+from regulars.domain.sql import StagedSql
 from regulars.errors import EngineError, MissingExtraError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ class ClickHouseEngine:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        # Temporary tables belong to a session, and a session runs one statement at a time.
+        self._has_session = client.uri.startswith("chdb:") or bool(client.get_client_setting("session_id"))
+        self._turn: AbstractContextManager[object] = RLock() if self._has_session else nullcontext()
 
     def create_schema(self) -> None:
         """Create every table of the star schema that is not there yet."""
@@ -47,9 +52,30 @@ class ClickHouseEngine:
             self.execute(statement)
 
     def query(self, sql: str) -> Table:
-        """Run one SELECT and return all its rows."""
-        with _driver_errors("answer the query", sql):
-            found = self.client.query(sql, settings=dict(self.dialect.settings))
+        """Run one SELECT and return all its rows.
+
+        Relations that it reads more than once are put into temporary tables, if the client has a session: ClickHouse
+        would analyse each of them anew for every reader, with all that it reads itself, which takes it seconds.
+        """
+        with self._turn, _driver_errors("answer the query", sql):
+            if isinstance(sql, StagedSql) and self._has_session:
+                return self._in_stages(sql)
+            return self._rows(sql)
+
+    def _in_stages(self, sql: StagedSql) -> Table:
+        try:
+            for name, text in sql.stages:
+                self._run(f"CREATE OR REPLACE TEMPORARY TABLE {name} ENGINE = Memory AS\n{text}")
+            return self._rows(sql.last)
+        finally:
+            for name, _ in sql.stages:
+                self._run(f"DROP TEMPORARY TABLE IF EXISTS {name}")
+
+    def _run(self, sql: str) -> None:
+        self.client.command(sql, settings=dict(self.dialect.settings))
+
+    def _rows(self, sql: str) -> Table:
+        found = self.client.query(sql, settings=dict(self.dialect.settings))
         return Table(tuple(found.column_names), [tuple(row) for row in found.result_rows])
 
     @contextmanager

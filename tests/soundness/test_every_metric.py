@@ -1,0 +1,36 @@
+"""Whatever a world is asked, every source answers as the oracle does, and lists the people that it counts.
+
+Metrics that need worlds of their own are asked in the modules named after them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import given, note
+from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
+
+from tests.application.test_agreement import workspace_of
+from tests.application.test_habits_agreement import parts
+from tests.every_metric import PARTS
+
+if TYPE_CHECKING:
+    from tests.every_metric import Part
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+@given(data=st.data())
+def test_every_metric_is_the_oracles(part: Part, data: st.DataObject) -> None:
+    """From aggregates, arrivals, sessions and raw events, loaded at once or in parts."""
+    world = data.draw(part.worlds())
+    with workspace_of(world, data.draw(parts())) as ws:
+        for name, asked in part.asked.items():
+            query = data.draw(asked.questions(world))
+            note(f"{name}: {msgspec.json.encode(query).decode()}")
+            try:
+                asked.holds(ws, world, query)
+            except UnsatisfiedAssumption:
+                note("which is refused")
