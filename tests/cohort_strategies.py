@@ -78,8 +78,7 @@ def measured(draw: DrawFn) -> Rule:
 
 def attributes(world: World) -> SearchStrategy[Rule]:
     """A condition on a person."""
-    allowed = (*USER_LEVEL, "tenure_band", "user.age_band")
-    fitting = conditions(world).filter(lambda one: one.property in allowed)
+    fitting = conditions(world, (*USER_LEVEL, "tenure_band", "user.age_band"))
     return fitting.map(lambda one: Rule(property=one.property, op=one.op, value=one.value))
 
 

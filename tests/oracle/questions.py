@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from regulars.domain.query import Filter, Query, Range
 from tests.oracle import clock
 from tests.oracle.attributes import event_value, resolve, user_value
-from tests.oracle.conditions import RefusedError, is_event_level
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from tests.oracle.world import World
@@ -156,9 +157,9 @@ def values(world: World, name: str) -> tuple[str, ...]:
 
 
 @st.composite
-def conditions(draw: DrawFn, world: World) -> Filter:
-    """One condition on one property; dates are compared with text only, as text."""
-    name = draw(st.sampled_from(names(world)))
+def conditions(draw: DrawFn, world: World, among: Sequence[str] = ()) -> Filter:
+    """One condition on one property, perhaps one of some; dates are compared with text only, as text."""
+    name = draw(st.sampled_from(among or names(world)))
     kind = draw(st.sampled_from(("text", "text", "many", "between", "number", "set")))
     here = values(world, name)
     texts, numbers = (
@@ -178,17 +179,15 @@ def conditions(draw: DrawFn, world: World) -> Filter:
     return Filter(property=name, op=draw(st.sampled_from(("in", "not_in"))), value=tuple(several))
 
 
-def filters(world: World) -> SearchStrategy[Filter]:
-    """A condition, or a group of them that may stand together."""
-    members = st.lists(conditions(world), min_size=1, max_size=3).map(tuple)
+def filters(world: World, among: Sequence[str] = ()) -> SearchStrategy[Filter]:
+    """A condition, or a group of them that may stand together: no property of events beside what changes with time."""
+    levels = {name: resolve(world, name).level for name in among or names(world)}
+    kinds = [[name for name, level in levels.items() if level != apart] for apart in ("event", "time")]
+    return st.one_of([_groups(world, kind) for kind in kinds if kind])
+
+
+def _groups(world: World, among: Sequence[str]) -> SearchStrategy[Filter]:
+    one = conditions(world, among)
+    members = st.lists(one, min_size=1, max_size=3).map(tuple)
     grouped = st.builds(lambda each: Filter(all=each), members) | st.builds(lambda each: Filter(any=each), members)
-    nested = st.builds(lambda one, two: Filter(any=(one, two)), grouped, conditions(world))
-    return (conditions(world) | grouped | nested).filter(lambda each: _is_allowed(world, each))
-
-
-def _is_allowed(world: World, condition: Filter) -> bool:
-    try:
-        is_event_level(world, condition)
-    except RefusedError:
-        return False
-    return True
+    return one | grouped | st.builds(lambda first, second: Filter(any=(first, second)), grouped, one)
