@@ -107,6 +107,9 @@ def _asked(query: Query, watermark: date) -> tuple[date, date]:
     for day in (first, last):
         if not _EARLIEST <= day <= _LATEST:
             raise QueryError(f"{day} is outside {_EARLIEST} to {_LATEST}", code="bad_range")
-    if first > last:
-        raise QueryError(f"the range starts on {first}, after its end {last}; swap them", code="bad_range")
+    if first > last:  # which a range with both ends cannot be
+        raise QueryError(
+            f"the range starts on {first}, but the last day with data is {watermark}; start earlier, or give an end",
+            code="bad_range",
+        )
     return first, last
