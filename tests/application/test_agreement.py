@@ -131,7 +131,11 @@ def slices_agree(ws: Workspace, world: World, query: Query) -> None:
     context = read_context(ws.engine, ws.settings, ws.now(), names_in(query))
     ledgers = []
     for number in range(len(SOURCES)):
-        source, rows = rows_from(ws, query, SOURCES[number:])
+        try:
+            source, rows = rows_from(ws, query, SOURCES[number:])
+        except QueryError as exc:  # the settings name a property that no event of this world has
+            assume(exc.code != "unknown_property")
+            raise
         event(f"from {source}")
         assert comparable(rows) == expected
         planned = plan(query, context, SOURCES[number:])
