@@ -289,6 +289,7 @@ def test_a_failing_stage_is_an_engine_error_and_leaves_nothing(clickhouse: Click
     with pytest.raises(EngineError, match="ClickHouse could not answer the query") as caught:
         clickhouse.query(render(Values().bind(broken), CLICKHOUSE))
     assert "nowhere" in str(caught.value)
+    assert type(caught.value.fields["sql"]) is str
     assert clickhouse.query("SELECT count() FROM system.tables WHERE is_temporary").rows == [(0,)]
 
 

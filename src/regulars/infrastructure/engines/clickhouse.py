@@ -57,7 +57,7 @@ class ClickHouseEngine:
         Relations that it reads more than once are put into temporary tables, if the client has a session: ClickHouse
         would analyse each of them anew for every reader, with all that it reads itself, which takes it seconds.
         """
-        with self._turn, _driver_errors("answer the query", sql):
+        with self._turn, _driver_errors("answer the query", str(sql)):
             if isinstance(sql, StagedSql) and self._has_session:
                 return self._in_stages(sql)
             return self._rows(sql)
