@@ -165,7 +165,7 @@ def _split(reading: Reading, name: str, format: str, fingerprint: str | None) ->
     fields += [Field(key, "OBJECT", f"p{i}") for i, key in enumerate(objects, start=1)]
     # The other keys stay in the document; they are named so that a message can list them.
     fields += [Field(key, "VARCHAR", "CAST(NULL AS VARCHAR)") for key in others[:_LISTED]]
-    return Source(name, format, STAGED, LINE, tuple(fields), documents=True, fingerprint=fingerprint)
+    return Source(name, format, STAGED, LINE, tuple(fields), documents=True, fingerprint=fingerprint, listed=True)
 
 
 def pointers(keys: Iterable[str]) -> str:

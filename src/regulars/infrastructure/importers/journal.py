@@ -59,7 +59,7 @@ def read_entries(reading: Reading, entries: Entries) -> Source:
     fields += [Field(role, "OBJECT", _column(role)) for role in objects]
     return Source(
         NAME, NAME, STAGED, LINE, (*fields, Field("received_at", "TIMESTAMP", "received")),
-        documents=True, by_row=True, fingerprint=entries.name, closed=set(keys) <= {*scalars, *objects},
+        documents=True, by_row=True, fingerprint=entries.name, listed=set(keys) <= {*scalars, *objects},
     )  # fmt: skip
 
 

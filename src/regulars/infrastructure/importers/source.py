@@ -22,7 +22,8 @@ class Source:
     ``relation`` is what stands behind FROM, ``line`` the SQL of the row's line. ``documents`` says that each
     row is a JSON object in the column ``doc``, whose other keys are properties. ``typed`` sources are columnar
     and cheap to read again; the others are worth storing after their text has been parsed once. ``by_row`` says that
-    no row, and no lack of one, may refuse the others, ``closed`` that no document has a key without a role.
+    no row, and no lack of one, may refuse the others, ``listed`` that ``fields`` has every key of the documents
+    (or more of those without a role than could be listed).
 
     An export of another tool says itself which column is what (``columns``) and what a row is (``kind``), and its
     properties are all in one column; ``merges`` that any event with both ids links them, ``snapshots`` that events
@@ -38,7 +39,7 @@ class Source:
     documents: bool = False
     fingerprint: str | None = None
     by_row: bool = False
-    closed: bool = False
+    listed: bool = False
     columns: Columns | None = None
     kind: Kind = "events"
     merges: bool = False

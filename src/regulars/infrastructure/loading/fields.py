@@ -22,7 +22,7 @@ from regulars.infrastructure.importers.columns import (
     is_nested,
 )
 from regulars.infrastructure.loading.sql import either, literal
-from regulars.infrastructure.loading.times import wall_and_zone
+from regulars.infrastructure.loading.times import Times, read_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def select_fields(source: Source, columns: Columns, limits: ImportSettings) -> s
         "merges": "true" if source.merges else "false",
     }
     listed = ",\n  ".join(f"{sql} AS {name}" for name, sql in values.items())
-    return f"SELECT\n  {listed}\nFROM {source.relation}"
+    return f"SELECT\n  {listed}\nFROM {_with_times(source.relation, columns)}"
 
 
 def raw(source: Source) -> str:
@@ -141,16 +141,28 @@ def _usable(columns: Columns, role: str) -> str:
 
 
 def _times(columns: Columns) -> dict[str, str]:
-    when, received = columns.get("timestamp"), columns.get("received_at")
-    wall, zone = wall_and_zone(when) if when else ("CAST(NULL AS BIGINT)", "CAST(0 AS BIGINT)")
-    arrival, arrival_zone = wall_and_zone(received) if received else ("CAST(NULL AS BIGINT)", "0")
+    when = columns.get("timestamp")
+    happened, received = _read_times(columns, "timestamp"), _read_times(columns, "received_at")
     return {
-        "wall": wall,
-        "zone": zone,
+        "wall": happened.wall,
+        "zone": happened.zone,
         "time_text": text(when) if when else _NO_TEXT,
         # The time of receipt is a remark: a naive one is read as UTC, an unreadable one as the time of the import.
-        "received_us": f"{arrival} - coalesce({arrival_zone}, 0) * 1000000",
+        "received_us": f"{received.wall} - coalesce({received.zone}, 0) * 1000000",
     }
+
+
+def _read_times(columns: Columns, role: str) -> Times:
+    item = columns.get(role)
+    return read_times(item, role) if item else Times("CAST(NULL AS BIGINT)", "CAST(0 AS BIGINT)")
+
+
+def _with_times(relation: str, columns: Columns) -> str:
+    """A source with the columns beside it that its times are read from."""
+    for role in ("timestamp", "received_at"):
+        for name, sql in _read_times(columns, role).beside.items():
+            relation = f"(SELECT *, {sql} AS {name} FROM {relation}) AS read"
+    return relation
 
 
 def _is_number(item: Field) -> bool:
@@ -247,15 +259,17 @@ def _metadata(source: Source, columns: Columns) -> str:
     if "properties" not in columns:
         return own
     properties = f"json_merge_patch('{{}}', {json_text(columns, 'properties')})"
-    if source.closed:
+    if own == _NO_TEXT:
         return f"nullif(CAST({properties} AS VARCHAR), '{{}}')"
     merged = f"json_merge_patch(coalesce({own}, '{{}}'), coalesce({properties}, '{{}}'))"
     return f"nullif(CAST({merged} AS VARCHAR), '{{}}')"
 
 
 def _rest(source: Source, columns: Columns) -> str:
-    if source.columns or source.closed:
+    if source.columns:
         return _NO_TEXT  # an export says itself what is a property
+    if not columns.others and (source.listed or not source.documents):
+        return _NO_TEXT
     return _rest_of_document(columns) if source.documents else _rest_of_columns(columns)
 
 
@@ -266,8 +280,6 @@ def _rest_of_document(columns: Columns) -> str:
 
 
 def _rest_of_columns(columns: Columns) -> str:
-    if not columns.others:
-        return _NO_TEXT
     complete = [item for item in columns.others if item.complete]
     if len(complete) == len(columns.others):
         # One call keeps the dictionary of a low-cardinality column, which joining texts does not.

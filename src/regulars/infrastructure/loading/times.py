@@ -7,6 +7,7 @@ ends in Z, UTC, GMT or an offset, or is naive. 24:00 is the next midnight, secon
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from regulars.domain.wire import time_bounds
 from regulars.infrastructure.loading.sql import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from regulars.infrastructure.importers.columns import Field
 
 SECOND = 1_000_000
@@ -27,22 +30,35 @@ _ISO = (
     r"^(\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)?)"
     r"(?: ?(Z|z|UTC|GMT|[+-](?:0\d|1[0-8])(?::?[0-5]\d)?))?$"
 )
+# What nearly every client sends, which DuckDB reads by itself.
+_PLAIN = r"^\d{4}-\d{2}-\d{2}[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.]\d{1,6})?(?:Z|[+]00:00)$"
 _ZONED_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
 
 
-def wall_and_zone(field: Field) -> tuple[str, str]:
-    """SQL of the wall microseconds (NULL: no time) and of the zone in seconds (NULL: naive) of a column."""
-    column, type = field.sql, field.type
+@dataclass(frozen=True)
+class Times:
+    """How a column of times is read: SQL of the wall microseconds (NULL: no time) and of the zone (NULL: naive).
+
+    ``beside``: columns that both read, to be put beside those of the source one after the other.
+    """
+
+    wall: str
+    zone: str
+    beside: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_times(column: Field, role: str) -> Times:
+    """How the column of a role is read, by its type."""
+    value, type = column.sql, column.type
     if type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
-        return f"epoch_us(CAST({column} AS TIMESTAMPTZ))", "0"
+        return Times(f"epoch_us(CAST({value} AS TIMESTAMPTZ))", "0")
     if type.startswith("TIMESTAMP") or type == "DATE":
-        wall = f"epoch_us(CAST({column} AS TIMESTAMP))"
-        return wall, "CAST(NULL AS BIGINT)"
+        return Times(f"epoch_us(CAST({value} AS TIMESTAMP))", "CAST(NULL AS BIGINT)")
     if type in _ZONED_NUMBERS:
-        return _epoch(f"TRY_CAST({column} AS BIGINT)"), "0"
+        return Times(_epoch(f"TRY_CAST({value} AS BIGINT)"), "0")
     if type.startswith(("DOUBLE", "FLOAT", "DECIMAL")):
-        return _epoch_of_fraction(f"CAST({column} AS DOUBLE)"), "0"
-    return _of_text(f"trim(CAST({column} AS VARCHAR), {literal(BLANKS)})")
+        return Times(_epoch_of_fraction(f"CAST({value} AS DOUBLE)"), "0")
+    return _of_text(value if type == "VARCHAR" else f"CAST({value} AS VARCHAR)", role)
 
 
 def _epoch(number: str) -> str:
@@ -61,8 +77,22 @@ def _epoch_of_fraction(number: str) -> str:
     return f"CASE WHEN NOT isfinite({number}) THEN NULL {cases} END"
 
 
-def _of_text(text: str) -> tuple[str, str]:
-    parts = f"regexp_extract({text}, {literal(_ISO)}, ['wall', 'zone'])"
+def _of_text(value: str, role: str) -> Times:
+    # Written out where they are used, the patterns would be compiled anew for each of fifteen places.
+    plain, text, parts = (f"rg_{role}_{name}" for name in ("plain", "text", "parts"))
+    wall_us, zone_seconds = _of_parts(text, parts)
+    return Times(
+        f"CASE WHEN {plain} THEN epoch_us(TRY_CAST({value} AS TIMESTAMP)) ELSE {wall_us} END",
+        f"CASE WHEN {plain} THEN 0 ELSE {zone_seconds} END",
+        {
+            plain: _is_match(value, _PLAIN),
+            text: f"CASE WHEN NOT {plain} THEN trim({value}, {literal(BLANKS)}) END",
+            parts: f"CASE WHEN NOT {plain} THEN regexp_extract({text}, {literal(_ISO)}, ['wall', 'zone']) END",
+        },
+    )
+
+
+def _of_parts(text: str, parts: str) -> tuple[str, str]:
     wall, zone = f"replace({parts}.wall, ',', '.')", f"{parts}.zone"
     whole = _is_match(text, r"^[+-]?\d{1,18}$")
     fraction = _is_match(text, r"^[+-]?(\d{19}|\d{1,19}\.\d*|\d(\.\d+)?[eE]\+?\d\d?)$")
