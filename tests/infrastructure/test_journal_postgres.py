@@ -16,6 +16,9 @@ import pytest
 from regulars.application.keys import create
 from regulars.errors import JournalError, MissingExtraError, SettingsError
 from regulars.infrastructure.operational.opening import open_store
+from regulars.infrastructure.operational.postgres import connection as pg_connection
+from regulars.infrastructure.operational.postgres import journal as pg_journal
+from regulars.infrastructure.operational.postgres import schema as pg_schema
 from regulars.infrastructure.operational.sqlite import JOURNAL_NAME, SqliteStore
 from regulars.settings import JournalSettings
 from tests.infrastructure.journals import NOW, PostgresPlace, bodies, code_of, everything, letters
@@ -123,7 +126,7 @@ def test_what_was_acknowledged_outlives_the_server_and_its_processes_killed_at_a
 
 
 def test_a_server_that_was_only_restarted_costs_nobody_an_error(place, postgres_server, journal, monkeypatch):
-    monkeypatch.setattr(f"{MODULES}.connection._PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(pg_connection, "_PATIENCE_SECONDS", 20)
     journal.append(letters("a"))
     postgres_server.stop()
     postgres_server.start()
@@ -157,14 +160,27 @@ def test_a_server_that_is_gone_is_told_at_once_and_one_that_would_lose_events_to
     assert bodies(until_read(journal)) == ["a", "c"]
 
 
+def until_commits_wait(server):
+    """The server acts on new settings a moment after it was told to; a wait is ended by cancelling it."""
+    with psycopg.connect(server.dsn, autocommit=True) as link:
+        for _ in range(200):
+            end, began = threading.Timer(0.2, link.cancel), time.monotonic()
+            end.start()
+            link.execute("SELECT pg_logical_emit_message(true, 'test', 'written')")
+            end.cancel()
+            if time.monotonic() - began >= 0.2:
+                return
+
+
 def test_a_commit_whose_answer_never_came_is_an_error_and_may_have_succeeded(place, postgres_server, monkeypatch):
     journal = place.open().journal
     journal.append(letters("a"))
-    monkeypatch.setattr(f"{MODULES}.journal._COMMIT_SECONDS", 1)
-    monkeypatch.setattr(f"{MODULES}.connection._PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(pg_journal, "_COMMIT_SECONDS", 1)
+    monkeypatch.setattr(pg_connection, "_PATIENCE_SECONDS", 20)
     # The server has written the commit to its disk, and waits for a standby that does not exist.
     postgres_server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     postgres_server.sql("SELECT pg_reload_conf()")
+    until_commits_wait(postgres_server)
     try:
         futures = [journal.submit(letters(word)) for word in "bc"]
         for future in futures:
@@ -185,8 +201,8 @@ def test_a_commit_whose_answer_never_came_is_an_error_and_may_have_succeeded(pla
 def test_nobody_waits_longer_than_that_for_a_server_that_hangs(place, postgres_server, monkeypatch):
     journal = place.open().journal
     journal.append(letters("a"))
-    monkeypatch.setattr(f"{MODULES}.journal._SHORT_SECONDS", 0.5)
-    monkeypatch.setattr(f"{MODULES}.connection._PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(pg_journal, "_SHORT_SECONDS", 0.5)
+    monkeypatch.setattr(pg_connection, "_PATIENCE_SECONDS", 20)
     pid = journal._reader._link.info.backend_pid
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -299,13 +315,13 @@ def test_many_who_come_first_at_once_make_one_journal(place):
 
 
 def test_one_at_a_time_loads_a_journal_and_the_other_is_told_who(place, monkeypatch):
-    monkeypatch.setattr(f"{MODULES}.schema._LOADING_SECONDS", 0.2)
+    monkeypatch.setattr(pg_schema, "_LOADING_SECONDS", 0.2)
     first = place.open(loads=True)
     place.open().journal.append(letters("a"))  # appending is for everybody
     with pytest.raises(JournalError, match=f"regulars .* process {os.getpid()}") as raised:
         place.open(loads=True)
     assert code_of(raised) == "journal_in_use"
-    monkeypatch.setattr(f"{MODULES}.schema._LOADING_SECONDS", 20)
+    monkeypatch.setattr(pg_schema, "_LOADING_SECONDS", 20)
     first.close()
     assert everything(place.open(loads=True).journal) == ["a"]
 
