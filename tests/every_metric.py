@@ -54,6 +54,10 @@ class Asked:
     holds: Callable[[Workspace, World, Query], None]
     said: Callable[[Query], Query] = as_drawn
 
+    def as_said(self, world: World) -> SearchStrategy[Query]:
+        """Questions as the product takes them."""
+        return self.questions(world).map(self.said)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -86,12 +90,14 @@ RETURN = {
     "tiers": Asked(tiers_queries, tiers_agree),
     "tier_transitions": Asked(transition_queries, transitions_agree),
 }
-DEPTH = {
-    "depth": Asked(depth_queries, depth_agrees),
-    "paths": Asked(of_paths.path_queries, of_paths.paths_agree, of_paths.asked_of),
+VALUE = {
     "feature_adoption": Asked(adoption_queries, value_agrees),
     "onboarding": Asked(onboarding_queries, value_agrees),
     "revenue": Asked(revenue_queries, value_agrees),
+}
+DEPTH = {
+    "depth": Asked(depth_queries, depth_agrees),
+    "paths": Asked(of_paths.path_queries, of_paths.paths_agree, of_paths.asked_of),
 }
 FUNNELS = {
     "funnel": Asked(funnels, funnels_agree),
@@ -103,7 +109,7 @@ FUNNELS = {
 }
 PARTS = {
     "activity": Part(worlds, ACTIVITY),
-    "return": Part(worlds, RETURN),
+    "return": Part(worlds, {**RETURN, **VALUE}),
     "depth": Part(_worlds_of_sessions, DEPTH),
     "funnels": Part(crowded_worlds, FUNNELS),
 }

@@ -7,11 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from regulars.domain.query import Query
-from regulars.errors import QueryError
 from tests.application.test_agreement import comparable, rows_from
 from tests.oracle.funnels import funnel_rows, time_rows, trend_rows
 from tests.oracle.questions import filters, ranges
@@ -134,11 +132,8 @@ ORACLES: dict[str, RowsOf] = {"funnel": funnel_rows, "funnel_trend": trend_rows,
 def funnels_agree(ws: Workspace, world: World, query: Query) -> None:
     """Counts, times and flags of every step and slice are the oracle's, and so are the people behind them."""
     expected = ORACLES[query.metric](world, query)
-    try:
-        _, rows = rows_from(ws, query, ("events",))
-    except QueryError as exc:
-        assume(exc.code != "bad_steps" or query.options["order"] != "any")  # which that order refuses
-        raise
+    # In any order, steps that share events may be too many to tell apart.
+    _, rows = rows_from(ws, query, ("events",), ("bad_steps",) if query.options["order"] == "any" else ())
     assert told(rows) == told(expected)
     result = ws.query(query)
     for row, oracle in list(zip(result.rows, expected, strict=True))[:: max(1, len(expected) // 4)]:

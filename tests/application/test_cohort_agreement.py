@@ -6,11 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-from hypothesis import assume, note
+from hypothesis import note
 from hypothesis import strategies as st
 
 from regulars.domain.query import Query, Range
-from regulars.errors import QueryError
 from tests.application.test_agreement import comparable, rows_from
 from tests.oracle.cohort import COHORTS, cohort_cells, cohort_rows
 from tests.oracle.questions import USER_LEVEL, days, filters
@@ -73,11 +72,8 @@ def followed_cohort_agrees(ws: Workspace, world: World, query: Query) -> None:
     """However its people are chosen, from every source; and the lists are the people counted."""
     expected = comparable(cohort_rows(world, query))
     for sources in SOURCES:
-        try:
-            source, rows = rows_from(ws, query, sources)
-        except QueryError as exc:
-            assume(exc.code != "bad_range" or query.range.end)  # from a day after the last one
-            raise
+        # A range without an end may start after the last day.
+        source, rows = rows_from(ws, query, sources, () if query.range.end else ("bad_range",))
         note(source)
         assert comparable(rows) == expected
     result = ws.query(query)

@@ -34,16 +34,10 @@ if TYPE_CHECKING:
     Questions = Callable[[World], SearchStrategy[Query]]
 
 
-def said(part: str) -> dict[str, Questions]:
-    """What a part asks, as the product takes it."""
-    return {
-        name: lambda world, asked=asked: asked.questions(world).map(asked.said)  # type: ignore[misc]
-        for name, asked in PARTS[part].asked.items()
-    }
-
-
 ASKED: dict[str, tuple[Worlds, dict[str, Questions]]] = {
-    **{name: (part.worlds, said(name)) for name, part in PARTS.items()},
+    **{
+        name: (part.worlds, {each: asked.as_said for each, asked in part.asked.items()}) for name, part in PARTS.items()
+    },
     "cohort_size": (cohort_worlds, {"cohort_size": size_queries}),
     "nps": (surveyed_worlds, {"nps": nps_queries}),
     "experiment": (trial_worlds, {"experiment": trials}),

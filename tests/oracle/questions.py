@@ -111,7 +111,9 @@ def _options(draw: DrawFn, metric: str, window: int | None) -> dict[str, Any]:
     elif metric == "actions":
         found["weighted"] = draw(st.sampled_from((None, True)))
     elif metric == "stickiness":
-        found["method"] = draw(st.sampled_from((None, "ratio", "return", "mean" if (window or 30) <= 30 else None)))
+        # A return share takes no window; how it refuses one is shown elsewhere.
+        own = None if window else "return"
+        found["method"] = draw(st.sampled_from((None, "ratio", own, "mean" if (window or 30) <= 30 else None)))
         found["summary"] = draw(st.sampled_from((None, None, "mean", "min", "max", "median")))
         short = [days for days in WINDOWS[:4] if days <= (window or 30)]
         found["numerator"] = None if found["method"] == "return" else draw(st.none() | st.sampled_from(short))

@@ -7,7 +7,7 @@ this process (``get_client(interface="chdb")``) included.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -63,13 +63,17 @@ class ClickHouseEngine:
             return self._rows(sql)
 
     def _in_stages(self, sql: StagedSql) -> Table:
+        from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415 -- optional
+
         try:
             for name, text in sql.stages:
                 self._run(f"CREATE OR REPLACE TEMPORARY TABLE {name} ENGINE = Memory AS\n{text}")
             return self._rows(sql.last)
         finally:
-            for name, _ in sql.stages:
-                self._run(f"DROP TEMPORARY TABLE IF EXISTS {name}")
+            # What cannot be dropped goes with the session, and must not stand in the place of the error before it.
+            with suppress(ClickHouseError):
+                for name, _ in sql.stages:
+                    self._run(f"DROP TEMPORARY TABLE IF EXISTS {name}")
 
     def _run(self, sql: str) -> None:
         self.client.command(sql, settings=dict(self.dialect.settings))

@@ -17,7 +17,7 @@ from regulars.infrastructure.importers.columns import OBJECTS, SCALAR_ROLES, Fie
 from regulars.infrastructure.importers.documents import DOCS, MAX_DOCUMENT, document, pointers, set_aside_broken
 from regulars.infrastructure.importers.source import LINE, STAGED, Source, add_broken
 from regulars.infrastructure.loading.sql import literal
-from regulars.infrastructure.loading.times import microseconds
+from regulars.infrastructure.loading.times import PLAIN, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 NAME = "journal"
 _INSTANT = "rg_instant"
-_PLAIN_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)"
 _ALWAYS = ("event_id", "user_id", "event_type", "timestamp")
 _SCALARS = tuple(role for role in SCALAR_ROLES if role != "received_at")
 
@@ -120,7 +119,7 @@ def _name_columns(engine: DuckDBEngine, scalars: list[str], objects: list[str], 
     time = _column("timestamp")
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {STAGED} AS
-        SELECT *, CASE WHEN regexp_full_match({time}, {literal(_PLAIN_TIME)}) THEN TRY_CAST({time} AS TIMESTAMPTZ) END
+        SELECT *, CASE WHEN regexp_full_match({time}, {literal(PLAIN)}) THEN TRY_CAST({time} AS TIMESTAMPTZ) END
             AS {_INSTANT}
         FROM (SELECT {", ".join([f"line AS {LINE}", "doc AS rg_doc", "received", *columns])}
               FROM (SELECT line, doc, received, json_extract_string(doc, {pointers(scalars)}) AS texts,

@@ -31,7 +31,7 @@ _ISO = (
     r"(?: ?(Z|z|UTC|GMT|[+-](?:0\d|1[0-8])(?::?[0-5]\d)?))?$"
 )
 # What nearly every client sends, which DuckDB reads by itself.
-_PLAIN = r"^\d{4}-\d{2}-\d{2}[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.]\d{1,6})?(?:Z|[+]00:00)$"
+PLAIN = r"\d{4}-\d{2}-\d{2}[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.]\d{1,6})?(?:Z|[+]00:00)"
 _ZONED_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
 
 
@@ -85,7 +85,7 @@ def _of_text(value: str, role: str) -> Times:
         f"CASE WHEN {plain} THEN epoch_us(TRY_CAST({value} AS TIMESTAMP)) ELSE {wall_us} END",
         f"CASE WHEN {plain} THEN 0 ELSE {zone_seconds} END",
         {
-            plain: _is_match(value, _PLAIN),
+            plain: f"regexp_full_match({value}, {literal(PLAIN)})",
             text: f"CASE WHEN NOT {plain} THEN trim({value}, {literal(BLANKS)}) END",
             parts: f"CASE WHEN NOT {plain} THEN regexp_extract({text}, {literal(_ISO)}, ['wall', 'zone']) END",
         },
