@@ -293,6 +293,15 @@ def test_bands_are_those_of_the_day() -> None:
             assert column(both, "active_users") == [0, 0, 1]
 
 
+def test_a_summary_leaves_out_days_whose_ratio_may_change() -> None:
+    """Of a return share also the day before the running one, whose people may yet come back."""
+    events = [did("a", f"2026-11-0{day}T12:00:00") for day in (2, 3, 4)] + [did("b", "2026-11-03T12:00:00")]
+    week: dict[str, Any] = {"method": "return", "grain": "week", "start": "2026-11-02", "summary": "min"}
+    for now, lowest in ((datetime(2026, 11, 4, 23, tzinfo=UTC), 1), (datetime(2026, 11, 5, tzinfo=UTC), 1 / 2)):
+        with workspace(*events, now=now) as ws:
+            assert column(ws.stickiness(**week), "stickiness") == [lowest]
+
+
 def test_a_summary_of_a_slice_is_that_of_its_people_alone() -> None:
     """Who comes on two days in a row is there on 2 of the 3 days that remember them; who comes once, on 1 of 2."""
     users = ({"user_id": "a", "plan": "paid"}, {"user_id": "b", "plan": "free"})

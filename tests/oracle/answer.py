@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.oracle.clock import Bucket, days_between
 from tests.oracle.conditions import RefusedError
 from tests.oracle.metrics import METHODS, METRICS, SUMMARIES, Cell, active_users, is_final, lookback
-from tests.oracle.scope import Scope
+from tests.oracle.scope import Scope, depends_on_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -54,11 +54,11 @@ class Group:
 def cells(world: World, query: Query) -> list[tuple[Bucket, Slice, Cell]]:
     """Every cell of the answer in the order of its rows."""
     check(world, query)
+    if query.metric == "lifecycle" and query.as_of is None and depends_on_time(world, query):
+        raise RefusedError("two periods are compared, so what changes with time is judged on one day")
     if Scope.is_empty(world):
         return []
     scope = Scope(world, query)
-    if query.metric == "lifecycle" and scope.depends_on_time and query.as_of is None:
-        raise RefusedError("two periods are compared, so what changes with time is judged on one day")
     found = []
     time_axis = buckets_of(scope)
     groups = groups_of(scope, time_axis)

@@ -112,13 +112,13 @@ def stickiness(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
     """The share of the people of a long window who are active in a short one."""
     if scope.query.options.get("summary") is None:
         return ratio_on(scope, scope.day_in(bucket), inside)
-    days = [d for d in days_between(bucket.first, scope.day_in(bucket)) if is_final(scope, d)]
-    cells = [ratio_on(scope, day, inside) for day in days]
-    ratios = [cell.values["stickiness"] for cell in cells if cell.values["stickiness"] is not None]
+    cells = {day: ratio_on(scope, day, inside) for day in days_between(bucket.first, scope.day_in(bucket))}
+    final = [cell.values["stickiness"] for day, cell in cells.items() if is_final(scope, day)]
+    ratios = [ratio for ratio in final if ratio is not None]
     summary = SUMMARIES[scope.query.options["summary"]](ratios) if ratios else None
     return Cell(
         {"numerator": None, "denominator": None, "stickiness": summary},
-        counted={user for cell in cells for user in cell.counted},
+        counted={user for cell in cells.values() for user in cell.counted},
         flags=warming_up(scope, bucket.first, lookback(scope) + 1),
     )
 

@@ -65,6 +65,14 @@ def suffices(world: World, events: Sized, activity: str) -> bool:
     return len(events) >= declared.min_events and (declared.max_events is None or len(events) <= declared.max_events)
 
 
+def depends_on_time(world: World, query: Query) -> bool:
+    """Whether a person can be selected, or stand in a slice, on one day and not on another."""
+    conditions = [f for f in query.filters if not is_event_level(world, f)]
+    return any(resolve(world, name).level == "time" for name in query.breakdown) or any(
+        is_time_dependent(world, condition) for condition in conditions
+    )
+
+
 class Scope:
     """One query on one world. Needs at least one event that has happened by now."""
 
@@ -142,9 +150,7 @@ class Scope:
     @property
     def depends_on_time(self) -> bool:
         """Whether a person can be selected, or stand in a slice, on one day and not on another."""
-        return any(prop.level == "time" for prop in self.breakdown) or any(
-            is_time_dependent(self.world, condition) for condition in self.user_filters
-        )
+        return depends_on_time(self.world, self.query)
 
     @cached_property
     def visits(self) -> list[Session]:

@@ -250,7 +250,8 @@ WHERE r.day = r.last_day AND r.day >= {first}
 ORDER BY r.date, r.slice"""
 
     def _summary(self, shown: str, other: str, body: str, summary: str) -> str:
-        ratio = f"CASE WHEN r.day <= {epoch_day(self.frame.complete_through)} THEN r.stickiness END"
+        final = epoch_day(self.frame.complete_through) - self.shape.ahead_days
+        ratio = f"CASE WHEN r.day <= {final} THEN r.stickiness END"
         keys = ["r.date", "r.slice"]
         if self.scope.breakdown:
             keys += ["k.slice", *(f"k.shown_{name}" for name in self.scope.segments)]
