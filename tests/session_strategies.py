@@ -25,6 +25,7 @@ LOOKS: tuple[dict[str, Any], ...] = (
     {},
     {"platform": "app", "context": "home"},
     {"device_type": "ios", "context": "list"},
+    {"platform": "ios", "device_type": "web"},
     {"platform": "web", "device_type": "ios", "client_session_id": "c1", "context": "home"},
     {"client_session_id": "c1", "country": "DE"},
     {"client_session_id": "it's", "context": "it's"},

@@ -58,6 +58,15 @@ FROM user_sessions s JOIN dim_users u ON u.user_key = s.user_key"""
     )
 
 
+def told_sessions(world: World, rules: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The same as the oracle tells them."""
+    return sorted(
+        (s.user, s.session_id, s.day, s.start, s.end, s.duration_seconds, s.actions, s.screens, s.session_type,
+         s.entry_action, s.exit_action, s.run_start)
+        for s in sessions(world, **rules)
+    )  # fmt: skip
+
+
 def stored_days(ws: Workspace) -> list[tuple[Any, ...]]:
     """Every stored day of activity with its person's id."""
     return sorted(
@@ -75,11 +84,7 @@ def test_sessions_and_days_follow_the_rules_in_whatever_parts_they_arrive(
 ) -> None:
     """Stored sessions and days are the oracle's, after loads in parts and after a rebuild alike."""
     world, rules = ruled
-    expected = sorted(
-        (s.user, s.session_id, s.day, s.start, s.end, s.duration_seconds, s.actions, s.screens, s.session_type,
-         s.entry_action, s.exit_action, s.run_start)
-        for s in sessions(world, **rules)
-    )  # fmt: skip
+    expected = told_sessions(world, rules)
     days = sorted(
         (d.user, d.day, d.sessions_count, round(d.total_session_duration, 6), d.total_actions, d.core_actions,
          d.unique_action_types, round(d.engagement_score, 6), d.is_active_day)

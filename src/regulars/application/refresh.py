@@ -20,6 +20,7 @@ from regulars.domain.rollups.aggregates import AGGREGATES, LOOK_BACK, Aggregate,
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL, OF_PEOPLE, OF_SLICES, all_arrivals, changed_arrivals
 from regulars.domain.rollups.daily import active_days, daily_activity
 from regulars.domain.rollups.people import RESOLVED_LINKS, people
+from regulars.domain.rollups.resumed import may_resume, resumed, resumed_sessions
 from regulars.domain.rollups.sessions import sessions
 from regulars.domain.rollups.slices import sliced_days
 from regulars.domain.schema import DAILY_ACTIVITY, DIM_USERS, EVENT_DAYS, USER_SESSIONS
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from regulars.settings import Settings
 
 _TEMPORARY = (
-    "moved", "gone", "news", "united", "frozen_since", "since", "dirty", "touched", "new_users", "changed",
+    "moved", "gone", "news", "united", "frozen_since", "since", "resumed", "dirty", "touched", "new_users", "changed",
     "active_days", "sliced_days", "moving", "affected", "affected_slices", "remade", "delta", "kept",
     OF_PEOPLE.remade, OF_SLICES.remade, *(aggregate.before for aggregate in AGGREGATES),
 )  # fmt: skip
@@ -147,12 +148,13 @@ WHERE moved.identity_key = dim_identities.identity_key"""
             self.keep("united", frozen.united(self.floor))
             self._unite_sessions(self.floor)
             self._leave_frozen(self.floor)
+        self._find_resumed()
         self.keep("dirty", dirty.IDENTITIES)
         self.keep("touched", dirty.touched(load_id))
 
     def find_everybody(self, floor: date) -> None:
         """Everybody's rows must be made anew from the floor on."""
-        for name in ("gone", "united"):
+        for name in ("gone", "united", "resumed"):
             self.keep(name, frozen.NOBODY)
         self.keep("since", frozen.EVERYBODY)
         self._leave_frozen(floor)
@@ -164,6 +166,16 @@ WHERE moved.identity_key = dim_identities.identity_key"""
         self.keep("frozen_since", frozen.since(floor, begins))
         self.keep("since", "SELECT * FROM frozen_since")
         self.first_day = self.first("SELECT min(day) FROM since") or date.max
+
+    def _find_resumed(self) -> None:
+        """Whose sessions go on from the stored ones: of those nothing but the last is taken away."""
+        day, events = self.engine.fetch("SELECT min(day), coalesce(sum(events), 0) FROM news")[0]
+        anybody = may_resume(self.context, events) and not (self.floor and self.first_day < self.floor)
+        self.keep("resumed", resumed(self.context.sessions, day or date.max, anybody=anybody))
+        self.run(
+            """UPDATE since SET instant = coalesce(r.session_start, r.resumes) FROM resumed r
+WHERE r.user_key = since.user_key"""
+        )
 
     def _unite_sessions(self, floor: date) -> None:
         self.run(
@@ -183,8 +195,14 @@ WHERE united.old_user = user_sessions.user_key AND user_sessions.day < DATE '{fl
 
     def remake_sessions(self) -> None:
         """Sessions of dirty people from their instant on."""
-        values = Values()
-        self.keep("remade", sessions(self.context, values, since=self.first_day), values)
+        self.keep("remade", f"SELECT * FROM {USER_SESSIONS.name} WHERE FALSE")
+        if self.first("SELECT count(*) FROM dirty WHERE resumes IS NULL"):
+            values = Values()
+            self.run(f"INSERT INTO remade {sessions(self.context, values, since=self.first_day)}", values)
+        if resumes := self.first("SELECT min(resumes) FROM resumed"):
+            values = Values()
+            text = resumed_sessions(self.context, values, since=self.first_day, resumes=resumes)
+            self.run(f"INSERT INTO remade {text}", values)
         self.run(
             f"""DELETE FROM user_sessions USING since
 WHERE since.user_key = user_sessions.user_key AND user_sessions.session_start >= since.instant

@@ -33,9 +33,9 @@ WHERE r.user_key <> i.user_key
 
 
 def news(load_id: int) -> str:
-    """The first new day and instant of each person; those who moved, or are gone, start over."""
+    """The first new day and instant of each person, and how many ``events``; who moved, or is gone, starts over."""
     return f"""
-SELECT user_key, min(day) AS day, min(instant) AS instant FROM (
+SELECT user_key, min(day) AS day, min(instant) AS instant, count(*) AS events FROM (
   SELECT i.user_key, e.day, e.action_timestamp AS instant
   FROM fact_user_actions e JOIN dim_identities i ON i.identity_key = e.identity_key WHERE e.load_id = {load_id}
   UNION ALL SELECT new_user AS user_key, {_BEGINNING} AS day, {_FIRST_INSTANT} AS instant FROM moved
@@ -69,8 +69,8 @@ FROM (
 
 # Events know their identity only: one join finds the dirty ones among them.
 IDENTITIES = """
-SELECT i.identity_key, s.user_key, s.day, s.instant
-FROM since s JOIN dim_identities i ON i.user_key = s.user_key"""
+SELECT i.identity_key, s.user_key, s.day, s.instant, r.resumes
+FROM since s JOIN dim_identities i ON i.user_key = s.user_key LEFT JOIN resumed r ON r.user_key = s.user_key"""
 
 
 def touched(load_id: int) -> str:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from regulars.domain.context import Context, SessionRule
     from regulars.domain.sql import Values
 
-_DAY = 86_400_000_000
-_MINUTE = 60_000_000
+DAY = 86_400_000_000
+MINUTE = 60_000_000
 _MARKERS = ("session_start", "session_end")
 _LATER = 10**17  # than any instant, and longer than any pause, in microseconds
 _DEVICES = "LEFT JOIN dim_devices v ON v.device_key = m.device_key"
@@ -36,7 +36,7 @@ def sessions(context: Context, values: Values, *, since: date | None) -> str:
     """Rows of user_sessions: all, or those of dirty people from their instant on, where ``since`` is the first day."""
     rule = context.sessions
     # Most products never mark their sessions, and counting marks costs a sort of every event.
-    is_cut = rule.split_at_midnight or any(name in context.actions for name in _MARKERS)
+    is_cut = are_cut(context)
     stream = _stream(context, values, since=since, markers=is_cut)
     members = "members" if is_cut else f"({stream})"
     keys = ("user_key", *(["client_session"] if rule.by_client else []), *(["cuts"] if is_cut else []))
@@ -50,21 +50,34 @@ def sessions(context: Context, values: Values, *, since: date | None) -> str:
     return with_relations(relations, _named(rule))
 
 
+def are_cut(context: Context) -> bool:
+    """Whether anything but a pause, and 24 hours, can end a session that no client has named."""
+    return context.sessions.split_at_midnight or any(name in context.actions for name in _MARKERS)
+
+
+def member(context: Context, values: Values) -> str:
+    """SQL that an event is an action of a session."""
+    return "NOT a.is_marker" if context.sessions.passive_extends else core_condition(context, values)
+
+
+def session_day(context: Context) -> str:
+    """SQL of the local day of an event; stored ones are those of the zone they were loaded in."""
+    return local_day_sql("e.action_timestamp", context) if "timezone" in context.stale else "e.day"
+
+
 def _stream(context: Context, values: Values, *, since: date | None, markers: bool) -> str:
     rule = context.sessions
-    member = "NOT a.is_marker" if rule.passive_extends else core_condition(context, values)
     marks = f" OR a.action_type IN ('{_MARKERS[0]}', '{_MARKERS[1]}')" if markers else ""
     # Markers cut the stream without ids; a client's session needs none, its id says where it begins and ends.
     client = "CASE WHEN a.is_marker THEN '' ELSE coalesce(e.client_session_id, '') END" if rule.by_client else "''"
-    # Stored days are those of the zone they were loaded in.
-    day = local_day_sql("e.action_timestamp", context) if "timezone" in context.stale else "e.day"
     recent = f" AND e.day >= {values.add(since)} AND e.action_timestamp >= i.instant" if since else ""
+    recent += " AND i.resumes IS NULL" if since else ""
     return f"""
 SELECT i.user_key, {client} AS client_session, rg_epoch_us(e.action_timestamp) AS at_us, e.sequence, e.event_id,
-  e.event_hash, {day} AS day, e.action_key, e.device_key, e.action_context AS screen,
+  e.event_hash, {session_day(context)} AS day, e.action_key, e.device_key, e.action_context AS screen,
   CASE a.action_type WHEN '{_MARKERS[0]}' THEN 0 WHEN '{_MARKERS[1]}' THEN 2 ELSE 1 END AS place
 {event_tables(who="dirty" if since else "identities")}
-WHERE ({member}{marks}){recent}"""
+WHERE ({member(context, values)}{marks}){recent}"""
 
 
 def _between_cuts(stream: str, rule: SessionRule) -> str:
@@ -81,7 +94,7 @@ SELECT * FROM (
 
 def _runs(members: str, keys: Sequence[str], rule: SessionRule) -> dict[str, str]:
     """Unbroken runs, from slots. The type is found at ``look_us``; plus ``_LATER`` where no action has a platform."""
-    own, pause = ", ".join(keys), str(rule.gap_minutes * _MINUTE)
+    own, pause = ", ".join(keys), str(rule.gap_minutes * MINUTE)
     if rule.by_client:
         pause = f"CASE WHEN client_session <> '' THEN {_LATER} ELSE {pause} END"
     order = f"PARTITION BY {own} ORDER BY slot"
@@ -110,7 +123,7 @@ FROM placed WHERE NOT (begins AND ends) GROUP BY {own}, run_us""",
 
 
 def _slot(rule: SessionRule) -> str:
-    return f"floor(m.at_us / {rule.gap_minutes * _MINUTE}.0)"
+    return f"floor(m.at_us / {rule.gap_minutes * MINUTE}.0)"
 
 
 def _told(members: str, keys: Sequence[str], rule: SessionRule) -> str:
@@ -121,7 +134,7 @@ SELECT {own}, run_us, max(at_us) AS last_us, min(actions_count) AS actions_count
   min(CASE WHEN is_first THEN event_hash END) AS session_key, min(CASE WHEN is_first THEN event_id END) AS event_id,
   min(CASE WHEN is_first THEN day END) AS day, min(CASE WHEN is_first THEN action_key END) AS entry_key,
   min(CASE WHEN is_last THEN action_key END) AS exit_key, min(CASE WHEN is_look THEN device_key END) AS device_key,
-  count(*) = min(instants) AND (max(at_us) - run_us < {_DAY}{of_client}) AS is_plain
+  count(*) = min(instants) AND (max(at_us) - run_us < {DAY}{of_client}) AS is_plain
 FROM (
   SELECT {_of("n", keys)}, n.run_us, n.actions_count, n.instants, n.at_us, n.is_first, n.is_last, n.is_look,
     m.event_id, m.event_hash, m.day, m.action_key, m.device_key
@@ -161,7 +174,7 @@ WHERE m.is_plain"""
 
 def _action_by_action(members: str, keys: Sequence[str], rule: SessionRule) -> str:
     """The sessions of runs that are not plain, from all their actions in order, cut at every 24 hours."""
-    part = f"floor((m.at_us - t.run_us) / {_DAY}.0)"
+    part = f"floor((m.at_us - t.run_us) / {DAY}.0)"
     part = f"CASE WHEN m.client_session <> '' THEN 0 ELSE {part} END" if rule.by_client else part
     own = ", ".join(keys)
     order = f"PARTITION BY {_of('m', keys)}, t.run_us ORDER BY m.at_us, m.sequence NULLS LAST, m.event_id"
