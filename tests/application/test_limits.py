@@ -265,6 +265,20 @@ def test_late_events_below_the_floor_are_counted_and_kept_apart(dropped: Path) -
         assert ws.journal_audit().adds_up
 
 
+def test_a_session_of_a_frozen_day_stays_as_it_was(tmp_path: Path) -> None:
+    """What follows it after midnight, within the gap, is a session of its own: the days before are not looked at."""
+    folder = regulars.init(tmp_path / "shop")
+    with regulars.open(folder, clock=lambda: NOW) as ws:
+        ws.load([did("ada", f"{FLOOR - timedelta(days=1)}T23:50:00"), did("ben", f"{NOW.date()}T10:00:00")])
+    limit(folder)
+    with opened(folder) as ws:
+        assert ws.retain().floor == FLOOR
+        ws.load([did("ada", f"{FLOOR}T00:10:00")])
+        ws.load([did("ada", f"{FLOOR}T00:20:00")])
+        found = ws.sql("SELECT day, actions_count FROM fact_user_sessions WHERE user_id = 'ada' ORDER BY 1").rows
+    assert found == [(FLOOR - timedelta(days=1), 1), (FLOOR, 2)]
+
+
 def test_the_floor_moves_with_the_days_and_waits_for_events_to_drop(shop: Path) -> None:
     """Each day's run adds to the archive; a day without events to drop moves nothing."""
     with opened(shop, NOW + timedelta(days=3)) as ws, whole() as kept:

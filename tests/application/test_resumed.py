@@ -19,7 +19,7 @@ from tests.strategies import MARKERS
 if TYPE_CHECKING:
     from tests.oracle.world import World
 
-GAP, DAY = timedelta(minutes=30), timedelta(days=1)
+GAP = timedelta(minutes=30)
 MICROSECOND = timedelta(microseconds=1)
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 

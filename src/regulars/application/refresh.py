@@ -20,7 +20,7 @@ from regulars.domain.rollups.aggregates import AGGREGATES, LOOK_BACK, Aggregate,
 from regulars.domain.rollups.arrivals import EVENT_DAYS_ALL, OF_PEOPLE, OF_SLICES, all_arrivals, changed_arrivals
 from regulars.domain.rollups.daily import active_days, daily_activity
 from regulars.domain.rollups.people import RESOLVED_LINKS, people
-from regulars.domain.rollups.resumed import may_resume, resumed, resumed_sessions
+from regulars.domain.rollups.resumed import NOBODY_RESUMED, may_resume, resumed, resumed_sessions
 from regulars.domain.rollups.sessions import sessions
 from regulars.domain.rollups.slices import sliced_days
 from regulars.domain.schema import DAILY_ACTIVITY, DIM_USERS, EVENT_DAYS, USER_SESSIONS
@@ -148,16 +148,19 @@ WHERE moved.identity_key = dim_identities.identity_key"""
             self.keep("united", frozen.united(self.floor))
             self._unite_sessions(self.floor)
             self._leave_frozen(self.floor)
-        self._find_resumed()
+            self.keep("resumed", NOBODY_RESUMED)
+        else:
+            self._find_resumed()
         self.keep("dirty", dirty.IDENTITIES)
         self.keep("touched", dirty.touched(load_id))
 
     def find_everybody(self, floor: date) -> None:
         """Everybody's rows must be made anew from the floor on."""
-        for name in ("gone", "united", "resumed"):
+        for name in ("gone", "united"):
             self.keep(name, frozen.NOBODY)
         self.keep("since", frozen.EVERYBODY)
         self._leave_frozen(floor)
+        self.keep("resumed", NOBODY_RESUMED)
         self.keep("dirty", dirty.IDENTITIES)
 
     def _leave_frozen(self, floor: date) -> None:
@@ -170,8 +173,10 @@ WHERE moved.identity_key = dim_identities.identity_key"""
     def _find_resumed(self) -> None:
         """Whose sessions go on from the stored ones: of those nothing but the last is taken away."""
         day, events = self.engine.fetch("SELECT min(day), coalesce(sum(events), 0) FROM news")[0]
-        anybody = may_resume(self.context, events) and not (self.floor and self.first_day < self.floor)
-        self.keep("resumed", resumed(self.context.sessions, day or date.max, anybody=anybody))
+        if day is None or not may_resume(self.context, events):
+            self.keep("resumed", NOBODY_RESUMED)
+            return
+        self.keep("resumed", resumed(self.context.sessions, day))
         self.run(
             """UPDATE since SET instant = coalesce(r.session_start, r.resumes) FROM resumed r
 WHERE r.user_key = since.user_key"""

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from regulars.domain.context import ActivityRule
     from regulars.domain.sql import Values
 
-NOBODY = """SELECT user_key, user_key AS old_user, user_key AS new_user, CAST(NULL AS TIMESTAMP) AS resumes
-FROM dim_users WHERE FALSE"""
+NOBODY = "SELECT user_key, user_key AS old_user, user_key AS new_user FROM dim_users WHERE FALSE"
 EVERYBODY = "SELECT user_key, DATE '1970-01-01' AS day, CAST(DATE '1970-01-01' AS TIMESTAMP) AS instant FROM dim_users"
 _OWNERS = "(SELECT old_user AS user_key, new_user AS owner FROM united UNION SELECT new_user, new_user FROM united)"
 

@@ -1,9 +1,9 @@
 """Sessions of people whose new events all lie after what is stored of them: the last session goes on, or others begin.
 
 What is collected arrives in order, mostly, and a session may be long; making it anew from its first event, whenever a
-few more have come, would cost the more the longer it lasts. Here the stored session stands in for all its events, and
-only the new ones are read. Everybody else's sessions are made anew by :mod:`regulars.domain.rollups.sessions`, and
-both give the same rows.
+few more have come, reads all of it again and again. Here the stored session stands in for its events; only their
+screens are read again, where they have any, for a row knows how many there were and not which. Everybody else's
+sessions are made anew by :mod:`regulars.domain.rollups.sessions`, and both give the same rows.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST = 200_000  # new events, beyond which sorting them costs more than making sessions anew
 _TYPES = "SELECT {0} FROM dim_devices WHERE {0} IS NOT NULL"
+NOBODY_RESUMED = "SELECT user_key, instant AS resumes FROM since WHERE FALSE"
 _NO_TEXT = "CAST(NULL AS VARCHAR)"
 _ORDER = "PARTITION BY user_key ORDER BY at_us, sequence NULLS LAST, event_id"
 # Stored sessions, as the first action of each line, at the instant of their last one.
@@ -48,7 +49,7 @@ def may_resume(context: Context, events: int) -> bool:
     return not (context.sessions.by_client or are_cut(context)) and events <= _MOST
 
 
-def resumed(rule: SessionRule, first_day: date, *, anybody: bool) -> str:
+def resumed(rule: SessionRule, first_day: date) -> str:
     """Those people: ``resumes`` is the instant of the first new event; the rest is the session within reach, if any.
 
     ``first_day`` is the first day of ``news``. Of a session only its type is stored, which an action with a platform
@@ -69,7 +70,7 @@ FROM news n LEFT JOIN (
   WHERE {pause} <= {rule.gap_minutes * MINUTE} GROUP BY n.user_key
 ) reached ON reached.user_key = n.user_key
 LEFT JOIN user_sessions x ON x.user_key = n.user_key AND x.session_start = reached.last_start AND {recent}
-WHERE {anybody} AND coalesce(reached.pause > 0, TRUE) AND {" + ".join(kinds)} <= 1"""
+WHERE coalesce(reached.pause > 0, TRUE) AND (x.session_type IS NULL OR {" + ".join(kinds)} = 1)"""
 
 
 def resumed_sessions(context: Context, values: Values, *, since: date, resumes: datetime) -> str:

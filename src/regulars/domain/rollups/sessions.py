@@ -70,8 +70,9 @@ def _stream(context: Context, values: Values, *, since: date | None, markers: bo
     marks = f" OR a.action_type IN ('{_MARKERS[0]}', '{_MARKERS[1]}')" if markers else ""
     # Markers cut the stream without ids; a client's session needs none, its id says where it begins and ends.
     client = "CASE WHEN a.is_marker THEN '' ELSE coalesce(e.client_session_id, '') END" if rule.by_client else "''"
-    recent = f" AND e.day >= {values.add(since)} AND e.action_timestamp >= i.instant" if since else ""
-    recent += " AND i.resumes IS NULL" if since else ""
+    recent = ""
+    if since:
+        recent = f" AND e.day >= {values.add(since)} AND e.action_timestamp >= i.instant AND i.resumes IS NULL"
     return f"""
 SELECT i.user_key, {client} AS client_session, rg_epoch_us(e.action_timestamp) AS at_us, e.sequence, e.event_id,
   e.event_hash, {session_day(context)} AS day, e.action_key, e.device_key, e.action_context AS screen,
