@@ -104,14 +104,19 @@ def plans_of_each(
 
 
 def comparable(rows: Rows) -> Rows:
-    """Rows with flags in order and floats rounded far beyond any real difference."""
+    """Rows with flags in order and floats rounded far beyond any real difference, and to what a float can tell."""
     return [
         {
-            name: sorted(value) if name == "flags" else round(value, 9) if isinstance(value, float) else value
+            name: sorted(value) if name == "flags" else _rounded(value) if isinstance(value, float) else value
             for name, value in row.items()
         }
         for row in rows
     ]
+
+
+def _rounded(value: float) -> float:
+    """The mean of two times that lie months apart has fewer than nine places to be right in."""
+    return round(float(f"{value:.14g}"), 9)
 
 
 def rows_and_lists_agree(ws: Workspace, world: World, query: Query) -> None:
