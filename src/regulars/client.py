@@ -42,7 +42,7 @@ class Client:
     Args:
         url: Where the server collects, such as ``http://127.0.0.1:8085``.
         key: A write key, where the server has keys.
-        batch_size: Most events in one request.
+        batch_size: Most events in one request, 2,000 at most.
         flush_seconds: How long an event waits for others to go with it.
         most_queued: Most events that wait.
         timeout: Seconds to wait for an answer.
@@ -127,15 +127,16 @@ class Client:
             target = self._queued
             self._hurry = True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._answered >= target or self._closed, timeout)
+            self._changed.wait_for(lambda: self._answered >= target or self._closed, timeout)
+            return self._answered >= target
 
     def close(self, timeout: float | None = 5) -> bool:
         """Send what waits, at most ``timeout`` seconds, and end; whether everything was answered."""
         done = self.flush(timeout)
         with self._changed:
+            left = 0 if self._closed else len(self._waiting)
             self._closed = True
             self._changed.notify_all()
-            left = len(self._waiting)
         if left:
             self._tell(f"{left} events were not sent before the client was closed", dropped=left)
         return done
@@ -173,8 +174,7 @@ class Client:
         self._tell(f"{self._most_queued} events wait already, so one more was dropped", dropped=1)
 
     def _run(self) -> None:
-        while batch := self._next():
-            self._send(batch)
+        while (batch := self._next()) and self._send(batch):
             with self._changed:
                 for _ in batch:
                     self._waiting.popleft()
@@ -201,8 +201,8 @@ class Client:
             self._hurry = self._hurry and len(batch) < len(self._waiting)
             return batch
 
-    def _send(self, batch: list[bytes]) -> None:
-        """Send until the server has said yes or no for good."""
+    def _send(self, batch: list[bytes]) -> bool:
+        """Send until the server has said yes or no for good; False where the client was closed before."""
         pause = _FIRST_PAUSE
         while True:
             status, answer, retry_after = self._sender.send(batch)
@@ -212,34 +212,36 @@ class Client:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 with self._changed:
                     if self._changed.wait_for(lambda: self._closed, wait):
-                        return
+                        return False
                 continue
             if status == _TOO_LARGE and len(batch) > 1:
                 middle = len(batch) // 2
-                self._send(batch[:middle])
-                self._send(batch[middle:])
-                return
+                return self._send(batch[:middle]) and self._send(batch[middle:])
             self._account(status, answer, len(batch))
-            return
+            return True
 
     def _account(self, status: int, answer: Mapping[str, Any], count: int) -> None:
-        rejected = answer.get("rejected") or []
-        if rejected:
+        rejected, error = answer.get("rejected"), answer.get("error")
+        if isinstance(rejected, list) and rejected:
             first = rejected[0]
             self._tell(
                 f"{len(rejected)} events were rejected, the first as {first.get('code')}: {first.get('message')}",
                 dropped=len(rejected),
             )
         elif status != _OK:
-            error = answer.get("error") or {}
-            self._tell(f"{count} events were refused ({status} {error.get('code')}): {error.get('message')}",
-                       dropped=count)  # fmt: skip
+            # Whoever answers may be no collector: a proxy, or another program at that address.
+            why = f"{error.get('code')}: {error.get('message')}" if isinstance(error, dict) else "without a reason"
+            self._tell(f"{count} events were refused with status {status}, {why}", dropped=count)
 
     def _tell(self, text: str, *, dropped: int) -> None:
-        self.dropped += dropped
+        with self._changed:
+            self.dropped += dropped
         _LOG.warning("%s", text)
         if self._on_error is not None:
-            self._on_error(text)
+            try:
+                self._on_error(text)
+            except Exception:  # the program's own code: what it breaks must not end the sending
+                _LOG.exception("on_error failed")
 
 
 class _Sender:

@@ -166,6 +166,29 @@ def test_the_queue_is_bounded_and_what_it_drops_is_counted() -> None:
             client.track("ada", "like")
 
 
+def test_closing_again_tells_nothing_new() -> None:
+    told: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with regulars.Client(address, timeout=0.2, on_error=told.append) as client:
+            client.track("ada", "like")
+            assert not client.close(timeout=0.1)
+    assert not client.close(timeout=0.1)
+    assert not client.flush(0.1)
+    assert (client.dropped, len(told)) == (1, 1)
+
+
+def test_neither_a_strange_answer_nor_a_failing_callback_ends_the_sending() -> None:
+    """At that address may be another program, and the callback is anybody's code."""
+    strange = [(404, {"error": "Not found"}, {}), (200, {"rejected": 3}, {}), (403, [1], {})]
+    with moody(*strange) as made, regulars.Client(url_of(made), flush_seconds=0, on_error=lambda _: 1 / 0) as client:
+        for _ in range(4):
+            client.track("ada", "like")
+            assert client.flush(20)
+        assert client.dropped == 2
+        assert len(made.came) == 4
+
+
 def test_mistakes_are_told_where_they_are_made() -> None:
     with pytest.raises(ValueError, match="no address"):
         regulars.Client("localhost:8085")
