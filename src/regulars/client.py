@@ -240,7 +240,7 @@ class Client:
         if self._on_error is not None:
             try:
                 self._on_error(text)
-            except Exception:  # the program's own code: what it breaks must not end the sending
+            except Exception:  # noqa: BLE001 -- the program's own code: what it breaks must not end the sending
                 _LOG.exception("on_error failed")
 
 

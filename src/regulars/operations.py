@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regulars.application.erase import adopt_erasures, erase, finish
+from regulars.application.erase import come_back, erase, finish, share_erasures
 from regulars.domain.calendar import local_day
 from regulars.errors import QueryError
 
@@ -104,16 +103,20 @@ class Operations(ABC):
             return replace(certificate, is_rewritten=self._finish_erasures())
 
     def _agree_with(self, archive: FolderArchive) -> None:
-        """Let the database and the archive know the same of what neither may forget."""
+        """Bring the folder's archive into order, and both sides to the same erasures."""
         archive.tidy()
         archive.mark()
-        for user_id, erased_at in adopt_erasures(self._engine, archive):
-            # Ids of one person lead to the same person, who is gone after the first.
-            with suppress(QueryError):
+        for user_id, erased_at in come_back(self._engine, archive):
+            try:
                 erase(
                     self._engine, self.settings, user_id, self.now(), forget=self._tracker.forget, archive=archive,
                     erased_at=erased_at,
                 )  # fmt: skip
+            except QueryError as exc:
+                # Several ids lead to the same person, who is gone after the first of them.
+                if exc.code != "unknown_user":
+                    raise
+        share_erasures(self._engine, archive)
 
     def _finish_erasures(self) -> bool:
         if self._engine.archive is not None:

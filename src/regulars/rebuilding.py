@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regulars.application.erase import adopt_erasures
+from regulars.application.erase import come_back, share_erasures
 from regulars.application.load import rebuild_all
 from regulars.application.tracking import mark
 from regulars.domain.archive import Rebuilt, latest_imports
@@ -140,11 +140,12 @@ def _make(
     try:
         engine.create_schema()
         fill_holidays(engine, settings.holidays)
-        if adopt_erasures(engine, archive):
+        if come_back(engine, archive):
             # Somebody was erased since a run that was killed had loaded them.
             engine.close()
             (folder / UNFINISHED_NAME).unlink()
             return _make(folder, settings, archive, now, progress)
+        share_erasures(engine, archive)
         tracker = tracker_of(engine, settings, folder, now, archive=archive, derive=False, progress=progress)
         try:
             tracker.catch_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,25 @@ def test_an_experiment_lives_from_draft_to_archive(ws: Workspace, clock: Clock) 
         with pytest.raises(QueryError, match=f"is archived; only one that is .* can be {word}") as found:
             step("checkout")
         assert found.value.code == "wrong_status"
+
+
+def test_of_many_who_make_the_same_experiment_at_once_one_does(ws: Workspace) -> None:
+    done: list[str] = []
+
+    def make(number: int) -> None:
+        try:
+            ws.experiments.create("checkout", hypothesis=f"that of {number}")
+        except QueryError as exc:
+            done.append(exc.code)
+        else:
+            done.append("made")
+
+    threads = [threading.Thread(target=make, args=[number]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == ["experiment_exists"] * 5 + ["made"]
 
 
 def test_people_get_variants_only_while_it_runs_and_always_the_same(ws: Workspace) -> None:

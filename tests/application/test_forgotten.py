@@ -12,8 +12,9 @@ import pytest
 import regulars
 from regulars.application.ports import Envelope
 from regulars.domain.naming import PersonIds
-from regulars.errors import WorkspaceError
+from regulars.errors import QueryError, WorkspaceError
 from regulars.infrastructure.archive.folder import FolderArchive
+from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from tests.application.test_archive import Clock, held, lose_database, made, opened
 from tests.interfaces.cli import call
 from tests.interfaces.servers import post, serving
@@ -161,6 +162,37 @@ def test_a_database_from_before_the_erasure_forgets_her_again(shop: Path, tmp_pa
         assert held(ws)["facts"] == back
         assert ws.erase(CANARY).removed["fact_user_actions"] == 1
         assert traces(shop) == {}
+
+
+def test_opening_costs_the_same_however_many_were_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, asked = made(tmp_path / "shop"), []
+    with opened(folder) as ws:
+        for n in range(8):
+            ws.track(f"u{n}", "like")
+        for n in range(8):
+            ws.erase(f"u{n}")
+    fetch = DuckDBEngine.fetch
+    monkeypatch.setattr(DuckDBEngine, "fetch", lambda *of: asked.append(of[1]) or fetch(*of))
+    with opened(folder):
+        assert sum("FROM erasures" in sql for sql in asked) < 8
+
+
+def test_who_came_back_is_erased_again_or_nothing_opens(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever keeps somebody from being erased is told: a person who stays by mistake is found by nobody."""
+    before = (shop / "regulars.duckdb").read_bytes()
+    with opened(shop) as ws:
+        ws.erase(CANARY)
+    (shop / "regulars.duckdb").write_bytes(before)
+    with monkeypatch.context() as patch:
+        patch.setattr("regulars.application.erase._remove_facts", _refuse)
+        with pytest.raises(QueryError, match="not today"):
+            opened(shop)
+    with opened(shop) as ws:
+        assert ws.sql(HERS).rows == [(0,)]
+
+
+def _refuse(*_: object) -> None:
+    raise QueryError("not today")
 
 
 def test_an_erasure_that_was_killed_is_finished_when_somebody_opens(

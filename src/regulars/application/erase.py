@@ -99,21 +99,36 @@ def erase(
     return Erasure(erasure_id, now, len(person.identities), first, last, days, removed, mentions)
 
 
-def adopt_erasures(engine: Engine, archive: Archive) -> list[tuple[str, datetime]]:
-    """Let warehouse and archive know of each other's erasures, of which a lost or restored one knows too little.
-
-    Returns the ids of people who are here although they were erased, with when that was.
+def come_back(engine: Engine, archive: Archive) -> list[tuple[str, datetime]]:
+    """Ids of people who are here although the archive knows of their erasure, with when that was: in an old copy.
 
     Errors: :class:`WorkspaceError` ``archive_foreign``.
     """
     known = archive.erasures()
-    unknown = [stone for stone in known.tombstones if _without_id(stone) not in set(map(_without_id, _stones(engine)))]
-    if unknown:
+    if known.salt and _salt(engine) not in {None, known.salt}:
+        raise WorkspaceError(
+            "the folder archive/ is another workspace's: other people were erased there; put the right one back",
+            code="archive_foreign",
+        )
+    return [found for stone in _unknown(engine, known) for found in _people_behind(engine, known.salt, stone)]
+
+
+def share_erasures(engine: Engine, archive: Archive) -> None:
+    """Tell warehouse and archive of each other's erasures; those who :func:`come_back` have to be gone before.
+
+    A process that is killed in between finds them again.
+    """
+    known = archive.erasures()
+    if unknown := _unknown(engine, known):
         _adopt(engine, known.salt, unknown)
     both = _united(engine, known)
     if both != known:
         archive.remember(both)
-    return [found for stone in unknown for found in _people_behind(engine, stone)]
+
+
+def _unknown(engine: Engine, known: Erasures) -> list[Tombstone]:
+    here = set(map(_without_id, _stones(engine)))
+    return [stone for stone in known.tombstones if _without_id(stone) not in here]
 
 
 def _without_id(stone: Tombstone) -> tuple[str, str, datetime]:
@@ -125,11 +140,6 @@ def _adopt(engine: Engine, salt: str | None, stones: list[Tombstone]) -> None:
         if _salt(engine) is None:
             values = Values()
             execute(engine, f"INSERT INTO workspace_state SELECT '{_SALT}', {values.add(salt or '')}", values)
-        elif _salt(engine) != salt:
-            raise WorkspaceError(
-                "the folder archive/ is another workspace's: other people were erased there; put the right one back",
-                code="archive_foreign",
-            )
         for stone in stones:
             values = Values()
             kind, digest, moment = (
@@ -164,15 +174,11 @@ def _united(engine: Engine, known: Erasures) -> Erasures:
     return Erasures(_salt(engine) or known.salt, (*known.tombstones, *news), known.places)
 
 
-def _people_behind(engine: Engine, stone: Tombstone) -> list[tuple[str, datetime]]:
+def _people_behind(engine: Engine, salt: str | None, stone: Tombstone) -> list[tuple[str, datetime]]:
     values = Values()
-    kind, digest = values.add(stone.kind), values.add(stone.id_hash)
-    rows = fetch(
-        engine,
-        f"""SELECT i.external_id FROM dim_identities i, workspace_state s
-WHERE s.name = '{_SALT}' AND i.kind = {kind} AND sha256(s.value || i.kind || i.external_id) = {digest}""",
-        values,
-    )
+    hashed = f"sha256({values.add(salt or '')} || kind || external_id)"
+    where = f"kind = {values.add(stone.kind)} AND {hashed} = {values.add(stone.id_hash)}"
+    rows = fetch(engine, f"SELECT external_id FROM dim_identities WHERE {where}", values)
     return [(row[0], stone.erased_at) for row in rows]
 
 

@@ -95,9 +95,12 @@ class Experiments:
         """
         self.may_write("create an experiment")
         made = make_design(name, {"variants": variants, **design})
-        if name in self._names():
-            raise QueryError(f"there is an experiment {name!r} already; choose another name", code="experiment_exists")
-        self._keep(name, Phase(1, "draft", made, self.now()))
+        with self.engine.transaction():
+            if name in self._names():
+                raise QueryError(
+                    f"there is an experiment {name!r} already; choose another name", code="experiment_exists"
+                )
+            self._keep(name, Phase(1, "draft", made, self.now()))
         return self.get(name)
 
     def change(self, name: str, **design: Any) -> Experiment:
@@ -107,14 +110,15 @@ class Experiments:
             QueryError: ``wrong_status``: it is stopped or archived; ``hash_version_is_fixed``; else as :meth:`create`.
         """
         self.may_write("change an experiment")
-        found = self.get(name)
-        refuse(found, "changed", ("draft", "running"))
-        made = self._redesigned(found, design)
-        phase = found.phase
-        if found.status == "draft" or made.deals_as(phase.design):
-            self._keep(name, replace(phase, design=made))
-        else:
-            self._next_phase(found, made)
+        with self.engine.transaction():
+            found = self.get(name)
+            refuse(found, "changed", ("draft", "running"))
+            made = self._redesigned(found, design)
+            phase = found.phase
+            if found.status == "draft" or made.deals_as(phase.design):
+                self._keep(name, replace(phase, design=made))
+            else:
+                self._next_phase(found, made)
         return self.get(name)
 
     def start(self, name: str, *, at: datetime | str | None = None, **design: Any) -> Experiment:
@@ -130,14 +134,15 @@ class Experiments:
                 else as :meth:`change`.
         """
         self.may_write("start an experiment")
-        found = self.get(name)
-        refuse(found, "started", ("draft", "stopped"))
-        made = self._redesigned(found, design)
-        began = self._earlier(at, found.phase.stopped_at)
-        if found.status == "draft":
-            self._keep(name, replace(found.phase, design=made, status="running", started_at=began))
-        else:
-            self._keep(name, Phase(found.phase.number + 1, "running", made, self.now(), began))
+        with self.engine.transaction():
+            found = self.get(name)
+            refuse(found, "started", ("draft", "stopped"))
+            made = self._redesigned(found, design)
+            began = self._earlier(at, found.phase.stopped_at)
+            if found.status == "draft":
+                self._keep(name, replace(found.phase, design=made, status="running", started_at=began))
+            else:
+                self._keep(name, Phase(found.phase.number + 1, "running", made, self.now(), began))
         return self.get(name)
 
     def stop(self, name: str, *, at: datetime | str | None = None) -> Experiment:
@@ -147,10 +152,11 @@ class Experiments:
             QueryError: ``wrong_status``: it does not run; ``bad_time``: it lies ahead, or before the start.
         """
         self.may_write("stop an experiment")
-        found = self.get(name)
-        refuse(found, "stopped", ("running",))
-        ended = self._earlier(at, found.phase.started_at)
-        self._keep(name, replace(found.phase, status="stopped", stopped_at=ended))
+        with self.engine.transaction():
+            found = self.get(name)
+            refuse(found, "stopped", ("running",))
+            ended = self._earlier(at, found.phase.started_at)
+            self._keep(name, replace(found.phase, status="stopped", stopped_at=ended))
         return self.get(name)
 
     def archive(self, name: str) -> Experiment:
@@ -160,9 +166,10 @@ class Experiments:
             QueryError: ``wrong_status``: it runs; stop it first.
         """
         self.may_write("archive an experiment")
-        found = self.get(name)
-        refuse(found, "archived", ("draft", "stopped"))
-        self._keep(name, replace(found.phase, status="archived"))
+        with self.engine.transaction():
+            found = self.get(name)
+            refuse(found, "archived", ("draft", "stopped"))
+            self._keep(name, replace(found.phase, status="archived"))
         return self.get(name)
 
     def all(self) -> list[Experiment]:
@@ -345,22 +352,21 @@ WHERE {is_exposure(trial, values)} AND {VARIANT} IS NOT NULL ORDER BY i.external
         return at
 
     def _keep(self, name: str, phase: Phase) -> None:
-        """Write a phase down, in the place of what was known of it."""
+        """Write a phase down, in the place of what was known of it, inside the open transaction."""
         values = Values()
         known, number = values.add(name), values.add(phase.number)
-        with self.engine.transaction():
-            execute(self.engine, f"DELETE FROM experiments WHERE name = {known} AND phase = {number}", values)
-            times = [
-                "CAST(NULL AS TIMESTAMP)" if at is None else f"CAST({values.add(at.isoformat(sep=' '))} AS TIMESTAMP)"
-                for at in (phase.created_at, phase.started_at, phase.stopped_at)
-            ]
-            design = values.add(msgspec.json.encode(phase.design).decode())
-            execute(
-                self.engine,
-                f"""INSERT INTO experiments (name, {_COLUMNS})
+        execute(self.engine, f"DELETE FROM experiments WHERE name = {known} AND phase = {number}", values)
+        times = [
+            "CAST(NULL AS TIMESTAMP)" if at is None else f"CAST({values.add(at.isoformat(sep=' '))} AS TIMESTAMP)"
+            for at in (phase.created_at, phase.started_at, phase.stopped_at)
+        ]
+        design = values.add(msgspec.json.encode(phase.design).decode())
+        execute(
+            self.engine,
+            f"""INSERT INTO experiments (name, {_COLUMNS})
 SELECT {known}, {number}, {values.add(phase.status)}, {design}, {", ".join(times)}""",
-                values,
-            )
+            values,
+        )
 
     def _names(self) -> list[str]:
         return [name for (name,) in self._rows("SELECT DISTINCT name FROM experiments ORDER BY name", Values())]
