@@ -79,11 +79,12 @@ class RemoteWorkspace(Workspace):
         """The SQL that answers a question; in the dialect of the server's engine only."""
         return self.query(query).sql if engine == "duckdb" else self._refuse()
 
-    def sql(self, statement: str) -> Table:
-        """Rows of one SELECT on the star schema; anything else is refused."""
-        asked = msgspec.json.encode({"sql": statement, "limit": MOST_ROWS})
+    def sql(self, statement: str, *, most: int | None = None) -> Table:
+        """Rows of one SELECT on the star schema, no more than ``most``; anything else is refused."""
+        limit = MOST_ROWS if most is None else min(most, MOST_ROWS)
+        asked = msgspec.json.encode({"sql": statement, "limit": limit})
         told = msgspec.json.decode(self.server.ask("/api/v1/sql", asked))
-        if told["more"]:
+        if told["more"] and limit != most:
             raise UnsupportedError(
                 f"beside a server, a SELECT returns at most {MOST_ROWS} rows; add a LIMIT, or stop the server first",
                 code="too_many_rows",

@@ -195,11 +195,11 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         """
         return self.query(self.question(name, **keywords))
 
-    def sql(self, statement: str) -> Table:
-        """Rows of one SELECT on the star schema; anything else is refused."""
+    def sql(self, statement: str, *, most: int | None = None) -> Table:
+        """Rows of one SELECT on the star schema, no more than ``most``; anything else is refused."""
         from regulars.domain.readonly import check_select  # noqa: PLC0415 -- only this call needs it
 
-        return self.engine.query(check_select(statement))
+        return self.engine.query(check_select(statement), most)
 
     def check(
         self, only: str | Sequence[str] = (), *, occasion: Occasion = "check", store: bool = True

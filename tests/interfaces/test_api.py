@@ -70,6 +70,22 @@ def test_beside_a_server_a_workspace_answers_as_it_always_does(server: Server, f
         assert ws.sql(statement) == own.sql(statement)
 
 
+def test_no_more_rows_are_made_than_are_wanted(server: Server, folder: Path) -> None:
+    """However many there are: all of these would be 130 million."""
+    endless = f"SELECT 1 AS one FROM {', '.join(f'fact_user_actions AS f{n}' for n in range(5))}"
+    with regulars.open() as own, regulars.open(folder) as ws:
+        own.load(EVENTS)
+        for each in (own, ws):
+            assert each.sql(endless, most=3).rows == [(1,)] * 3
+            assert each.sql("SELECT 1 AS one", most=3).rows == [(1,)]
+        with pytest.raises(RegularsError, match="at most 1000000 rows") as caught:
+            ws.sql(endless)
+        assert caught.value.code == "too_many_rows"
+    for limit in (-1, 1_000_001, "all"):
+        status, told = post(f"{server.answering}/api/v1/sql", {"sql": "SELECT 1", "limit": limit})
+        assert (status, told["error"]["code"]) == (400, "bad_json")
+
+
 def test_beside_a_server_events_can_be_tracked_and_files_loaded(tmp_path: Path) -> None:
     folder = regulars.init(tmp_path / "shop")
     file = tmp_path / "more.csv"

@@ -123,6 +123,7 @@ def test_without_any_key_only_programs_on_this_machine_may_ask(bench: Bench, ans
         code = 403 if path in LOCKED else 0
         for headers, wanted in (
             ({}, code), ({"host": b"localhost:8086"}, code), ({"host": b"evil.example"}, 403),
+            ({"host": b"[::1]:8086"}, code), ({"host": b"127.0.0.2"}, code), ({"host": b"127.evil.example"}, 403),
             ({"origin": b"https://evil.example"}, 403), ({"origin": b"null"}, 403), ({"host": b""}, 403),
         ):  # fmt: skip
             reply = answering.ask(method, path, b"{}", headers)

@@ -103,10 +103,10 @@ class DuckDBEngine:
                 for statement in statements:
                     self.execute(statement)
 
-    def query(self, sql: str) -> Table:
-        """Run one SELECT on a snapshot and return all its rows."""
+    def query(self, sql: str, most: int | None = None) -> Table:
+        """Run one SELECT on a snapshot and return its rows, no more than ``most``."""
         with self._readers.one(), _driver_errors("answer the query", sql), self._connection.cursor() as cursor:
-            return _rows(cursor, sql)
+            return _rows(cursor, sql, most)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -240,10 +240,11 @@ def _new_beside(path: Path) -> Path:
     return fresh
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Table:
+def _rows(cursor: duckdb.DuckDBPyConnection, sql: str, most: int | None = None) -> Table:
     with _driver_errors("answer the query", sql):
         cursor.execute(sql)
-        return Table(tuple(c[0] for c in cursor.description or ()), cursor.fetchall())
+        rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
+        return Table(tuple(c[0] for c in cursor.description or ()), rows)
 
 
 @contextmanager

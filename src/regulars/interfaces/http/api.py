@@ -7,7 +7,7 @@ import hmac
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -23,6 +23,7 @@ from regulars.interfaces.cli.writing import distinct, table_of, to_csv
 from regulars.interfaces.http.answers import RefusedError
 from regulars.interfaces.http.authority import secret_in
 from regulars.interfaces.http.serving.exposition import CONTENT_TYPE, of_store
+from regulars.interfaces.http.serving.running import is_local
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 _Kind = TypeVar("_Kind")
 _LOG = logging.getLogger("regulars.store")
 MOST_BODY = 64 * 1024
-MOST_ROWS = 10_000
+ROWS, MOST_ROWS = 10_000, 1_000_000
 _WRONG_SQL = ("BinderException", "CatalogException", "ParserException", "ConversionException", "SyntaxException")
 
 
@@ -58,7 +59,7 @@ class SqlRequest(msgspec.Struct, forbid_unknown_fields=True):
     """One SELECT."""
 
     sql: str
-    limit: int = MOST_ROWS
+    limit: Annotated[int, msgspec.Meta(ge=0, le=MOST_ROWS)] = ROWS
 
 
 class ImportRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,15 +102,16 @@ class Store:
         self.authority.check(secret, role)
         if self.authority.is_open:
             # Whoever made a browser send this does not know a key, for there is none.
-            if "origin" in request.headers or not _names_this_machine(request.headers.get("host", "")):
+            if "origin" in request.headers or not is_local(_name_in(request.headers.get("host", ""))):
                 raise RefusedError(403, "not_from_here", "without keys, only programs on this machine may ask")
             if always:
                 raise RefusedError(403, "key_missing", "make an admin key for this: regulars keys create admin")
 
 
-def _names_this_machine(host: str) -> bool:
+def _name_in(host: str) -> str:
+    """The name in a header ``Host``, without the port and the brackets of an IPv6 address."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    return name in {"localhost", "127.0.0.1", "[::1]"} or name.startswith("127.")
+    return name.removeprefix("[").removesuffix("]")
 
 
 def query(store: Store, body: bytes, request: Request) -> Response:
@@ -138,15 +140,16 @@ def sql(store: Store, body: bytes, request: Request) -> Response:
     del request
     wanted = _decoded(body, SqlRequest)
     try:
-        table: Table = store.ws.sql(wanted.sql)
+        table: Table = store.ws.sql(wanted.sql, most=wanted.limit + 1)
     except EngineError as exc:
         if type(exc.__cause__).__name__ in _WRONG_SQL:
             raise QueryError(exc.message, code="bad_sql") from exc
         raise
+    rows = table.rows[: wanted.limit]
     shown = {
         "columns": distinct(table.columns),
-        "types": [_type_of(column) for column in zip(*table.rows, strict=True)] or ["null"] * len(table.columns),
-        "rows": table.rows[: max(0, wanted.limit)],
+        "types": [_type_of(column) for column in zip(*rows, strict=True)] or ["null"] * len(table.columns),
+        "rows": rows,
         "more": len(table.rows) > wanted.limit,
     }
     return _json(msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode(shown))
@@ -316,7 +319,7 @@ def _decoded(body: bytes, kind: type[_Kind]) -> _Kind:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise QueryError(f"the body is no {kind.__name__}: {exc}", code="bad_json") from exc
+        raise QueryError(f"the body is not what this address takes: {exc}", code="bad_json") from exc
 
 
 def _row_like(rows: list[dict[str, Any]], wanted: dict[str, Any]) -> dict[str, Any]:
