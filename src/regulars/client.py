@@ -74,6 +74,7 @@ class Client:
         self._batch_size, self._flush_seconds, self._most_queued = min(batch_size, 2000), flush_seconds, most_queued
         self._on_error = on_error
         self.dropped = 0
+        self._hurry = self._closed = False
         self._begin()
         atexit.register(_close_at_exit, weakref.ref(self))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -173,24 +174,21 @@ def _open_folder(
     settings = Settings.read(folder / SETTINGS_NAME)
     database = folder / DATABASE_NAME
     read_only = read_only and database.exists()
-    lock = WorkspaceLock(folder, shared=read_only, address=address)
-    try:
+    with ExitStack() as held:
+        lock = WorkspaceLock(folder, shared=read_only, address=address)
+        held.callback(lock.release)
         serving = _serving(engine, settings)
+        if serving is not None:
+            held.callback(serving.close)
         refuse_lost_database(folder, settings)
         # Of a server only, which is there to answer whatever the disk has come to. Its journal stops earlier, so that
         # what it has taken still finds room in the database.
         floor = settings.journal.disk_floor_mib * _MIB // 4 if address else 0
         warehouse = open_database(database, settings, read_only=read_only, disk_floor=floor)
-        try:
-            return kind(
-                warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving
-            )
-        except BaseException:
-            warehouse.close()
-            raise
-    except BaseException:
-        lock.release()
-        raise
+        held.callback(warehouse.close)
+        made = kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
+        held.pop_all()  # from here on they are the workspace's
+        return made
 
 
 def _serving(engine: str | ServingEngine | None, settings: Settings) -> ServingEngine | None:

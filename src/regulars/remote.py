@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from regulars.application.ports import Envelope, Table
 from regulars.domain.backup import Manifest
 from regulars.domain.report import Erasure, ImportReport, Reject
 from regulars.domain.retold import retold
-from regulars.domain.wire import Limits, made_id, wire_event
+from regulars.domain.wire import kept_id, wire_event
 from regulars.errors import UnsupportedError
 from regulars.settings import check_timezone
 from regulars.workspace import Workspace
@@ -25,6 +26,7 @@ from regulars.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from regulars.application.ports import OperationalStore
     from regulars.application.tracking import Tracker
     from regulars.domain.query import Query
     from regulars.domain.report import JournalAudit
@@ -149,19 +151,18 @@ class _JournalOfFolder:
 
     def __init__(self, folder: Path, settings: Settings, now: Callable[[], datetime]) -> None:
         self._folder, self._settings, self._now = folder, settings, now
-        self._store: Any = None
+        self._opening = threading.Lock()
+        self._store: OperationalStore | None = None
 
     def track(self, fields: Mapping[str, Any], timezone: str | None = None) -> str:
         """Check one event and keep it; returns its id."""
         if timezone is not None:
             check_timezone(timezone)
-        now, imports = self._now(), self._settings.imports
-        limits = Limits(self._settings.timezone, imports.name_characters, imports.string_bytes)
-        body = wire_event(fields, limits, now=now, timezone=timezone)
+        now = self._now()
+        body = wire_event(fields, self._settings.event_limits, now=now, timezone=timezone)
         journal = self._opened().journal
         (offset,) = journal.append([Envelope(body, now)])
-        given = fields.get("event_id")
-        return made_id(journal.id, offset) if given is None else str(given).strip()
+        return kept_id(fields, journal.id, offset)
 
     def flush(self) -> None:
         """The server does that, before every answer."""
@@ -175,12 +176,13 @@ class _JournalOfFolder:
         if self._store is not None:
             self._store.close()
 
-    def _opened(self) -> Any:
-        if self._store is None:
-            from regulars.infrastructure.operational.opening import open_store  # noqa: PLC0415 -- only tracking needs it
+    def _opened(self) -> OperationalStore:
+        from regulars.infrastructure.operational.opening import open_store  # noqa: PLC0415 -- only tracking needs it
 
-            self._store = open_store(self._folder, self._settings.journal)
-        return self._store
+        with self._opening:
+            if self._store is None:
+                self._store = open_store(self._folder, self._settings.journal)
+            return self._store
 
 
 def _report(told: dict[str, Any]) -> ImportReport:

@@ -23,6 +23,7 @@ from regulars.domain.query import EventCondition, Filter
 from regulars.domain.rules import SESSION_GAP_MINUTES
 from regulars.domain.schema import DERIVED_COLUMNS
 from regulars.domain.segments import CohortRules, check_rules, ordered_segments
+from regulars.domain.wire import Limits
 from regulars.errors import QueryError, SettingsError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
@@ -246,6 +247,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={
     def week_start_number(self) -> int:
         """ISO number of the first day of the week: Monday is 1."""
         return WEEKDAYS.index(self.week_start) + 1
+
+    @property
+    def event_limits(self) -> Limits:
+        """What one event may be that arrives by itself."""
+        return Limits(self.timezone, self.imports.name_characters, self.imports.string_bytes)
 
     @property
     def activities(self) -> tuple[str, ...]:

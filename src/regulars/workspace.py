@@ -5,6 +5,7 @@ With :mod:`regulars.opening` this is the composition root: nothing else beside t
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -84,20 +85,24 @@ class Workspace(Tracking, Questions, Publishing, Operations):
             engine, settings, folder, self.now, max_events=max_events, archive=self._archive, loads=not read_only
         )
         if not read_only:
-            engine.create_schema()
-            fill_holidays(engine, settings.holidays)
-            if self._archive is not None:
-                self._agree_with(self._archive)
-            if unfinished(engine):
-                self._finish_erasures()
             try:
-                self._tracker.catch_up()
-                if self._loads_at_start:
-                    self.flush()
+                self._begin_writing()
             except BaseException:
                 self._tracker.close(flush=False)
                 raise
         self._served = serving and MirroredEngine(engine, serving, partial(_copy, engine, serving))
+
+    def _begin_writing(self) -> None:
+        """Finish what an earlier process may have left, and load what was collected since."""
+        self._engine.create_schema()
+        fill_holidays(self._engine, self.settings.holidays)
+        if self._archive is not None:
+            self._agree_with(self._archive)
+        if unfinished(self._engine):
+            self._finish_erasures()
+        self._tracker.catch_up()
+        if self._loads_at_start:
+            self.flush()
 
     @property
     def engine(self) -> DuckDBEngine:
@@ -441,16 +446,16 @@ class Workspace(Tracking, Questions, Publishing, Operations):
 
     def close(self) -> None:
         """Bring what was tracked into the database, and give it and its lock back."""
-        try:
-            self._tracker.close(flush=not self.read_only)
-        finally:
-            if self._served is not None:
-                self._served.close()
-            if self._archive is not None:
-                self._archive.close()
-            self._engine.close()
+        # Whatever fails, everything is given back, and the lock after everything else.
+        with ExitStack() as held:
             if self._lock is not None:
-                self._lock.release()
+                held.callback(self._lock.release)
+            held.callback(self._engine.close)
+            if self._archive is not None:
+                held.callback(self._archive.close)
+            if self._served is not None:
+                held.callback(self._served.close)
+            self._tracker.close(flush=not self.read_only)
 
     def __enter__(self) -> Self:
         return self

@@ -15,10 +15,9 @@ from regulars.application.canonical import execute
 from regulars.application.load import load_and_refresh
 from regulars.application.ports import Envelope, Fault, Page
 from regulars.domain.archive import ERASED
-from regulars.domain.events import BLANKS
 from regulars.domain.report import JournalAudit
 from regulars.domain.sql import Values
-from regulars.domain.wire import Limits, made_id, wire_event
+from regulars.domain.wire import kept_id, wire_event
 from regulars.errors import RegularsError, SourceError
 from regulars.settings import check_timezone
 
@@ -78,8 +77,6 @@ class Tracker:
         self._open_store, self._keep, self._most = open_store, keep, most
         self._archive, self._hands_over, self._derive = archive, hands_over, derive
         self._progress = progress
-        imports = settings.imports
-        self._limits = Limits(settings.timezone, imports.name_characters, imports.string_bytes)
         self._opening, self._draining = threading.Lock(), threading.RLock()
         self._store: OperationalStore | None = None
         self._drained = 0
@@ -94,7 +91,7 @@ class Tracker:
         if timezone is not None:
             check_timezone(timezone)
         now = self._clock()
-        body = wire_event(fields, self._limits, now=now, timezone=timezone)
+        body = wire_event(fields, self._settings.event_limits, now=now, timezone=timezone)
         journal = self._journal(create=True)
         (offset,) = journal.append([Envelope(body, now)])
         self._waiting_bytes += len(body)
@@ -102,8 +99,7 @@ class Tracker:
             # This event is kept whatever happens now; who asks next is told what went wrong.
             with suppress(RegularsError):
                 self.flush()
-        given = fields.get("event_id")
-        return made_id(journal.id, offset) if given is None else str(given).strip(BLANKS)
+        return kept_id(fields, journal.id, offset)
 
     def flush(self) -> None:
         """Bring everything accepted so far into the warehouse."""

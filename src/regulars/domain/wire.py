@@ -64,6 +64,12 @@ def made_id(journal_id: str, offset: int) -> str:
     return f"journal-{journal_id}-{offset}"
 
 
+def kept_id(fields: Mapping[str, Any], journal_id: str, offset: int) -> str:
+    """The id under which an event is kept: its own, or that of its place."""
+    given = fields.get("event_id")
+    return made_id(journal_id, offset) if given is None else str(given).strip(BLANKS)
+
+
 def wire_event(fields: Mapping[str, Any], limits: Limits, *, now: datetime, timezone: str | None = None) -> bytes:
     """The wire form of one event as JSON; keys without a value are left out.
 

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regulars.domain.wire import Limits
 from regulars.errors import EngineError, RegularsError, WorkspaceLockedError
 from regulars.infrastructure.operational.opening import open_store
 from regulars.infrastructure.server import TOKEN_NAME
@@ -50,11 +49,11 @@ def now() -> datetime:
 
 def make_collector(store: FolderStore, settings: Settings) -> Collector:
     """The collector over a workspace's journal and keys."""
-    imports, own = settings.imports, settings.collector
+    own = settings.collector
     return Collector(
         store.journal,
         Authority(store.keys, now),
-        Limits(settings.timezone, imports.name_characters, imports.string_bytes),
+        settings.event_limits,
         bodies=Bodies(
             body_bytes=own.body_mib * MIB,
             inflated_bytes=own.inflated_mib * MIB,
