@@ -123,6 +123,10 @@ ERRORS_HEAD = (
     "what is allowed and what to do; `code` is stable and meant for programs, `fields` holds the values in the "
     "message, `exit_code` is what the command line returns."
 )
+ANSWERS_HEAD = (
+    "What is refused over HTTP before it reaches the workspace has a status and a code of its own; every other error "
+    "keeps the code that it has in Python, with status 400, or 503 where the database or the journal fails."
+)
 
 
 # --- star-schema.md ---------------------------------------------------------------------------------------
@@ -362,8 +366,19 @@ def error_page() -> str:
             "## Codes",
             "A case of its own has a code of its own; all others have the default code of their class.",
             ", ".join(f"`{code}`" for code in codes) + ".",
+            "## Answers of a server",
+            ANSWERS_HEAD,
+            table(("Status", "Codes"), _codes_of_answers()),
         )
     )
+
+
+def _codes_of_answers() -> list[tuple[str, str]]:
+    found = re.findall(r"RefusedError\(\s*(\d{3}),\s*\"([a-z_]+)\"", _source())
+    return [
+        (status, ", ".join(f"`{code}`" for code in sorted({code for each, code in found if each == status})))
+        for status in sorted({status for status, _ in found})
+    ]
 
 
 def _first_line(kind: type) -> str:
@@ -372,8 +387,11 @@ def _first_line(kind: type) -> str:
 
 def _codes_in_source() -> set[str]:
     # Only calls that raise have a keyword of this name.
-    texts = (path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py")))
-    return {code for text in texts for code in re.findall(r"\bcode=\"([a-z_]+)\"", text)}
+    return set(re.findall(r"\bcode=\"([a-z_]+)\"", _source()))
+
+
+def _source() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py")))
 
 
 # --- data-quality.md --------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The workspace: one folder (or memory) that holds a product's events and answers questions about them.
 
-With :mod:`regulars.opening` this is the composition root: nothing else beside the interfaces knows the engine.
+With :mod:`regulars.opening` and :mod:`regulars.rebuilding` this is the composition root: they choose the engine.
 """
 
 from __future__ import annotations
@@ -288,7 +288,7 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         return given if isinstance(given, str) else given.isoformat()
 
     def _record(self, event: Mapping[str, Any]) -> None:
-        """Keep one event as :meth:`track` does; where it cannot be stored, say why instead of setting it aside."""
+        """Keep one event as :meth:`track` does."""
         self._refuse_read_only("record anything")
         self._tracker.track(event)
 
@@ -438,7 +438,9 @@ class Workspace(Tracking, Questions, Publishing, Operations):
 
     def _refuse_read_only(self, what: str) -> None:
         if self.read_only:
-            raise UnsupportedError(f"this workspace was opened read-only; open it without read_only to {what}")
+            raise UnsupportedError(
+                f"this workspace was opened read-only; open it without read_only to {what}", code="read_only"
+            )
 
     def now(self) -> datetime:
         """The present instant, naive UTC."""

@@ -21,7 +21,7 @@ from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.domain.schema import DIM_DATES, TABLES
 from regulars.domain.sql import Values, with_relations
-from regulars.errors import EngineError, UnsupportedError
+from regulars.errors import EngineError
 from regulars.infrastructure.engines.clickhouse import ClickHouseEngine
 from regulars.synthetic.generate import GeneratorOptions, generate
 from tests.application.test_agreement import Rows, comparable, plans_of_each, workspace_of
@@ -291,12 +291,6 @@ def test_a_failing_stage_is_an_engine_error_and_leaves_nothing(clickhouse: Click
     assert "nowhere" in str(caught.value)
     assert type(caught.value.fields["sql"]) is str
     assert clickhouse.query("SELECT count() FROM system.tables WHERE is_temporary").rows == [(0,)]
-
-
-def test_a_transaction_is_refused_rather_than_half_done(clickhouse: ClickHouseEngine) -> None:
-    """Nothing pretends to be atomic on an engine that cannot be."""
-    with pytest.raises(UnsupportedError, match="mirror"):
-        clickhouse.transaction()
 
 
 def test_one_question_has_one_answer_by_every_road(clickhouse: ClickHouseEngine, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def erase(
     archive: Archive | None = None,
     erased_at: datetime | None = None,
 ) -> Erasure:
-    """Erase a person in one transaction; the file still has to be written anew, see ``Engine.rewrite``.
+    """Erase a person in one transaction; the file still has to be written anew, see :func:`unfinished`.
 
     Before anything else, the archive gets to know whom, and ``forget`` removes what the journal and the archive have of
     them; if the rest fails, the erasure can be repeated. ``erased_at`` says that this repeats an erasure that the

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from regulars.application.raw_floor import raw_floor
 from regulars.application.reads import StateReads
 from regulars.domain.calendar import local_day
-from regulars.domain.context import CLOCK_TOLERANCE, ActivityRule, Context, SessionRule
+from regulars.domain.context import ActivityRule, Context, SessionRule
 from regulars.domain.dialect import render
 from regulars.domain.drilldown import plan_events, plan_people
+from regulars.domain.events import CLOCK_TOLERANCE
 from regulars.domain.explanation import Evidence
 from regulars.domain.metrics import METRICS
 from regulars.domain.plan import Plan, plan

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from regulars.domain.query import EventCondition
 
 
-# Events up to this much ahead of the clock count as having happened.
-CLOCK_TOLERANCE = timedelta(minutes=5)
-
-
 @dataclass(frozen=True)
 class ActivityRule:
     """What makes an event qualify, and how many a day make a person active."""

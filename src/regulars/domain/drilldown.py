@@ -13,7 +13,7 @@ from regulars.domain.plan import choose_source, resolve_question, without_alias
 from regulars.domain.relations.cells import Cell
 from regulars.domain.relations.rows import event_tables
 from regulars.domain.relations.scope import day_number, where
-from regulars.errors import QueryError, UnknownNameError
+from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,5 +135,8 @@ def _slice(query: Query, row: Mapping[str, Any]) -> tuple[str, ...] | None:
         return None
     for name in query.breakdown:
         if row.get(name) is None:
-            raise UnknownNameError("slice: the row lacks", name, query.breakdown, code="no_such_row")
+            raise QueryError(
+                f"the row has no value for {name!r}; give one for each of: {', '.join(query.breakdown)}",
+                code="no_such_row", name=name,
+            )  # fmt: skip
     return tuple(str(row[name]) for name in query.breakdown)

@@ -6,7 +6,7 @@ The wire form is a JSON object; :mod:`regulars.infrastructure.loading` gives eve
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 JUNK_IDS = ("null", "undefined", "none", "nan", "0", "guest", "anonymous", "-1")
 BLANKS = " \t\r\n\v\f\u00a0\u2003\u200b\ufeff"
 MAX_DEPTH = 32
+# Events up to this much ahead of the clock count as having happened.
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 def usable_id(value: object) -> str | None:

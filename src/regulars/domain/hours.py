@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from regulars.domain.context import CLOCK_TOLERANCE
+from regulars.domain.events import CLOCK_TOLERANCE
 from regulars.domain.relations import hits, slices
 from regulars.domain.relations.cells import ids, segment_join, slice_tests
 from regulars.domain.relations.scope import day_number, where

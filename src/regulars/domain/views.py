@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from regulars.domain.actions import EXPERIMENT_KEYS, EXPOSURES, NPS_RESPONSE, VARIANT_KEYS
-from regulars.domain.context import CLOCK_TOLERANCE
 from regulars.domain.dialect import DUCKDB
+from regulars.domain.events import CLOCK_TOLERANCE
 from regulars.domain.relations.scope import day_number
 from regulars.domain.rules import TIER_WINDOW, TIERS_BY_DAYS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regulars.domain.actions import SHIPPED
-from regulars.domain.context import CLOCK_TOLERANCE
+from regulars.domain.events import CLOCK_TOLERANCE
 from regulars.domain.quality.record import EVENTS, Check, Look, Need, all_events
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from regulars.application.ports import Snapshot, Table
 from regulars.domain.dialect import CLICKHOUSE, Dialect, create_table
 from regulars.domain.schema import TABLES
 from regulars.domain.sql import StagedSql
-from regulars.errors import EngineError, MissingExtraError, UnsupportedError
+from regulars.errors import EngineError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,22 +92,12 @@ class ClickHouseEngine:
         with _driver_errors("change the warehouse", sql):
             self.client.command(sql)
 
-    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of a SELECT; what was executed before is visible at once."""
-        return self.query(sql).rows
-
     def replace(self, table: str, rows: pa.Table) -> None:
         """Put rows in the place of everything a table holds."""
         with _driver_errors("change the warehouse"):
             self.client.command(f"TRUNCATE TABLE {table}")
             if rows.num_rows:
                 self.client.insert_arrow(table, rows)
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Refuse: several statements cannot be committed at once here."""
-        raise UnsupportedError(
-            "ClickHouse cannot commit several changes at once; load into the embedded engine and mirror it"
-        )
 
     def close(self) -> None:
         """Give the connection back."""

@@ -13,7 +13,7 @@ import shutil
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
@@ -36,6 +36,11 @@ _STORAGE_VERSION = "v1.5.0"
 _MIB = 1 << 20
 _NO_ROOM = "No space left on device"
 _BLAMES_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
+
+
+class _Explanation(NamedTuple):
+    code: str | None = None
+    advice: str = ""
 
 
 class DuckDBEngine:
@@ -260,13 +265,14 @@ def _driver_errors(doing: str, sql: str | None = None) -> Iterator[None]:
         raise EngineError(f"DuckDB could not {doing}: {first_line}{advice}", code=code, sql=sql) from exc
 
 
-def _explained(exc: Exception) -> tuple[str | None, str]:
+def _explained(exc: Exception) -> _Explanation:
     """The code for an error of the driver, and what to do about it."""
     if isinstance(exc, _BLAMES_ROWS):
-        return "bad_value", ""
+        return _Explanation(code="bad_value")
     if isinstance(exc, duckdb.FatalException):
         again = "; DuckDB has stopped: close the workspace and open it again, everything committed is there"
-        return "engine_stopped", f"; the disk is full, make room{again}" if _NO_ROOM in str(exc) else again
+        advice = f"; the disk is full, make room{again}" if _NO_ROOM in str(exc) else again
+        return _Explanation(code="engine_stopped", advice=advice)
     if _NO_ROOM in str(exc):
-        return "disk_full", "; make room, and try again"
-    return None, ""
+        return _Explanation(code="disk_full", advice="; make room, and try again")
+    return _Explanation()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from regulars.domain.events import CLOCK_TOLERANCE
 from regulars.errors import SourceError
 from regulars.infrastructure.loading.times import SECOND, bounds, instant, local_to_utc, microseconds
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 FIELDS = "rg_fields"  # the source with a name and a type for each role
 RAW = "rg_raw"  # each row as JSON text, by line
 EVENTS = "rg_events"  # with UTC microseconds and the reason for a refusal
-FUTURE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def create_events(engine: DuckDBEngine, us: str, checks: tuple[Rule, ...]) -> No
 
 def summarise(engine: DuckDBEngine, now: datetime, columns: Columns) -> Summary:
     """Count what can be loaded, in one pass."""
-    late = microseconds(now) + FUTURE_SECONDS * SECOND
+    late = microseconds(now + CLOCK_TOLERANCE)
     (row,) = engine.fetch(f"""
         SELECT count(*), coalesce(sum(accepted), 0),
                {_with_id(columns)},

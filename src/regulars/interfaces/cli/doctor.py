@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from regulars.domain.definitions import changed_parts
 from regulars.errors import RegularsError
 from regulars.interfaces.cli.archive_findings import Finding, archive_findings
 from regulars.interfaces.cli.opening import find_folder, open_workspace
@@ -106,14 +107,13 @@ def _one(ws: Workspace, expression: str, table: str) -> Any:
 
 def _definitions(ws: Workspace) -> Finding:
     rows = ws.sql("SELECT value FROM workspace_state WHERE name = 'definitions'").rows
-    stored, wanted = (json.loads(rows[0][0]) if rows else {}), ws.settings.definitions()
-    stale = sorted(name for name in wanted | stored if stored and stored.get(name) != wanted.get(name))
+    stale = changed_parts(json.loads(rows[0][0]), ws.settings.definitions()) if rows else ()
     if stale:
         changed = ", ".join(stale)
         return Finding(
             "stored rows",
             "note",
-            f"settings changed since: {changed}; answers are right, slower until: regulars rebuild",
+            f"settings changed since: {changed}; answers are right, slower until: regulars refresh",
         )
     return Finding("stored rows", "ok", "as the settings say")
 

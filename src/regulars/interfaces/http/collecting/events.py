@@ -10,6 +10,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from regulars.domain.events import CLOCK_TOLERANCE
 from regulars.domain.wire import KEYS, Limits, instant_of, wire_event
 from regulars.errors import EventError
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NETWORK = timedelta(seconds=5)  # a difference that a slow line explains, without a clock that is wrong
-FUTURE = timedelta(minutes=5)
 _KEYS = frozenset(KEYS)
 _AROUND = ("sent_at", "api_key", "writeKey")  # of the request, not of what was done
 _NO_IDS = ("null", "undefined", "none", "nan")
@@ -105,7 +105,7 @@ def _correct(event: dict[str, Any], receipt: Receipt) -> None:
         if abs(skew) > NETWORK:
             corrected = original + skew
             notes["$sent_at"] = _text(receipt.sent_at)
-        if corrected > receipt.received_at + FUTURE:
+        if corrected > receipt.received_at + CLOCK_TOLERANCE:
             corrected = receipt.received_at
             notes["$clock"] = "future"
     except OverflowError:

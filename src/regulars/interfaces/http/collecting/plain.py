@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from regulars.application.ports import Envelope
-from regulars.domain.events import JUNK_IDS
+from regulars.domain.events import CLOCK_TOLERANCE, JUNK_IDS
 from regulars.domain.wire import Limits, time_bounds
 from regulars.interfaces.http.collecting.decoding import MOST_EVENTS
-from regulars.interfaces.http.collecting.events import FUTURE, NETWORK, names_nothing
+from regulars.interfaces.http.collecting.events import NETWORK, names_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def plain_envelopes(
 def _envelopes(events: Sequence[_Event], received_at: datetime, limits: Limits) -> list[Envelope] | None:
     first, end = _bounds(limits.timezone)
     received = received_at.replace(tzinfo=UTC)
-    end = min(end, received + FUTURE)
+    end = min(end, received + CLOCK_TOLERANCE)
     most_name, most_bytes = limits.name_characters, limits.string_bytes
     envelopes = []
     for event in events:

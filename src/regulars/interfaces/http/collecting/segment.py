@@ -55,11 +55,6 @@ def event_of(value: Mapping[str, Any], kind: str | None = None) -> dict[str, Any
     return {key: item for key, item in event.items() if item is not None and item != {}}
 
 
-def sent_at_of(value: Mapping[str, Any], envelope: Mapping[str, Any]) -> object:
-    """When the message was sent, by the client's clock."""
-    return value.get("sentAt") or envelope.get("sentAt")
-
-
 def _place(type: str, value: Mapping[str, Any], context: dict[str, Any], properties: dict[str, Any]) -> object:
     if type == "screen":
         return value.get("name")
