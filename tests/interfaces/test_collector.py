@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regulars.application.keys import create, revoke, rotate
+from regulars.domain.events import CLOCK_TOLERANCE
 from regulars.domain.wire import Limits
 from regulars.errors import RegularsError
 from regulars.infrastructure.operational.sqlite import SqliteStore
@@ -25,7 +26,7 @@ from regulars.interfaces.http.answers import RefusedError
 from regulars.interfaces.http.collecting.bodies import Bodies
 from regulars.interfaces.http.collecting.collector import PAGES
 from regulars.interfaces.http.collecting.decoding import depth_is_over
-from regulars.interfaces.http.collecting.events import FUTURE, NETWORK, Receipt, journal_body, own_form
+from regulars.interfaces.http.collecting.events import NETWORK, Receipt, journal_body, own_form
 from regulars.interfaces.http.collecting.forms import ROUTES
 from regulars.interfaces.http.collecting.judging import Submission, judge, judge_plain
 from regulars.interfaces.http.collecting.plain import plain_envelopes
@@ -144,9 +145,9 @@ def test_a_wrong_clock_is_put_right_and_the_original_kept(bench, ahead, sent_ahe
     assert dt.datetime.fromisoformat(kept["timestamp"][:-1]) == NOW + expected
     changed = expected != ahead
     assert ("$original_timestamp" in kept.get("properties", {})) == changed
-    if changed and ahead > FUTURE and (sent_ahead is None or ahead - sent_ahead > FUTURE):
+    if changed and ahead > CLOCK_TOLERANCE and (sent_ahead is None or ahead - sent_ahead > CLOCK_TOLERANCE):
         assert kept["properties"]["$clock"] == "future"
-    assert NETWORK < FUTURE
+    assert NETWORK < CLOCK_TOLERANCE
 
 
 @pytest.mark.parametrize(
