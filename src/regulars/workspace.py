@@ -202,9 +202,11 @@ class Workspace(Tracking, Questions, Publishing, Operations):
 
     def sql(self, statement: str, *, most: int | None = None) -> Table:
         """Rows of one SELECT on the star schema, no more than ``most``; anything else is refused."""
-        from regulars.domain.readonly import check_select  # noqa: PLC0415 -- only this call needs it
+        from regulars.domain.readonly import check_select, check_tree  # noqa: PLC0415 -- only this call needs them
 
-        return self.engine.query(check_select(statement), most)
+        check_select(statement)
+        check_tree(statement, self.engine.parsed(statement))
+        return self._engine.query(statement, most)
 
     def check(
         self, only: str | Sequence[str] = (), *, occasion: Occasion = "check", store: bool = True

@@ -1,16 +1,18 @@
 """Read-only SQL: one SELECT over the star schema, checked on its syntax tree against allow-lists.
 
-Tables are allowed by name, functions that the parser has no class for as well; what it has a class for is allowed
-unless it reads files or the state of the process. The statement itself is run, not a rendering of the tree.
+What counts is the tree of the engine that runs the statement, :func:`check_tree`: another parser may take for a comment
+what the engine runs. :func:`check_select` is a first look for where there is no engine.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp, parse
 from sqlglot.errors import SqlglotError
 
+from regulars.domain.readonly_functions import FUNCTIONS, TABLE_FUNCTIONS
 from regulars.domain.schema import TABLES
 from regulars.domain.views import VIEWS
 from regulars.errors import QueryError, UnknownNameError
@@ -23,195 +25,10 @@ _REFUSED = (exp.Into, exp.Command, exp.DDL, exp.DML, exp.Describe, exp.Summarize
 # Functions with a class of their own that read files, or say who and what runs this process.
 _REFUSED_CLASSES = ("read", "current", "session", "user", "version")
 _ALLOWED_CLASSES = ("currentdate", "currenttime", "currenttimestamp")
-# Functions without a class, by what they work on.
-_ALLOWED_FUNCTIONS = frozenset(
-    [
-        "arbitrary",
-        "arg_max_null",
-        "arg_min_null",
-        "bitstring_agg",
-        "count_star",
-        "entropy",
-        "favg",
-        "fsum",
-        "geomean",
-        "geometric_mean",
-        "histogram",
-        "histogram_exact",
-        "kahan_sum",
-        "kurtosis_pop",
-        "mad",
-        "mean",
-        "product",
-        "reservoir_quantile",
-        "sem",
-        "sumkahan",
-        "wavg",
-        "weighted_avg",
-        "add",
-        "divide",
-        "even",
-        "fdiv",
-        "fmod",
-        "gamma",
-        "gcd",
-        "greatest_common_divisor",
-        "isfinite",
-        "lcm",
-        "least_common_multiple",
-        "lgamma",
-        "multiply",
-        "nextafter",
-        "round_even",
-        "signbit",
-        "subtract",
-        "xor",
-        "bit_count",
-        "bar",
-        "bin",
-        "damerau_levenshtein",
-        "format_bytes",
-        "formatreadablesize",
-        "hamming",
-        "jaccard",
-        "jaro_similarity",
-        "left_grapheme",
-        "length_grapheme",
-        "md5_number",
-        "nfc_normalize",
-        "octet_length",
-        "ord",
-        "prefix",
-        "printf",
-        "regexp_escape",
-        "regexp_split_to_array",
-        "regexp_split_to_table",
-        "right_grapheme",
-        "strip_accents",
-        "strlen",
-        "substring_grapheme",
-        "suffix",
-        "to_base",
-        "translate",
-        "url_decode",
-        "url_encode",
-        "hash",
-        "age",
-        "century",
-        "date_diff",
-        "date_part",
-        "date_sub",
-        "datediff",
-        "datepart",
-        "datesub",
-        "days_in_month",
-        "decade",
-        "epoch_ns",
-        "epoch_us",
-        "era",
-        "isoyear",
-        "julian",
-        "make_time",
-        "microsecond",
-        "millennium",
-        "millisecond",
-        "nanosecond",
-        "now",
-        "to_centuries",
-        "to_decades",
-        "to_hours",
-        "to_microseconds",
-        "to_millennia",
-        "to_milliseconds",
-        "to_minutes",
-        "to_months",
-        "to_quarters",
-        "to_seconds",
-        "to_weeks",
-        "to_years",
-        "try_strptime",
-        "weekday",
-        "yearweek",
-        "timezone",
-        "array_aggr",
-        "array_aggregate",
-        "array_apply",
-        "array_extract",
-        "array_has_any",
-        "array_indexof",
-        "array_reduce",
-        "array_resize",
-        "array_select",
-        "array_transform",
-        "array_unique",
-        "array_where",
-        "array_zip",
-        "cardinality",
-        "element_at",
-        "generate_subscripts",
-        "list_aggr",
-        "list_aggregate",
-        "list_any_value",
-        "list_apply",
-        "list_avg",
-        "list_cat",
-        "list_count",
-        "list_element",
-        "list_extract",
-        "list_first",
-        "list_has_all",
-        "list_indexof",
-        "list_intersect",
-        "list_last",
-        "list_median",
-        "list_mode",
-        "list_pack",
-        "list_position",
-        "list_product",
-        "list_reduce",
-        "list_resize",
-        "list_reverse",
-        "list_select",
-        "list_slice",
-        "list_sum",
-        "list_unique",
-        "list_where",
-        "list_zip",
-        "map_concat",
-        "map_contains",
-        "map_contains_value",
-        "map_entries",
-        "map_extract",
-        "map_extract_value",
-        "map_values",
-        "row",
-        "struct_concat",
-        "struct_extract_at",
-        "struct_insert",
-        "struct_keys",
-        "struct_update",
-        "struct_values",
-        "json_array_length",
-        "json_contains",
-        "json_each",
-        "json_exists",
-        "json_extract_string",
-        "json_group_array",
-        "json_group_object",
-        "json_group_structure",
-        "json_pretty",
-        "json_quote",
-        "json_structure",
-        "json_tree",
-        "json_valid",
-        "json_value",
-        "array_to_json",
-        "row_to_json",
-        "to_json",
-        "fill",
-        "rank_dense",
-    ]
-)
+# Kinds of queries in the tree of DuckDB; a part of WITH may be an INSERT.
+_QUERIES = ("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE")
+# A column that does not exist may be one of these, which are called without brackets.
+_ABOUT_THE_PROCESS = ("current_catalog", "current_role", "current_schema", "current_user", "session_user", "user")
 
 
 def check_select(statement: str) -> str:
@@ -226,9 +43,9 @@ def check_select(statement: str) -> str:
         first = str(exc).partition("\n")[0]
         raise QueryError(f"the SQL cannot be read: {first}", code="bad_sql") from None
     except RecursionError:
-        raise QueryError("the SQL nests too deep to be read; write its parts with WITH", code="bad_sql") from None
+        raise _too_deep() from None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query) or any(trees[0].find_all(*_REFUSED)):
-        raise QueryError("only one SELECT is allowed here; nothing was changed", code="not_a_select")
+        raise _not_a_select()
     for table in trees[0].find_all(exp.Table):
         _check_table(table)
     for function in trees[0].find_all(exp.Func):
@@ -266,9 +83,86 @@ def _is_in_second_part(table: exp.Expr, entry: exp.Expr) -> bool:
 def _check_function(function: exp.Func) -> None:
     if isinstance(function, exp.Anonymous):
         name = function.name.lower()
-        is_allowed = name in _ALLOWED_FUNCTIONS
+        is_allowed = name in FUNCTIONS
     else:
         name = function.key.lower()
         is_allowed = name in _ALLOWED_CLASSES or not name.startswith(_REFUSED_CLASSES)
     if not is_allowed:
-        raise QueryError(f"the function {name} is not allowed in read-only SQL", code="function_refused", name=name)
+        raise _function_refused(name)
+
+
+def check_tree(statement: str, parsed: str) -> None:
+    """Refuse a statement unless it is one SELECT over the star schema by the tree that DuckDB itself makes of it.
+
+    ``parsed`` is what its function ``json_serialize_sql`` gives.
+    """
+    try:
+        tree = json.loads(parsed)
+        parts = list(_parts(tree))
+    except RecursionError:
+        raise _too_deep() from None
+    if tree["error"]:
+        raise _unreadable(statement, tree)
+    if len(tree["statements"]) != 1 or any(_changes(part) for part in parts):
+        raise _not_a_select()
+    named = {entry["key"].lower() for part in parts for entry in part.get("cte_map", {}).get("map", ())}
+    for part in parts:
+        _check_part(part, named)
+
+
+def _parts(node: Any) -> Iterator[dict[str, Any]]:
+    """Every part of a tree that has a kind."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+
+
+def _changes(part: dict[str, Any]) -> bool:
+    """Whether a part is another query than a SELECT, or what describes and summarises anything."""
+    kind = part.get("type")
+    return kind == "SHOW_REF" or (isinstance(kind, str) and kind.endswith("_NODE") and kind not in _QUERIES)
+
+
+def _check_part(part: dict[str, Any], named: set[str]) -> None:
+    if part.get("type") == "BASE_TABLE":
+        name = part["table_name"].lower()
+        # A name of WITH stands for it only where it is visible; elsewhere it could be that of a file, but for its dot.
+        is_named = name in named and name.isidentifier()
+        if part["schema_name"] or part["catalog_name"] or not (name in _TABLES or is_named):
+            raise UnknownNameError("table", part["table_name"], _TABLES, code="unknown_table")
+    if "function_name" in part:
+        name = part["function_name"].lower()
+        if name not in FUNCTIONS and any(letter.isalnum() for letter in name):
+            raise _function_refused(name)
+    if part.get("type") == "TABLE_FUNCTION":
+        # Some names are a function of values and, in the place of a table, another one that reads any table or file.
+        name = str(part["function"].get("function_name", "")).lower()
+        if name not in TABLE_FUNCTIONS:
+            raise _function_refused(name)
+    if part.get("class") == "COLUMN_REF" and part["column_names"][-1].lower() in _ABOUT_THE_PROCESS:
+        raise _function_refused(part["column_names"][-1].lower())
+
+
+def _not_a_select() -> QueryError:
+    return QueryError("only one SELECT is allowed here; nothing was changed", code="not_a_select")
+
+
+def _too_deep() -> QueryError:
+    return QueryError("the SQL nests too deep to be read; write its parts with WITH", code="bad_sql")
+
+
+def _function_refused(name: str) -> QueryError:
+    return QueryError(f"the function {name} is not allowed in read-only SQL", code="function_refused", name=name)
+
+
+def _unreadable(statement: str, tree: dict[str, Any]) -> QueryError:
+    if tree["error_type"] == "parser":
+        return QueryError(f"the SQL cannot be read: {tree['error_message']}", code="bad_sql")
+    if "pivot" in statement.lower():
+        return QueryError("PIVOT has to name its values here: PIVOT ... ON column IN ('a', 'b')", code="not_a_select")
+    return _not_a_select()

@@ -66,6 +66,8 @@ class DuckDBEngine:
         self._floor = disk_floor
         self._read_only = read_only
         options: dict[str, Any] = {"autoinstall_known_extensions": False, "TimeZone": "UTC"}
+        # A table that does not exist is never a variable of the program that asks.
+        options["python_enable_replacements"] = False
         # It would keep all events in memory for statements that read them twice; reading them again is cheap.
         options["disabled_optimizers"] = "common_subplan"
         if memory_limit:
@@ -112,6 +114,12 @@ class DuckDBEngine:
         """Run one SELECT on a snapshot and return its rows, no more than ``most``."""
         with self._readers.one(), _driver_errors("answer the query", sql), self._connection.cursor() as cursor:
             return _rows(cursor, sql, most)
+
+    def parsed(self, sql: str) -> str:
+        """The syntax tree of a text, or what is wrong with it, as JSON; nothing is run."""
+        with self._readers.one(), _driver_errors("read the SQL", sql), self._connection.cursor() as cursor:
+            (found,) = cursor.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0]
+        return str(found)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
