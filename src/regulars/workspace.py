@@ -22,6 +22,7 @@ from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
 from regulars.domain.dialect import DIALECTS
+from regulars.domain.query import Query
 from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
 from regulars.domain.surveys import response_event
 from regulars.errors import QueryError, UnknownNameError, UnsupportedError
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from regulars.application.ports import ServingEngine, Table
     from regulars.domain.definitions import Pending
     from regulars.domain.quality.report import Occasion, QualityReport
-    from regulars.domain.query import Population, Query
+    from regulars.domain.query import Population
     from regulars.domain.report import ImportPreview, ImportReport
     from regulars.domain.result import Result
     from regulars.domain.segments import Stay
@@ -181,6 +182,11 @@ class Workspace(Tracking, Questions, Publishing, Operations):
 
     def query(self, query: Query) -> Result:
         """Answer one question; every other face comes through here."""
+        if not isinstance(query, Query):
+            raise QueryError(
+                f"a question is a regulars.Query, not {type(query).__name__}; ask a metric by name with ws.metric(...)",
+                code="bad_query",
+            )
         engine = self.engine
         return analyze(self._served or engine, self.settings, query, self.now(), self._reads)
 

@@ -124,10 +124,10 @@ def test_the_doctor_notes_settings_that_changed_and_rebuild_catches_up(own):
     with (own / "regulars.toml").open("a") as file:
         file.write('[population]\ntest_users = ["ada"]\n')
     before = call("metric", "dau", "--format", "json", "-w", own).json["rows"]
-    assert "regulars rebuild" in call("doctor", "-w", own).out
+    assert "regulars refresh" in call("doctor", "-w", own).out
     done = call("rebuild", "-w", own)
     assert done.out.startswith("rebuilt from 4 events in ")
-    assert "regulars rebuild" not in call("doctor", "-w", own).out
+    assert "regulars refresh" not in call("doctor", "-w", own).out
     assert call("metric", "dau", "--format", "json", "-w", own).json["rows"] == before
 
 

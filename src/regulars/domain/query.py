@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from datetime import date
-from typing import Any, Literal
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
 from regulars.domain.rules import MAX_WINDOW
 from regulars.errors import QueryError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Grain = Literal["hour", "day", "week", "month"]
 Calendar = Literal["week", "month", "quarter", "year"]
@@ -26,6 +30,23 @@ MAX_FILTER_DEPTH = 8
 MAX_BREAKDOWNS = 3
 LONGEST_BUCKETS: dict[Grain, int] = {"hour": 1, "day": 366, "week": 52, "month": 12}
 MAX_TIMES = 1000
+
+
+# Decoded questions have the right types already; those that a program puts together may not.
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise QueryError(f"{name} must be a name, not {value!r}", code="bad_query")
+
+
+def _check_choice(name: str, value: object, allowed: Iterable[str], code: str) -> None:
+    _check_text(name, value)
+    if value not in (names := tuple(allowed)):
+        raise UnknownNameError(name, str(value), names, code=code)
+
+
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise QueryError(f"{name} must be a whole number, not {value!r}", code="bad_query")
 
 
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -99,6 +120,8 @@ class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     def __post_init__(self) -> None:
         """Refuse a range that runs backwards, and buckets that no axis can have."""
+        _check_choice("grain", self.grain, LONGEST_BUCKETS, "bad_grain")
+        _check_whole("every", self.every)
         most = LONGEST_BUCKETS[self.grain]
         if not 1 <= self.every <= most:
             raise QueryError(
@@ -139,8 +162,15 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     def __post_init__(self) -> None:
         """Refuse what no metric could answer; metrics check the rest."""
-        if self.convention not in CONVENTION_NAMES:
-            raise UnknownNameError("convention", self.convention, CONVENTION_NAMES, code="unknown_convention")
+        for name in ("metric", "activity", "actor"):
+            _check_text(name, getattr(self, name))
+        _check_choice("convention", self.convention, CONVENTION_NAMES, "unknown_convention")
+        _check_choice("population", self.population, get_args(Population), "unknown_population")
+        if self.calendar is not None:
+            _check_choice("calendar", self.calendar, get_args(Calendar), "bad_calendar")
+        if self.window is not None:
+            _check_whole("window", self.window)
+        _check_whole("limit", self.limit)
         if self.window is not None and self.calendar is not None:
             raise QueryError("window and calendar exclude each other; give one of them", code="window_and_calendar")
         check_window(self.window)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence  # noqa: TC003 -- typed keywords are resolved at run time
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from regulars.domain.calendar import Day, day_of
 from regulars.domain.query import Calendar, Filter, Grain, Population, Query, Range
 from regulars.domain.where import parse_where
+from regulars.errors import QueryError
 
 if TYPE_CHECKING:
     from regulars.domain.result import Result
@@ -83,7 +84,7 @@ class Asking(ABC):
             UnknownNameError: No such metric, activity, property or option; the message suggests the nearest.
             QueryError: The question has no meaning like this; the message says why and what does.
         """
-        conditions = [where] if isinstance(where, str | Filter) else where
+        conditions = _several("where", where, (str, Filter))
         filters = tuple(f for one in conditions for f in (parse_where(one) if isinstance(one, str) else (one,)))
         return Query(
             metric=name,
@@ -92,7 +93,7 @@ class Asking(ABC):
             range=Range(day_of(start, "start"), day_of(end, "end"), grain, every, day_of(anchor, "anchor")),
             activity=activity,
             population=population,
-            breakdown=(by,) if isinstance(by, str) else tuple(by),
+            breakdown=_several("by", by, (str,)),
             filters=filters,
             options=options,
             limit=limit,
@@ -104,6 +105,16 @@ class Asking(ABC):
     @abstractmethod
     def metric(self, name: str, **keywords: Any) -> Result:
         """Any metric of the catalogue by name."""
+
+
+def _several(name: str, value: Any, single: tuple[type, ...]) -> tuple[Any, ...]:
+    """One value, or several, as several."""
+    if isinstance(value, single):
+        return (value,)
+    found = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(each, single) for each in found):
+        raise QueryError(f"{name} must be a text or a list of texts, not {value!r}", code="bad_query")
+    return found
 
 
 def given(**options: Any) -> dict[str, Any]:
