@@ -58,6 +58,7 @@ MEANINGS = {
     "engine.name": "Engine that answers questions; [](engines.md) says which there are",
     "engine.options": "Options of that engine, handed to it as they are",
     "engine.memory_limit": "Memory of the database; beyond it, it spills to disk",
+    "engine.query_seconds": "How long a server works on one statement of a question before it stops it",
     "engine.threads": "Threads of the database; left out: one per core",
     "journal.store": "Where tracked events wait: in a file of the workspace, or in [](postgresql-journal.md)",
     "journal.dsn": "Connection string of PostgreSQL, without a password",

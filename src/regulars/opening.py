@@ -184,7 +184,7 @@ def _open_folder(
         # Of a server only, which is there to answer whatever the disk has come to. Its journal stops earlier, so that
         # what it has taken still finds room in the database.
         floor = settings.journal.disk_floor_mib * _MIB // 4 if address else 0
-        warehouse = open_database(database, settings, read_only=read_only, disk_floor=floor)
+        warehouse = open_database(database, settings, read_only=read_only, disk_floor=floor, serves=address is not None)
         held.callback(warehouse.close)
         made = kind(warehouse, settings, folder=folder, lock=lock, read_only=read_only, clock=clock, serving=serving)
         held.pop_all()  # from here on they are the workspace's

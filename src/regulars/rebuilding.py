@@ -86,8 +86,12 @@ def refuse_lost_database(folder: Path, settings: Settings) -> None:
         )  # fmt: skip
 
 
-def open_database(path: Path, settings: Settings, *, read_only: bool = False, disk_floor: int = 0) -> DuckDBEngine:
+def open_database(
+    path: Path, settings: Settings, *, read_only: bool = False, disk_floor: int = 0, serves: bool = False
+) -> DuckDBEngine:
     """The database in a file, within the bounds of the settings; ``disk_floor`` bytes stay free.
+
+    Only where it ``serves`` others, a question has a limit of time.
 
     Errors: :class:`EngineError`, which says how a damaged one is made anew.
     """
@@ -99,6 +103,7 @@ def open_database(path: Path, settings: Settings, *, read_only: bool = False, di
             memory_limit=limits.memory_limit,
             threads=limits.threads,
             disk_floor=disk_floor,
+            query_seconds=limits.query_seconds if serves else None,
         )
     except EngineError as exc:
         raise EngineError(f"{exc.message}; if the file is damaged, {_HOW}", code=exc.code) from exc.__cause__

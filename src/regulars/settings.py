@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -94,13 +94,15 @@ class RollupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which engine answers questions, with its own options, and bounds for the embedded database.
 
-    Beyond ``memory_limit`` the database of a folder spills to disk; a workspace in memory has no such bound.
+    Beyond ``memory_limit`` the database of a folder spills to disk; a workspace in memory has no such bound. A server
+    stops a question that takes longer than ``query_seconds``.
     """
 
     name: str = "duckdb"
     options: dict[str, str | int | float | bool] = {}
     memory_limit: str = "3GB"
     threads: int | None = None
+    query_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
 
 
 class ImportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

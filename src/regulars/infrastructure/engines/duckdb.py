@@ -22,6 +22,7 @@ from regulars.domain.dialect import DUCKDB, Dialect
 from regulars.errors import EngineError, RegularsError
 from regulars.infrastructure.archive.events import ParquetArchive
 from regulars.infrastructure.engines.gate import Gate
+from regulars.infrastructure.engines.statements import Statements
 from regulars.infrastructure.engines.upgrade import schema_changes
 from regulars.infrastructure.files import ARCHIVE_NAME, sync_folder
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _STORAGE_VERSION = "v1.5.0"
 _MIB = 1 << 20
+_PATIENCE_SECONDS = 5.0
 _NO_ROOM = "No space left on device"
 _BLAMES_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 
@@ -48,7 +50,8 @@ class DuckDBEngine:
 
     ``path=None`` keeps it in memory. ``memory_limit`` bounds DuckDB's own buffers (``"3GB"``); what does not fit
     spills into a folder beside the database. With fewer than ``disk_floor`` bytes free on the disk nothing is changed,
-    so that DuckDB, which a full disk stops altogether, goes on answering.
+    so that DuckDB, which a full disk stops altogether, goes on answering. A reader's statement that takes longer than
+    ``query_seconds`` is stopped.
     """
 
     dialect: Dialect = DUCKDB
@@ -61,6 +64,7 @@ class DuckDBEngine:
         memory_limit: str | None = None,
         threads: int | None = None,
         disk_floor: int = 0,
+        query_seconds: float | None = None,
     ) -> None:
         self.path = path
         self._floor = disk_floor
@@ -80,6 +84,9 @@ class DuckDBEngine:
         self._write_lock = threading.RLock()
         self._commits = 0  # begun and ended ones: an odd number while one is under way
         self._readers = Gate()
+        self._statements = Statements(query_seconds)
+        # Where nobody waits for ever, a file that has to be written anew waits only so long for readers.
+        self._patience = None if query_seconds is None else _PATIENCE_SECONDS
         self.archive = None if path is None else ParquetArchive(self, path.parent / ARCHIVE_NAME / "events")
         self._connect()
 
@@ -113,7 +120,7 @@ class DuckDBEngine:
     def query(self, sql: str, most: int | None = None) -> Table:
         """Run one SELECT on a snapshot and return its rows, no more than ``most``."""
         with self._readers.one(), _driver_errors("answer the query", sql), self._connection.cursor() as cursor:
-            return _rows(cursor, sql, most)
+            return self._rows(cursor, sql, most)
 
     def parsed(self, sql: str) -> str:
         """The syntax tree of a text, or what is wrong with it, as JSON; nothing is run."""
@@ -133,7 +140,17 @@ class DuckDBEngine:
                     cursor.execute("BEGIN TRANSACTION")
                     cursor.execute("SELECT txid_current()")  # the first read
                 is_known = commits % 2 == 0 and commits == self._commits
-                yield Snapshot(partial(_rows, cursor), commits if is_known else None)
+                yield Snapshot(partial(self._rows, cursor), commits if is_known else None)
+
+    def _rows(self, cursor: duckdb.DuckDBPyConnection, sql: str, most: int | None = None) -> Table:
+        with _driver_errors("answer the query", sql), self._statements.one(cursor):
+            cursor.execute(sql)
+            rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
+            return Table(tuple(c[0] for c in cursor.description or ()), rows)
+
+    def stop_reading(self, why: str) -> None:
+        """Stop what readers are running; whoever asked gets to know why."""
+        self._statements.stop(why)
 
     def execute(self, sql: str, parameters: object = None) -> None:
         """Run one statement that changes something, inside :meth:`transaction`."""
@@ -211,10 +228,10 @@ class DuckDBEngine:
         with self._write_lock, _driver_errors("write the database anew"):
             fresh = _new_beside(self.path)
             self._copy_to(fresh)
-            with self._readers.none():
+            with self._readers.none(self._patience, partial(self.stop_reading, "the database was written anew")):
                 # A log that outlives the old file would be replayed into the new one.
                 self._writer.execute("CHECKPOINT")
-                self.close()
+                self._disconnect()
                 try:
                     fresh.replace(self.path)
                     sync_folder(self.path.parent)
@@ -240,7 +257,15 @@ class DuckDBEngine:
             self._writer.execute("DETACH fresh")
 
     def close(self) -> None:
-        """Give the database back; its file can be opened by another process afterwards."""
+        """Stop what readers are running and give the database back; another process can open its file afterwards."""
+        self._statements.end()
+        if self._readers.is_inside:
+            self._disconnect()
+            return
+        with self._readers.none():
+            self._disconnect()
+
+    def _disconnect(self) -> None:
         self._writer.close()
         self._connection.close()
 
@@ -251,13 +276,6 @@ def _new_beside(path: Path) -> Path:
     for left in (fresh, path.with_name(f"{fresh.name}.wal")):
         left.unlink(missing_ok=True)
     return fresh
-
-
-def _rows(cursor: duckdb.DuckDBPyConnection, sql: str, most: int | None = None) -> Table:
-    with _driver_errors("answer the query", sql):
-        cursor.execute(sql)
-        rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
-        return Table(tuple(c[0] for c in cursor.description or ()), rows)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Gate:
@@ -51,12 +51,14 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def none(self) -> Iterator[None]:
-        """Be alone."""
+    def none(self, patience: float | None = None, hurry: Callable[[], None] | None = None) -> Iterator[None]:
+        """Be alone. Who is still inside after ``patience`` seconds is hurried."""
         with self._changed:
             self._changed.wait_for(lambda: not self._closed)
             self._closed = True
-            self._changed.wait_for(lambda: self._count == 0)
+            while not self._changed.wait_for(lambda: self._count == 0, patience):
+                if hurry is not None:
+                    hurry()
         try:
             yield
         finally:

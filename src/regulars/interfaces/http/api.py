@@ -91,6 +91,10 @@ class Store:
         self.ws, self.authority, self.drain = ws, authority, drain
         self._token = token.encode()
 
+    def hurry(self) -> None:
+        """Stop the questions that are being answered: the server ends."""
+        self.ws.engine.stop_reading("the server is being stopped")
+
     def check(self, request: Request, role: Role, *, always: bool) -> None:
         """Refuse who may not do this; the local token, which only this machine's user can read, opens everything.
 

@@ -31,9 +31,8 @@ from regulars.settings import SETTINGS_NAME, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from starlette.applications import Starlette
-
     from regulars.infrastructure.operational.opening import FolderStore
+    from regulars.interfaces.http.api import Store
     from regulars.workspace import Workspace
 
 _OBJECTS = 50_000
@@ -91,31 +90,35 @@ def run_collector(
 
 def run_store(folder: Path, host: str, port: int, *, supervised: bool = False) -> None:
     """Load what is collected and answer questions until told to stop."""
-    with operational_store(folder) as (store, _), answering(folder, url_of(host, port), store, waits=supervised) as app:
-        run(app, host, port, supervised=supervised)
+    from regulars.interfaces.http.api import api  # noqa: PLC0415 -- the collector needs it not
+
+    with operational_store(folder) as (store, _), answering(folder, url_of(host, port), store, waits=supervised) as one:
+        run(api(one), host, port, supervised=supervised, hurry=one.hurry)
 
 
 def run_single(folder: Path, host: str, port: int, *, ready: Callable[[], None] | None = None) -> None:
     """Both in one process and at one address, for demos and tests."""
-    with operational_store(folder) as (store, settings), answering(folder, url_of(host, port), store) as app:
-        run(_Both(make_collector(store, settings), app), host, port, ready=ready)
+    from regulars.interfaces.http.api import api  # noqa: PLC0415 -- same
+
+    with operational_store(folder) as (store, settings), answering(folder, url_of(host, port), store) as one:
+        run(_Both(make_collector(store, settings), api(one)), host, port, ready=ready, hurry=one.hurry)
 
 
 @contextmanager
-def answering(folder: Path, address: str, store: FolderStore, *, waits: bool = False) -> Iterator[Starlette]:
-    """The application that answers, with the workspace open and its journal being drained.
+def answering(folder: Path, address: str, store: FolderStore, *, waits: bool = False) -> Iterator[Store]:
+    """What answers questions, with the workspace open and its journal being drained.
 
     ``waits``: for a store whose supervisor was killed while it was starting. It ends by itself as soon as it notices,
     and nobody else has an address while our supervisor holds the server's lock.
     """
-    from regulars.interfaces.http.api import Store, api  # noqa: PLC0415 -- the collector needs none of these
+    from regulars.interfaces.http.api import Store  # noqa: PLC0415 -- the collector needs none of these
     from regulars.interfaces.http.serving.draining import Drain  # noqa: PLC0415
 
     with _workspace(folder, address, _ORPHAN_SECONDS if waits else 0) as ws, _token(folder) as token:
         drain = Drain(ws, give_up=lambda: os.kill(os.getpid(), signal.SIGTERM))
         drain.start()
         try:
-            yield api(Store(ws, Authority(store.keys, now), token, drain))
+            yield Store(ws, Authority(store.keys, now), token, drain)
         finally:
             drain.stop()
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DRAIN_SECONDS = 10
+_HURRY_SECONDS = 3
 _HEADER_MILLISECONDS = 10_000
 _HEADER_BYTES = 32 * 1024
 _CONNECTIONS = 4096
@@ -76,13 +77,22 @@ def reserve(host: str, port: int) -> tuple[socket.socket, int]:
     return held, int(held.getsockname()[1])
 
 
-def run(app: Any, host: str, port: int, *, supervised: bool = False, ready: Callable[[], None] | None = None) -> None:
+def run(
+    app: Any,
+    host: str,
+    port: int,
+    *,
+    supervised: bool = False,
+    ready: Callable[[], None] | None = None,
+    hurry: Callable[[], None] | None = None,
+) -> None:
     """Answer requests until SIGTERM, or Ctrl-C; then stop accepting and finish those that have begun.
 
     A ``supervised`` process leaves Ctrl-C to its supervisor, and ends when that is gone: its standard input closes.
+    ``hurry`` is called when requests take longer to end than anybody should have to wait.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(app, host, port, supervised=supervised, ready=ready))
+        runner.run(_serve(app, host, port, supervised=supervised, ready=ready, hurry=hurry))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -95,7 +105,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-async def _serve(app: Any, host: str, port: int, *, supervised: bool, ready: Callable[[], None] | None) -> None:
+async def _serve(
+    app: Any,
+    host: str,
+    port: int,
+    *,
+    supervised: bool,
+    ready: Callable[[], None] | None,
+    hurry: Callable[[], None] | None,
+) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     if supervised:
@@ -115,6 +133,9 @@ async def _serve(app: Any, host: str, port: int, *, supervised: bool, ready: Cal
         return
     server.stop()
     _, unfinished = await asyncio.wait({serving}, timeout=DRAIN_SECONDS)
+    if unfinished and hurry is not None:
+        hurry()
+        _, unfinished = await asyncio.wait({serving}, timeout=_HURRY_SECONDS)
     if unfinished:
         _LOG.warning("some requests did not end within %s seconds; their clients get no answer", DRAIN_SECONDS)
 
