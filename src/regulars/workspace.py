@@ -25,7 +25,7 @@ from regulars.domain.dialect import DIALECTS
 from regulars.domain.query import Query
 from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
 from regulars.domain.surveys import response_event
-from regulars.errors import QueryError, UnknownNameError, UnsupportedError
+from regulars.errors import EngineError, QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.archive.folder import FolderArchive
 from regulars.infrastructure.engines.mirrored import MirroredEngine
 from regulars.infrastructure.holidays import fill_holidays
@@ -207,12 +207,22 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         return self.query(self.question(name, **keywords))
 
     def sql(self, statement: str, *, most: int | None = None) -> Table:
-        """Rows of one SELECT on the star schema, no more than ``most``; anything else is refused."""
+        """Rows of one SELECT on the star schema, no more than ``most``; anything else is refused.
+
+        Raises:
+            QueryError: ``not_a_select``, ``unknown_table``, ``function_refused``; ``bad_sql``: it cannot be read, or
+                fails; ``too_slow``: only where a server answers.
+        """
         from regulars.domain.readonly import check_select, check_tree  # noqa: PLC0415 -- only this call needs them
 
         check_select(statement)
         check_tree(statement, self.engine.parsed(statement))
-        return self._engine.query(statement, most)
+        try:
+            return self._engine.query(statement, most)
+        except EngineError as exc:
+            if exc.code in ("bad_statement", "bad_value"):
+                raise QueryError(exc.message, code="bad_sql") from exc
+            raise
 
     def check(
         self, only: str | Sequence[str] = (), *, occasion: Occasion = "check", store: bool = True

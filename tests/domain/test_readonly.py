@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -175,6 +176,29 @@ def test_everything_else_is_refused(code: str, statement: str) -> None:
     with pytest.raises(QueryError) as error:
         check_select(statement)
     assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT nothing FROM dim_users", "SELECT 9223372036854775807 + 1", "SELECT regexp_matches('a', '(')",
+        "SELECT chr(-5)", "SELECT (SELECT unnest([1, 2]))", "SELECT CAST('x' AS INTEGER)", "SELECT sum('x')",
+    ],
+)  # fmt: skip
+def test_a_select_that_fails_is_the_fault_of_who_wrote_it(ws: Workspace, statement: str) -> None:
+    with pytest.raises(QueryError) as error:
+        ws.sql(statement)
+    assert error.value.code == "bad_sql"
+
+
+def test_instants_with_a_zone_come_as_all_others_do(ws: Workspace) -> None:
+    """Naive UTC; under whatever names, as many as are wanted."""
+    table = ws.sql('SELECT now() AS "a b", 1 AS n, now() AS "a b" FROM range(3) ORDER BY 2', most=2)
+    assert table.columns[1] == "n"
+    assert len(table.rows) == 2
+    for first, one, last in table.rows:
+        assert (one, first, first.tzinfo) == (1, last, None)
+        assert abs(datetime.now(UTC).replace(tzinfo=None) - first) < timedelta(minutes=5)
 
 
 def run_if_allowed(ws: Workspace, statement: str) -> None:

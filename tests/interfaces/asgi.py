@@ -95,10 +95,18 @@ class Answering:
         authority = Authority(bench.store.keys, lambda: bench.now, seconds=lambda: bench.seconds)
         self.app = api(Store(self._ws, authority, self.token, Drain(self._ws, give_up=lambda: None)))
 
-    def ask(self, method: str, path: str, content: bytes = b"", headers: Mapping[str, bytes] | None = None) -> Reply:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        content: bytes = b"",
+        headers: Mapping[str, bytes] | None = None,
+        *,
+        stalls: bool = False,
+    ) -> Reply:
         """One request, by a program on this machine unless the headers say something else."""
         given = {"host": b"127.0.0.1"} | dict(headers or {})
-        return asyncio.run(exchange(self.app, method, path, content, given))
+        return asyncio.run(exchange(self.app, method, path, content, given, stalls=stalls))
 
     def close(self) -> None:
         """Close the workspace."""
@@ -106,9 +114,17 @@ class Answering:
 
 
 async def exchange(
-    app: Any, method: str, path: str, body: bytes, headers: Mapping[str, bytes], *, query: str = "", parts: int = 1
+    app: Any,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, bytes],
+    *,
+    query: str = "",
+    parts: int = 1,
+    stalls: bool = False,
 ) -> Reply | None:
-    """One request to an ASGI application; None when it did not answer."""
+    """One request to an ASGI application; None when it did not answer. The body of one that ``stalls`` never comes."""
     size = max(1, -(-len(body) // parts))
     chunks = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
     messages = [
@@ -118,6 +134,8 @@ async def exchange(
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
+        if stalls:
+            await asyncio.sleep(60)
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:

@@ -131,6 +131,25 @@ def test_without_any_key_only_programs_on_this_machine_may_ask(bench: Bench, ans
             assert reply.status < 400 or reply.json["error"]["code"]
 
 
+def test_answers_are_kept_by_nobody_and_taken_for_nothing_else(answering: Answering) -> None:
+    """They hold what only a key may read."""
+    for method, path in STORE:
+        reply = answering.ask(method, path, b"{}")
+        told = {name.lower(): value for name, value in reply.headers.items()}
+        if path != "/metrics":
+            assert (told["cache-control"], told["x-content-type-options"]) == ("no-store", "nosniff"), path
+    elsewhere = answering.ask("POST", "/api/v1/query/", b"{}", {"host": b"evil.example"})
+    assert (elsewhere.status, elsewhere.json["error"]["code"]) == (404, "no_such_address")
+    wrong = answering.ask("GET", "/api/v1/query")
+    assert (wrong.status, {name.lower(): value for name, value in wrong.headers.items()}["allow"]) == (405, "POST")
+
+
+def test_a_body_that_never_comes_is_not_waited_for(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regulars.interfaces.http.api._BODY_SECONDS", 0.2)
+    reply = answering.ask("POST", "/api/v1/query", stalls=True)
+    assert (reply.status, reply.json["error"]["code"]) == (408, "body_too_slow")
+
+
 def test_a_key_that_ended_is_not_told_from_one_that_never_was_by_time() -> None:
     """Every key is compared, wherever the right one stands: the quickest of many tries take about as long."""
     keys, secrets = zip(*(make_key("write", "", NOW) for _ in range(2000)), strict=True)

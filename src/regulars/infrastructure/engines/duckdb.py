@@ -27,7 +27,7 @@ from regulars.infrastructure.engines.upgrade import schema_changes
 from regulars.infrastructure.files import ARCHIVE_NAME, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _STORAGE_VERSION = "v1.5.0"
 _MIB = 1 << 20
 _PATIENCE_SECONDS = 5.0
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 _NO_ROOM = "No space left on device"
 _BLAMES_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 
@@ -144,9 +145,12 @@ class DuckDBEngine:
 
     def _rows(self, cursor: duckdb.DuckDBPyConnection, sql: str, most: int | None = None) -> Table:
         with _driver_errors("answer the query", sql), self._statements.one(cursor):
-            cursor.execute(sql)
-            rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
-            return Table(tuple(c[0] for c in cursor.description or ()), rows)
+            columns = cursor.execute(sql).description or ()
+            if any(str(column[1]) == _ZONED for column in columns):
+                rows = _without_zones(cursor, sql, columns, most)
+            else:
+                rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
+            return Table(tuple(column[0] for column in columns), rows)
 
     def stop_reading(self, why: str) -> None:
         """Stop what readers are running; whoever asked gets to know why."""
@@ -270,6 +274,19 @@ class DuckDBEngine:
         self._connection.close()
 
 
+def _without_zones(
+    cursor: duckdb.DuckDBPyConnection, sql: str, columns: Sequence[tuple[Any, ...]], most: int | None
+) -> list[Any]:
+    """Rows with naive UTC instants in the place of those with a zone, which the driver hands over with pytz only."""
+    shown = ", ".join(
+        f"CAST(#{place} AS TIMESTAMP)" if str(column[1]) == _ZONED else f"#{place}"
+        for place, column in enumerate(columns, 1)
+    )
+    cursor.abort()
+    relation = cursor.sql(sql).project(shown)
+    return (relation if most is None else relation.limit(most)).fetchall()
+
+
 def _new_beside(path: Path) -> Path:
     """Where a new file is made before it takes its place; what a process that was killed left there goes."""
     fresh = path.with_name(f"{path.name}.new")
@@ -295,6 +312,8 @@ def _explained(exc: Exception) -> _Explanation:
     """The code for an error of the driver, and what to do about it."""
     if isinstance(exc, _BLAMES_ROWS):
         return _Explanation(code="bad_value")
+    if isinstance(exc, duckdb.ProgrammingError):
+        return _Explanation(code="bad_statement")
     if isinstance(exc, duckdb.FatalException):
         again = "; DuckDB has stopped: close the workspace and open it again, everything committed is there"
         advice = f"; the disk is full, make room{again}" if _NO_ROOM in str(exc) else again

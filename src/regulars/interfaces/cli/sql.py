@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from regulars.errors import EngineError, QueryError
+from regulars.errors import QueryError
 from regulars.interfaces.cli.opening import open_workspace
 from regulars.interfaces.cli.options import (
     WORDS,
@@ -40,10 +40,7 @@ def sql(statement: str, form: str | None, output: Path | None, workspace: Path |
     chosen = chosen_format(form, output)
     text = _from_stdin() if statement == "-" else statement
     with open_workspace(workspace, read_only=True) as ws:
-        try:
-            table = ws.sql(text)
-        except EngineError as exc:
-            raise _reworded(exc) from exc
+        table = ws.sql(text)
     if chosen == "csv":
         emit(to_csv(table), output)
     elif chosen == "json":
@@ -62,11 +59,3 @@ def _from_stdin() -> str:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError:
         raise QueryError("the SQL on stdin is not UTF-8 text", code="bad_sql") from None
-
-
-def _reworded(exc: EngineError) -> Exception:
-    """A statement that the database cannot make sense of is a wrong question, not a broken database."""
-    wrong = ("BinderException", "CatalogException", "ParserException", "ConversionException", "SyntaxException")
-    if type(exc.__cause__).__name__ in wrong:
-        return QueryError(exc.message, code="bad_sql")
-    return exc

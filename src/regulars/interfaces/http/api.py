@@ -44,7 +44,8 @@ _Kind = TypeVar("_Kind")
 _LOG = logging.getLogger("regulars.store")
 MOST_BODY = 64 * 1024
 ROWS, MOST_ROWS = 10_000, 1_000_000
-_WRONG_SQL = ("BinderException", "CatalogException", "ParserException", "ConversionException", "SyntaxException")
+_BODY_SECONDS = 15
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class UsersRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -123,9 +124,9 @@ def query(store: Store, body: bytes, request: Request) -> Response:
     result = store.ws.query(_query(body))
     accept = request.headers.get("accept", "")
     if "text/csv" in accept:
-        return Response(to_csv(table_of(result)), media_type="text/csv")
+        return Response(to_csv(table_of(result)), 200, _HEADERS, "text/csv")
     if "application/vnd.apache.arrow.stream" in accept:
-        return Response(_arrow_stream(result.to_arrow()), media_type="application/vnd.apache.arrow.stream")
+        return Response(_arrow_stream(result.to_arrow()), 200, _HEADERS, "application/vnd.apache.arrow.stream")
     return _json(msgspec.json.encode(result.to_mapping() | {"people_columns": result.people_columns}))
 
 
@@ -143,12 +144,7 @@ def sql(store: Store, body: bytes, request: Request) -> Response:
     """Rows of one SELECT, 10,000 of them unless the body says otherwise, and the types that JSON does not show."""
     del request
     wanted = _decoded(body, SqlRequest)
-    try:
-        table: Table = store.ws.sql(wanted.sql, most=wanted.limit + 1)
-    except EngineError as exc:
-        if type(exc.__cause__).__name__ in _WRONG_SQL:
-            raise QueryError(exc.message, code="bad_sql") from exc
-        raise
+    table: Table = store.ws.sql(wanted.sql, most=wanted.limit + 1)
     rows = table.rows[: wanted.limit]
     shown = {
         "columns": distinct(table.columns),
@@ -225,7 +221,7 @@ ADDRESSES: tuple[tuple[str, str, Handle, Role | None, bool], ...] = (
 def api(store: Store) -> Starlette:
     """The ASGI application that answers."""
     aside = ThreadPoolExecutor(_WATCHING_THREADS, "regulars-watching")
-    return Starlette(
+    application = Starlette(
         routes=[
             Route(
                 path,
@@ -241,6 +237,9 @@ def api(store: Store) -> Starlette:
         ],
         exception_handlers={404: _no_such_address, 405: _wrong_method},
     )
+    # It would send whoever asks, with key and body, to the name that the request gives itself.
+    application.router.redirect_slashes = False
+    return application
 
 
 def _no_such_address(request: Request, exc: Exception) -> Response:
@@ -251,7 +250,9 @@ def _no_such_address(request: Request, exc: Exception) -> Response:
 def _wrong_method(request: Request, exc: Exception) -> Response:
     del exc
     (wanted,) = {method for path, method, *_ in ADDRESSES if path == request.url.path}
-    return _refused(RefusedError(405, "wrong_method", f"{request.url.path} is asked with {wanted}"))
+    refusal = _refused(RefusedError(405, "wrong_method", f"{request.url.path} is asked with {wanted}"))
+    refusal.headers["Allow"] = wanted
+    return refusal
 
 
 def _allow(store: Store, role: Role | None, always: bool, request: Request) -> None:  # noqa: FBT001 -- from the table
@@ -292,16 +293,19 @@ def _endpoint(
 def _refused(error: RefusedError) -> Response:
     answer = error.answer()
     headers = {name.decode(): value.decode() for name, value in answer.headers.items()}
-    return Response(answer.body, answer.status, headers, "application/json")
+    return Response(answer.body, answer.status, _HEADERS | headers, "application/json")
 
 
 async def _body(request: Request) -> bytes:
     body = b""
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MOST_BODY:
-                raise RefusedError(413, "body_too_large", f"a question has at most {MOST_BODY} bytes")
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > MOST_BODY:
+                    raise RefusedError(413, "body_too_large", f"a question has at most {MOST_BODY} bytes")
+    except TimeoutError:
+        raise RefusedError(408, "body_too_slow", f"the body did not arrive within {_BODY_SECONDS} seconds") from None
     except ClientDisconnect:
         raise RefusedError(400, "body_incomplete", "the body broke off before its end") from None
     return body
@@ -346,4 +350,4 @@ def _arrow_stream(table: Any) -> bytes:
 
 
 def _json(body: bytes, *, status: int = 200) -> Response:
-    return Response(body, status, media_type="application/json")
+    return Response(body, status, _HEADERS, "application/json")
