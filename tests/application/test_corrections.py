@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,3 +162,23 @@ def test_errors_are_all_of_one_tree() -> None:
     """One except clause catches every refusal of a correction."""
     with regulars.open() as ws, pytest.raises(RegularsError):
         ws.erase("nobody")
+
+
+def test_a_table_of_people_says_only_what_it_did_not_say_before() -> None:
+    """What was said since by others stays; what differs from the table before is new, also when it was said earlier."""
+    now = [datetime(2026, 3, 1, 12, tzinfo=UTC)]
+    with regulars.open(clock=lambda: now[0]) as ws:
+
+        def load(plan: str) -> int:
+            now[0] += timedelta(hours=1)
+            return ws.load([{"user_id": "ada", "plan": plan}, {"user_id": "ben", "plan": "free"}], kind="users").loaded
+
+        assert load("free") == 2
+        now[0] += timedelta(hours=1)
+        ws.set_attributes("ada", {"plan": "paid"})
+        rows = ws.sql("SELECT count(*) FROM fact_user_attributes").rows
+        assert load("free") == 0
+        assert ws.sql("SELECT user_id, plan FROM dim_users ORDER BY 1").rows == [("ada", "paid"), ("ben", "free")]
+        assert ws.sql("SELECT count(*) FROM fact_user_attributes").rows == rows
+        assert [load(plan) for plan in ("pro", "free", "free")] == [1, 1, 0]
+        assert ws.sql("SELECT user_id, plan FROM dim_users ORDER BY 1").rows == [("ada", "free"), ("ben", "free")]

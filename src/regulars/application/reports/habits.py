@@ -35,7 +35,7 @@ def _tiers(_: Scope, answers: Answers) -> str:
     share = f" ({found['power'] / active:.1%} of the active)" if active else ""
     return (
         f"{counted(found['power'], 'person is a power user', 'people are power users')}{share}: active on 20 or more "
-        f"of the 30 days to {day(rows[0]['date'])}; {found['at_risk']:,} had no active day in the last 7."
+        f"of the 30 days to {day(rows[0]['date'])}; {found['at_risk']:,} were last active more than 7 days before."
     )
 
 

@@ -58,7 +58,8 @@ def add_people(engine: DuckDBEngine, *, accepted: int, now: datetime, load_id: i
     """Append the attributes of every person; returns how many rows were repeated or say nothing new."""
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {_PEOPLE} AS
-        SELECT known_id, metadata, coalesce(make_timestamp(us), make_timestamp({microseconds(now)})) AS set_at,
+        SELECT known_id, metadata, us IS NOT NULL AS is_dated,
+               coalesce(make_timestamp(us), make_timestamp({microseconds(now)})) AS set_at,
                EXISTS (SELECT 1 FROM dim_identities WHERE kind = 'known' AND external_id = known_id) AS is_known
         FROM (SELECT * FROM {EVENTS} WHERE reason IS NULL
               QUALIFY row_number() OVER (PARTITION BY known_id ORDER BY line DESC) = 1)""")
@@ -74,16 +75,25 @@ def add_people(engine: DuckDBEngine, *, accepted: int, now: datetime, load_id: i
 
 
 def _find_new_attributes(engine: DuckDBEngine) -> None:
+    """What the table says for the first time.
+
+    A row without a time of its own says something new only where it differs from what tables said last: the same table
+    again neither repeats what is known nor takes back what was said since by others.
+    """
     plain = "regexp_replace(lower(name), '[^a-z0-9]', '', 'g')"
     cases = " ".join(f"WHEN {literal(name)} THEN {literal(key)}" for name, key in KNOWN_AS.items())
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {_NEW} AS
+        WITH said AS (FROM fact_user_attributes WHERE event_id = '' AND is_explicit),
+        said_last AS (
+          SELECT identity_key, key, arg_max_null(value, (set_at, load_id)) AS value FROM said GROUP BY ALL
+        )
         SELECT known_id, identity_key, key, value, set_at
-        FROM (SELECT DISTINCT ON (known_id, key) known_id, key, value, set_at
-              FROM (SELECT known_id, name, CASE {plain} {cases} ELSE name END AS key, set_at,
+        FROM (SELECT DISTINCT ON (known_id, key) known_id, key, value, set_at, is_dated
+              FROM (SELECT known_id, name, CASE {plain} {cases} ELSE name END AS key, set_at, is_dated,
                            json_extract_string(metadata, '/' || replace(replace(name, '~', '~0'), '/', '~1')) AS value
                     FROM (SELECT *, unnest(json_keys(metadata)) AS name FROM {_PEOPLE}))
               WHERE trim(value) <> '' ORDER BY known_id, key, name = key DESC, name)
         JOIN dim_identities ON kind = 'known' AND external_id = known_id
-        ANTI JOIN (FROM fact_user_attributes WHERE event_id = '' AND is_explicit)
-            USING (identity_key, key, value, set_at)""")
+        ANTI JOIN said USING (identity_key, key, value, set_at)
+        ANTI JOIN (FROM said_last SELECT *, FALSE AS is_dated) USING (identity_key, key, value, is_dated)""")

@@ -145,7 +145,9 @@ def _show(comparison: Comparison, rows: Sequence[Row], given: dict[str, Any]) ->
         shown = rows if given["all_rows"] or given["at"] else _telling(rows)
         _show_rows(comparison, shown, screen)
         if len(shown) < len(rows):
-            screen.line(f"{len(shown)} of {len(rows)} numbers; --all shows every one", style="dim")
+            apart = sum(1 for row in rows if row["gap"])
+            text = f"{apart} of {len(rows)} numbers differ; {len(shown)} shown, --all shows every one"
+            screen.line(text, style="dim")
         row = _told(comparison, rows)
         if row is not None and row["gap"]:
             for line in _people(comparison, row):

@@ -55,7 +55,7 @@ class Authority:
         if key is None:
             raise RefusedError(401, "key_unknown", "this key does not exist or no longer works (regulars keys list)")
         if not key.may(role):
-            raise RefusedError(403, "key_not_allowed", f"a {key.role} key may not do this; it needs a {role} key")
+            raise RefusedError(403, "key_not_allowed", f"a key of role {key.role} may not do this; it takes {role}")
         return key
 
     def _fresh(self) -> Sequence[Key]:
