@@ -89,6 +89,86 @@ def test_a_number_that_is_none_takes_no_neighbour_with_it(bench: Bench, number: 
     assert bench.send("/v1/track", bad.encode()).status == 400
 
 
+FORMS = {
+    "/v1/batch": ("events", {}), "/v1/batch array": (None, {}),
+    "/v1/batch lines": ("lines", {"content-type": "application/x-ndjson"}),
+    "/v1/batch segment": ("batch", {}), "/batch": ("batch", {}),
+}  # fmt: skip
+
+
+def sent_as(bench: Bench, form: str, *escaped: str):
+    """Events in one of the forms, each with a property whose text is written in JSON as it is given; the answer."""
+    around, headers = FORMS[form]
+    own = {"event": "like", "distinct_id": "ada"} if form == "/batch" else {"event": "like", "userId": "ada"}
+    like = own if form in {"/batch", "/v1/batch segment"} else LIKE
+    events = [json.dumps(like | {"properties": {"said": "?"}}).replace("?", text) for text in escaped]
+    body = "\n".join(events) if around == "lines" else f"[{','.join(events)}]"
+    body = f'{{"{around}": {body}}}' if around in {"events", "batch"} else body
+    return bench.send(form.partition(" ")[0], body.encode(), headers)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_half_of_a_surrogate_pair_becomes_a_sign_and_takes_no_event_with_it(bench: Bench, form: str) -> None:
+    """Browsers write it where an emoji was cut in two; escaped backslashes before it make it a text like any other."""
+    sent = (
+        "fine",
+        r"\ud83d",
+        r"\ud83d\ude00",
+        r"\\ud83d",
+        r"\\\uD83Dx",
+        r"\\ud83d\ude00",
+        r"\ude00\ud83d",
+        r"\ud83d\\",
+    )
+    reply = sent_as(bench, form, *sent)
+    assert (reply.json["accepted"], reply.json["rejected"]) == (8, [])
+    assert [event["properties"]["said"] for event in bench.kept()] == [
+        "fine", "\ufffd", "\U0001f600", "\\ud83d", "\\\ufffdx", "\\ud83d\ufffd", "\ufffd\ufffd", "\ufffd\\",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("wrong", [r"\x", r"\u12", r"\uZZZZ", r"\\\'", r"\ud83d\x", r"\ud83d\u"])
+def test_an_escape_that_is_none_takes_no_neighbour_with_it(bench: Bench, form: str, wrong: str) -> None:
+    reply = sent_as(bench, form, r"C:\\x \"", wrong, r"\ud83d")
+    assert [(each["index"], each["code"]) for each in reply.json["rejected"]] == [(1, "bad_json")]
+    assert [event["properties"]["said"] for event in bench.kept()] == ['C:\\x "', "\ufffd"]
+
+
+def test_an_escape_and_a_number_that_are_none_cost_two_events(bench: Bench) -> None:
+    good, bad = json.dumps(LIKE), json.dumps(LIKE)[:-1]
+    reply = bench.send("/v1/batch", f'[{good}, {bad}, "n": NaN}}, {bad}, "n": "\\x"}}, {good}]'.encode())
+    assert reply.json["accepted"] == 2
+    assert [(each["index"], each["code"]) for each in reply.json["rejected"]] == [(1, "bad_number"), (2, "bad_json")]
+
+
+CUT_TEXTS = st.text(st.sampled_from('\\"/ud8x\n\u00e9\ud83d\ude00\udbff\udc00\ufffd\U0001f600'), max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(CUT_TEXTS, min_size=1, max_size=3), st.booleans())
+def test_every_text_that_can_be_written_in_json_is_kept_as_utf_8_has_it(texts, is_lines: bool) -> None:
+    """Whatever is cut in two, what is whole stays as it is."""
+    written = [json.dumps(LIKE | {"properties": {"said": text, text: 1}}) for text in texts]
+    body = "\n".join(written) if is_lines else f"[{','.join(written)}]"
+    headers = {b"content-type": b"application/jsonl"} if is_lines else {}
+    verdict = judge(
+        Submission(ROUTES["/v1/batch"], body.encode(), headers, Receipt(NOW), None), Limits(), lambda *_: ""
+    )
+    whole = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+    assert [json.loads(each.body)["properties"] for each in verdict.envelopes] == [
+        {"said": text, text: 1} for text in whole
+    ]
+
+
+@pytest.mark.parametrize("part", [r"\ud83d", r"\ud83d\ude00", r"\x", "\\", r"\u", r"\n", r"\\u"])
+def test_a_body_of_nothing_but_escapes_is_looked_at_a_few_times_only(bench: Bench, part: str) -> None:
+    body = '[{"a":"' + part * (4_000_000 // len(part)) + r'\ud83d"}]'
+    begun = time.perf_counter()
+    assert bench.send("/v1/batch", body.encode()).status == 400
+    assert time.perf_counter() - begun < 5  # and not from every backslash anew
+
+
 def test_keys_of_the_request_are_not_kept(bench: Bench) -> None:
     bench.send("/v1/track", LIKE | {"api_key": "secret", "writeKey": "secret", "sent_at": "2026-01-05T12:00:00Z"})
     assert "secret" not in json.dumps(bench.kept())

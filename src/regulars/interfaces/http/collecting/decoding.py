@@ -31,8 +31,20 @@ _NOT_BRACKETS, _NOT_STRUCTURE = (bytes(set(range(256)) - set(kept)) for kept in 
 _STEPS = bytes.maketrans(b"[{]},", b"\x01\x01\xff\xff\x00")  # one level down, one level up, stay
 _ENVELOPE = ("sent_at", "sentAt", "api_key", "writeKey")
 # Noncharacters, which no text contains, stand for what is no JSON until the event is found that it belongs to.
-_BAD_BYTE, _BAD_NUMBER = "\ufdd0".encode(), "\ufdd1".encode()
+_BAD_BYTE, _BAD_NUMBER, _BAD_ESCAPE = "\ufdd0".encode(), "\ufdd1".encode(), "\ufdd2".encode()
+_MARKS = (
+    (_BAD_BYTE, "bad_encoding", "the event holds bytes that are not UTF-8"),
+    (_BAD_NUMBER, "bad_number", "NaN and Infinity are no numbers in JSON; leave them out, or send null"),
+    (_BAD_ESCAPE, "bad_json", "a text holds a backslash that begins none of JSON's escapes"),
+)
 _NO_NUMBERS = re.compile(_STRING + rb"|-?\b(?:NaN|Infinity)\b", re.DOTALL)
+_HIGH, _LOW = rb"[89abAB][0-9a-fA-F]{2}", rb"[c-fC-F][0-9a-fA-F]{2}"  # what follows \ud in the halves of a pair
+_LONE_SURROGATES = re.compile(
+    rb"\\u[dD](?:%b(?!\\u[dD]%b)|%b(?<!\\u[dD]%b\\u[dD]%b))" % (_HIGH, _LOW, _LOW, _HIGH, _LOW)
+)
+_NO_ESCAPES = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_ESCAPED_BACKSLASH, _STAND_IN = rb"\\", b"\xff\xff"  # as long as each other; UTF-8 has no such byte
+_MOST_MENDED = 400_000
 
 
 @dataclass(frozen=True)
@@ -129,10 +141,27 @@ def _split_whatever(text: bytes, lists: Sequence[str], *, lines: bool) -> tuple[
     try:
         return _split(text, lists, lines=lines)
     except RefusedError:
-        # Libraries write NaN and Infinity, which are no JSON; only the events that hold them are to suffer.
-        if not (b"NaN" in text or b"Infinity" in text) or _BAD_NUMBER in text or text.count(b'"') > _MOST_QUOTES:
+        mended = _with_marked_numbers(_with_mended_escapes(text))
+        if mended == text:
             raise
-        return _split(_NO_NUMBERS.sub(_mark_number, text), lists, lines=lines)
+        return _split(mended, lists, lines=lines)
+
+
+def _with_mended_escapes(text: bytes) -> bytes:
+    """Half of a surrogate pair becomes U+FFFD, as in every encoder of UTF-8; what is no escape at all is marked."""
+    if b"\\" not in text:
+        return text
+    # Backslashes that are escaped themselves are put away, so that each one left begins an escape.
+    bare = text.replace(_ESCAPED_BACKSLASH, _STAND_IN)
+    bare = _LONE_SURROGATES.sub(rb"\\ufffd", bare, _MOST_MENDED)
+    return _NO_ESCAPES.sub(_BAD_ESCAPE, bare, _MOST_MENDED).replace(_STAND_IN, _ESCAPED_BACKSLASH)
+
+
+def _with_marked_numbers(text: bytes) -> bytes:
+    """Libraries write NaN and Infinity, which are no JSON; only the events that hold them are to suffer."""
+    if not (b"NaN" in text or b"Infinity" in text) or _BAD_NUMBER in text or text.count(b'"') > _MOST_QUOTES:
+        return text
+    return _NO_NUMBERS.sub(_mark_number, text)
 
 
 def _mark_number(found: re.Match[bytes]) -> bytes:
@@ -164,13 +193,15 @@ def _value(raw: msgspec.Raw) -> Any:
 def _decode(index: int, raw: bytes) -> Item | Rejection:
     if len(raw) > MAX_EVENT_BYTES:
         return Rejection(index, "event_too_large", f"the event has {len(raw)} bytes, the most is {MAX_EVENT_BYTES}")
-    if _BAD_BYTE in raw:
-        return Rejection(index, "bad_encoding", "the event holds bytes that are not UTF-8")
-    if _BAD_NUMBER in raw:
-        return Rejection(index, "bad_number", "NaN and Infinity are no numbers in JSON; leave them out, or send null")
+    for mark, code, message in _MARKS:
+        if mark in raw:
+            return Rejection(index, code, message)
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        mended = _with_mended_escapes(raw)  # a line, which nothing has split before
+        if mended != raw:
+            return _decode(index, mended)
         return Rejection(index, "bad_json", f"not JSON: {exc}")
     if not isinstance(value, dict):
         return Rejection(index, "bad_json", f"an event is a JSON object, not {type(value).__name__}")
