@@ -287,12 +287,20 @@ class _Sender:
 
 def _encoded(event: Mapping[str, Any]) -> bytes:
     try:
-        body = json.dumps(event, default=_plain, allow_nan=False, ensure_ascii=False).encode()
+        body = _utf8(json.dumps(event, default=_plain, allow_nan=False, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError) as exc:
         raise EventError(f"the event cannot be written as JSON: {exc}", code="bad_json") from exc
     if len(body) > _MOST_EVENT_BYTES:
         raise EventError(f"the event has {len(body)} bytes, the most is {_MOST_EVENT_BYTES}", code="event_too_large")
     return body
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, left where a text was cut, becomes U+FFFD; halves that belong together are joined.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _plain(value: object) -> object:

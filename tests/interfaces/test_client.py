@@ -199,6 +199,15 @@ def test_mistakes_are_told_where_they_are_made() -> None:
     client.close(timeout=0)
 
 
+def test_half_of_a_surrogate_pair_is_sent_as_a_sign() -> None:
+    """Text of JavaScript or Windows that was cut in two: no reason to raise an error into somebody's program."""
+    with moody() as made, regulars.Client(url_of(made), flush_seconds=0) as client:
+        client.track("ada", "like", properties={"said": "\ud83d!", "\ude00": "\ud83d\ude00", "whole": "\U0001f600"})
+        assert client.flush(20)
+        (event,) = made.came[0][0]["events"]
+    assert event["properties"] == {"said": "\ufffd!", "\ufffd": "\U0001f600", "whole": "\U0001f600"}
+
+
 def test_what_waits_is_sent_when_the_program_ends(server: Server) -> None:
     code = f"""
         import regulars
