@@ -78,6 +78,61 @@ def test_requests_and_answers_that_are_lost_cost_nothing_and_double_nothing(serv
     assert server.numbers()["events_duplicates"] >= 3
 
 
+# Every answer, or that there is none, is known a second late; so somebody leaves and comes back while events are sent.
+SLOW = """<script>
+  const quick = fetch;
+  fetch = (...all) => quick(...all).finally(() => new Promise((done) => setTimeout(done, 1000)));
+  const turn = (state) => {
+    Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  const away = (when) => {
+    setTimeout(turn, when, "hidden");
+    setTimeout(() => { turn("visible"); regulars.track("share"); }, when + 100);
+  };
+</script>"""
+
+
+def test_what_happens_while_events_are_sent_is_not_taken_for_sent(server: Server, tmp_path: Path) -> None:
+    """A request is under way, the page is hidden and shown again: what comes then is in neither of the two."""
+    lines = documented(server.collecting).replace("user-7", "user-10")
+    page(tmp_path, "back.html", f"{SLOW}{lines}<script>onload = () => away(800)</script>")
+    with site(tmp_path) as origin:
+        visit(f"{origin}/back.html", tmp_path / "profile")
+    assert events_of(server, "user-10") == ["identify", "page_view", "share", "sign_up"]
+
+
+def test_what_is_lost_on_both_ways_is_sent_again(server: Server, tmp_path: Path) -> None:
+    """Nobody hears of a lost beacon, but the request that was under way is known to have failed."""
+    with lossy(server.collecting, lost_requests=2, lost_answers=0) as (url, wire), site(tmp_path) as origin:
+        lines = documented(server.collecting, url=url).replace("user-7", "user-11")
+        page(tmp_path, "both.html", f"{SLOW}{lines}<script>onload = () => away(800)</script>")
+        visit(f"{origin}/both.html", tmp_path / "profile", milliseconds=20_000)
+        assert wire.requests >= 3
+    assert events_of(server, "user-11") == ["identify", "page_view", "share", "sign_up"]
+
+
+@pytest.mark.parametrize("user", ["user-stays", "user-leaves"])
+def test_an_event_for_which_all_are_refused_costs_only_itself(server: Server, tmp_path: Path, user: str) -> None:
+    """What nests so deep is refused with its neighbours; they go one by one then, also when the page is left."""
+    deep = "let deep = {}; for (let n = 0; n < 300; n++) deep = { deep }; regulars.track('like', deep);"
+    lines = documented(server.collecting).replace("user-7", user)
+    leaving = "onload = () => away(1800)" if user == "user-leaves" else ""
+    page(tmp_path, "deep.html", f"{SLOW}{lines}<script>{deep} {leaving}</script>")
+    with site(tmp_path) as origin:
+        visit(f"{origin}/deep.html", tmp_path / "profile", milliseconds=20_000)
+    found = events_of(server, user)
+    assert [name for name in found if name != "share"] == ["identify", "page_view", "sign_up"]
+
+
+def test_events_that_are_rejected_one_by_one_are_not_sent_again(server: Server, tmp_path: Path) -> None:
+    with lossy(server.collecting, lost_requests=0, lost_answers=0) as (url, wire), site(tmp_path) as origin:
+        lines = documented(server.collecting, url=url, auto="off").split("<script>\n  regulars.track")[0]
+        page(tmp_path, "bad.html", f"{lines}<script>regulars.track(''); regulars.track('');</script>")
+        visit(f"{origin}/bad.html", tmp_path / "profile", milliseconds=20_000)
+        assert wire.requests == 1
+
+
 def test_pages_of_other_origins_may_send_with_headers_and_cookies(server: Server, tmp_path: Path) -> None:
     """What libraries of others ask a browser for: a preflight request, credentials, a body that is JSON."""
     ask = """

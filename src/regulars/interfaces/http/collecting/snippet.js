@@ -8,7 +8,7 @@
   "use strict";
   var script = d.currentScript || {}, data = script.dataset || {}, early = (w.regulars && w.regulars.q) || [];
   var url = (data.url || (script.src || "").replace(/\/v1\/regulars\.js.*$/, "")) + "/v1/batch";
-  var key = data.key, keep = data.cookies !== "off", queue = [], timer, failures = 0, sending = false;
+  var key = data.key, keep = data.cookies !== "off", queue = [], flying = [], timer, failures = 0, alone = 0;
   var MOST = 500, BATCH = 50, BEACON = 60000;
 
   function id() {
@@ -33,31 +33,43 @@
     return JSON.stringify(around);
   }
   function later(ms) { if (!timer) timer = setTimeout(send, ms); }
+  function next(events) { return events.slice(0, alone ? 1 : BATCH); }
+  function without(events, gone) { return events.filter(function (each) { return gone.indexOf(each) < 0; }); }
   function send() {
     timer = 0;
-    if (sending || !queue.length) return;
-    var events = queue.slice(0, BATCH);
-    sending = true;
+    if (flying.length || !queue.length) return;
+    var events = flying = next(queue);
     // text/plain needs no preflight request.
     fetch(url, { method: "POST", body: body(events), headers: { "Content-Type": "text/plain" }, credentials: "omit" })
       .then(function (answer) {
         if (answer.status === 429 || answer.status === 408 || answer.status >= 500) throw answer.status;
-        queue.splice(0, events.length);
-        failures = 0;
+        return answer.text().then(function (told) {
+          failures = 0;
+          // Refused as a whole, and not event by event: one of them is to blame, so each goes on its own.
+          var whole = answer.status === 413 || (answer.status === 400 && told.indexOf('"rejected"') < 0);
+          if (whole && events.length > 1) alone = events.length;
+          else {
+            if (alone) alone--;
+            queue = without(queue, events);
+          }
+        });
       })
       .catch(function () { failures++; })
       .then(function () {
-        sending = false;
+        flying = [];
         if (queue.length) later(failures ? Math.min(30000, 500 * Math.pow(2, failures)) * (0.5 + Math.random() / 2) : 0);
       });
   }
   function leave() {
-    // What is on its way may arrive twice; its id makes it count once.
-    while (queue.length) {
-      var count = Math.min(queue.length, BATCH);
-      while (count > 1 && body(queue.slice(0, count)).length > BEACON) count >>= 1;
-      if (!navigator.sendBeacon(url, body(queue.slice(0, count)))) return;
-      queue.splice(0, count);
+    // What is on its way may arrive twice; its id makes it count once. It stays in the queue until it is answered.
+    var rest = queue;
+    while (rest.length) {
+      var events = next(rest);
+      while (events.length > 1 && body(events).length > BEACON) events = events.slice(0, events.length >> 1);
+      if (!navigator.sendBeacon(url, body(events))) return;
+      if (alone) alone--;
+      rest = without(rest, events);
+      queue = without(queue, without(events, flying));
     }
   }
   function track(type, properties, more) {
