@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +92,36 @@ SLOW = """<script>
     setTimeout(() => { turn("visible"); regulars.track("share"); }, when + 100);
   };
 </script>"""
+
+
+LINK = "?email=ada%40example.com&utm_source=mail&token=secret&utm_content=a%20b&gclid=7&utm_id=1&href=x&ref=ada&ref"
+CAMPAIGN = "?utm_source=mail&utm_content=a%20b&gclid=7&ref=ada"
+
+
+@pytest.mark.parametrize(
+    ("data", "link", "kept"),
+    [
+        ({}, LINK, (CAMPAIGN, "/from.html")),
+        ({}, "?token=secret", ("", "/from.html")),
+        ({"search": "all"}, LINK, (LINK, "/from.html?token=secret")),
+    ],
+    ids=["campaign", "nothing", "all"],
+)
+def test_a_page_view_keeps_campaigns_and_no_secrets(server: Server, tmp_path: Path, data, link, kept) -> None:
+    """Of the link that led to a page, and of the one before it, unless the page asks for all."""
+    search, referrer = kept
+    user = f"user-{len(search)}-{len(data)}"
+    page(tmp_path, "from.html", f"<script>onload = () => {{ location = 'to.html{link}#here' }}</script>")
+    page(tmp_path, "to.html", documented(server.collecting, **data).replace("user-7", user))
+    with site(tmp_path) as origin:
+        visit(f"{origin}/from.html?token=secret", tmp_path / "profile")
+    server.drained()
+    theirs = f"i.user_key = (SELECT user_key FROM dim_users WHERE user_id = '{user}')"
+    told = server.sql(
+        "SELECT action_metadata FROM fact_user_actions JOIN dim_actions USING (action_key) JOIN dim_identities i "
+        f"USING (identity_key) WHERE action_type = 'page_view' AND {theirs}"
+    )
+    assert json.loads(told[0][0]) == {"title": "to.html", "search": search, "referrer": origin + referrer}
 
 
 def test_what_happens_while_events_are_sent_is_not_taken_for_sent(server: Server, tmp_path: Path) -> None:

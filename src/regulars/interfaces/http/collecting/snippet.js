@@ -2,13 +2,15 @@
  *   <script async src="https://collect.example.com/v1/regulars.js" data-key="rg_write_..."></script>
  *   regulars.track("sign_up", {plan: "pro"}); regulars.identify("user-7", {plan: "pro"}); regulars.reset();
  * data-url: another server than the script's; data-auto="off": no page_view by itself; data-cookies="off": remembers
- * nobody beyond the page. Ids are made here, so that sending again counts nothing twice.
+ * nobody beyond the page; data-search="all": page views keep the whole query and referrer, with whatever is in them.
+ * Ids are made here, so that sending again counts nothing twice.
  */
 (function (w, d) {
   "use strict";
   var script = d.currentScript || {}, data = script.dataset || {}, early = (w.regulars && w.regulars.q) || [];
   var url = (data.url || (script.src || "").replace(/\/v1\/regulars\.js.*$/, "")) + "/v1/batch";
   var key = data.key, keep = data.cookies !== "off", queue = [], flying = [], timer, failures = 0, alone = 0;
+  var CAMPAIGN = /^(utm_(source|medium|campaign|term|content)|gclid|fbclid|msclkid|ref)=/;
   var MOST = 500, BATCH = 50, BEACON = 60000;
 
   function id() {
@@ -86,6 +88,12 @@
   }
   function page(properties) {
     var about = { title: d.title, referrer: d.referrer, search: location.search };
+    if (data.search !== "all") {
+      // Links hold tokens and addresses of people; only where somebody came from is kept.
+      var kept = about.search.slice(1).split("&").filter(function (each) { return CAMPAIGN.test(each); });
+      about.search = kept.length ? "?" + kept.join("&") : "";
+      about.referrer = about.referrer.split(/[?#]/)[0];
+    }
     for (var name in properties) about[name] = properties[name];
     return track("page_view", about);
   }
