@@ -156,6 +156,17 @@ def test_an_event_for_which_all_are_refused_costs_only_itself(server: Server, tm
     assert [name for name in found if name != "share"] == ["identify", "page_view", "sign_up"]
 
 
+def test_a_beacon_takes_as_much_as_the_browser_lets_it(server: Server, tmp_path: Path) -> None:
+    """64 KiB, in bytes: letters outside of ASCII have two or three of them."""
+    wide = "for (let n = 0; n < 15; n++) regulars.track('like', { text: '\u0436'.repeat(3000) });"
+    lines = documented(server.collecting).replace("user-7", "user-wide")
+    page(tmp_path, "wide.html", f"{lines}<script>onload = () => {{ {wide} location = 'end.html' }}</script>")
+    page(tmp_path, "end.html", "")
+    with site(tmp_path) as origin:
+        visit(f"{origin}/wide.html", tmp_path / "profile")
+    assert events_of(server, "user-wide").count("like") >= 5
+
+
 def test_events_that_are_rejected_one_by_one_are_not_sent_again(server: Server, tmp_path: Path) -> None:
     with lossy(server.collecting, lost_requests=0, lost_answers=0) as (url, wire), site(tmp_path) as origin:
         lines = documented(server.collecting, url=url, auto="off").split("<script>\n  regulars.track")[0]

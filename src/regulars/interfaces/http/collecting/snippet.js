@@ -11,7 +11,7 @@
   var url = (data.url || (script.src || "").replace(/\/v1\/regulars\.js.*$/, "")) + "/v1/batch";
   var key = data.key, keep = data.cookies !== "off", queue = [], flying = [], timer, failures = 0, alone = 0;
   var CAMPAIGN = /^(utm_(source|medium|campaign|term|content)|gclid|fbclid|msclkid|ref)=/;
-  var MOST = 500, BATCH = 50, BEACON = 60000;
+  var MOST = 500, BATCH = 50;
 
   function id() {
     if (w.crypto && crypto.randomUUID) return crypto.randomUUID();
@@ -67,8 +67,11 @@
     var rest = queue;
     while (rest.length) {
       var events = next(rest);
-      while (events.length > 1 && body(events).length > BEACON) events = events.slice(0, events.length >> 1);
-      if (!navigator.sendBeacon(url, body(events))) return;
+      // A browser takes 64 KiB of beacons at once, and says whether it has.
+      while (!navigator.sendBeacon(url, body(events))) {
+        if (events.length === 1) return;
+        events = events.slice(0, events.length >> 1);
+      }
       if (alone) alone--;
       rest = without(rest, events);
       queue = without(queue, without(events, flying));
