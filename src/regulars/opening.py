@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from regulars.errors import QueryError, WorkspaceError, WorkspaceLockedError
 from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.engines.registry import EMBEDDED, checked, make_engine
-from regulars.infrastructure.files import DATABASE_NAME
+from regulars.infrastructure.files import DATABASE_NAME, OWNER_FOLDER
 from regulars.infrastructure.lock import WorkspaceLock
 from regulars.infrastructure.server import ServerConnection
 from regulars.rebuilding import open_database, refuse_lost_database
@@ -92,7 +92,9 @@ def open(
 
 
 def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday") -> Path:
-    """Make a workspace folder with a settings file and an empty database.
+    """Make a workspace folder with a settings file and an empty database, for its owner only.
+
+    A folder that is there already keeps its mode.
 
     Raises:
         WorkspaceError: There is a workspace already; nothing is changed.
@@ -108,7 +110,7 @@ def init(path: str | Path, *, timezone: str = "UTC", week_start: str = "monday")
     )
     Settings.from_toml(text)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=OWNER_FOLDER, parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise WorkspaceError(f"cannot write to {str(folder)!r}: {exc.strerror}", folder=str(folder)) from exc

@@ -168,3 +168,20 @@ def test_the_doctor_finds_what_is_wrong_with_the_archive(shop: Path) -> None:
     assert (done.code, f"{file.name}: it is missing" in done.out) == (1, True)
     (shop / "archive" / "journal.json").write_text("{")
     assert call("doctor", "-w", shop).code == 1
+
+
+def test_the_doctor_notes_what_others_can_read(shop: Path) -> None:
+    """A note and no fault, with the command that closes it."""
+    closed = call("doctor", "-w", shop)
+    assert (closed.code, "cannot enter the folder" in closed.out) == (0, True)
+    shop.chmod(0o755)
+    assert "can read the log that DuckDB keeps" in call("doctor", "-w", shop).out
+    with regulars.open(shop) as ws:
+        ws.track("dan", "login")
+    (shop / "regulars.duckdb").chmod(0o644)
+    (shop / "journal.sqlite").chmod(0o644)
+    done = call("doctor", "-w", shop, "--format", "json")
+    (found,) = [finding for finding in done.json if finding["name"] == "access"]
+    assert (done.code, found["state"]) == (0, "note")
+    assert "can read journal.sqlite" in found["text"]
+    assert f"regulars.duckdb; chmod -R go= {shop}" in found["text"]

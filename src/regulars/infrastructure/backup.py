@@ -26,7 +26,10 @@ from regulars.infrastructure.engines.duckdb import DuckDBEngine
 from regulars.infrastructure.files import (
     ARCHIVE_NAME,
     DATABASE_NAME,
+    OWNER_FILE,
+    OWNER_FOLDER,
     is_taken,
+    make_folders,
     sealed,
     sync_folder,
     sync_folders,
@@ -105,7 +108,8 @@ def put_back(source: Path, folder: Path) -> Manifest:
         for name, file in manifest.files.items():
             if (source / name).is_symlink() or not (source / name).is_file():
                 raise _damaged(source, f"{name} is missing")
-            (partial / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folders((partial / name).parent)
+            (partial / name).touch(mode=OWNER_FILE)
             shutil.copyfile(source / name, partial / name)
             if _sealed(partial / name) != file:
                 raise _damaged(source, f"{name} is not what was written: its length or checksum differs")
@@ -204,7 +208,7 @@ def _made_inside(folder: Path) -> Iterator[Path]:
     Without settings a folder is no workspace, so nobody can open half of one.
     """
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=OWNER_FOLDER, parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".restore.", dir=folder))
     try:
         yield partial

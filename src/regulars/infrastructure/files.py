@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DATABASE_NAME = "regulars.duckdb"
 ARCHIVE_NAME = "archive"
+OWNER_FOLDER, OWNER_FILE = 0o700, 0o600  # modes of what is made: whoever shares a workspace widens them, they stay
 _SHOWN = 200
 _CHUNK = 1 << 20
 
@@ -24,6 +25,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder for its owner only, and those above it that are missing too; one that is there stays as it is."""
+    if not folder.is_dir():
+        make_folders(folder.parent)
+        folder.mkdir(mode=OWNER_FOLDER, exist_ok=True)
 
 
 def is_taken(path: Path) -> bool:

@@ -12,6 +12,7 @@ import os
 from typing import IO, TYPE_CHECKING
 
 from regulars.errors import WorkspaceError, WorkspaceLockedError
+from regulars.infrastructure.files import OWNER_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ class WorkspaceLock:
     def __init__(self, folder: Path, *, shared: bool, name: str = LOCK_NAME, address: str | None = None) -> None:
         self._file: IO[str] | None = None
         path = folder / name
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_FILE), "r+", encoding="utf-8")
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as exc:

@@ -18,7 +18,7 @@ import msgspec
 
 from regulars.domain.schema import DEVICE_COLUMNS, FACT_USER_ACTIONS, GEOGRAPHY_COLUMNS
 from regulars.errors import WorkspaceError
-from regulars.infrastructure.files import sync_folder
+from regulars.infrastructure.files import make_folders, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -211,7 +211,7 @@ WHERE e.day = DATE '{day}'""",
         """The manifest; an empty one is written first, so that no file is ever without."""
         found = self._read()
         if not (self._folder / MANIFEST_NAME).exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folders(self._folder)
             self._save(found)
             for folder in self._folder.parents[:2]:
                 sync_folder(folder)

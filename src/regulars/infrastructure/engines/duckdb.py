@@ -10,6 +10,7 @@ that failed it refuses everything until the file is opened anew, and only then o
 from __future__ import annotations
 
 import shutil
+import stat
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -24,7 +25,7 @@ from regulars.infrastructure.archive.events import ParquetArchive
 from regulars.infrastructure.engines.gate import Gate
 from regulars.infrastructure.engines.statements import Statements
 from regulars.infrastructure.engines.upgrade import schema_changes
-from regulars.infrastructure.files import ARCHIVE_NAME, sync_folder
+from regulars.infrastructure.files import ARCHIVE_NAME, OWNER_FILE, OWNER_FOLDER, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,8 +108,7 @@ class DuckDBEngine:
         """
         fresh = _new_beside(path)
         duckdb.connect(str(fresh), config=self._options).close()
-        fresh.replace(path)
-        sync_folder(path.parent)
+        _put_in_place(fresh, path)
 
     def create_schema(self) -> None:
         """Create the tables and views that are missing: all of them, or those that an older version did not know."""
@@ -237,8 +237,7 @@ class DuckDBEngine:
                 self._writer.execute("CHECKPOINT")
                 self._disconnect()
                 try:
-                    fresh.replace(self.path)
-                    sync_folder(self.path.parent)
+                    _put_in_place(fresh, self.path)
                 finally:
                     self._connect()
         return True
@@ -288,11 +287,25 @@ def _without_zones(
 
 
 def _new_beside(path: Path) -> Path:
-    """Where a new file is made before it takes its place; what a process that was killed left there goes."""
-    fresh = path.with_name(f"{path.name}.new")
-    for left in (fresh, path.with_name(f"{fresh.name}.wal")):
+    """Where a new file is made before it takes its place; what a process that was killed left there goes.
+
+    It is in a folder of its own, for DuckDB makes a file that everybody may read, and takes none that is there.
+    """
+    folder = path.with_name(f"{path.name}.new")
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    for left in (folder, path.with_name(f"{folder.name}.wal")):  # of an earlier version
         left.unlink(missing_ok=True)
-    return fresh
+    folder.mkdir(mode=OWNER_FOLDER)
+    return folder / path.name
+
+
+def _put_in_place(fresh: Path, path: Path) -> None:
+    """Give a new file its place, and the mode of the one that was there; without one it is its owner's only."""
+    fresh.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else OWNER_FILE)
+    fresh.replace(path)
+    shutil.rmtree(fresh.parent, ignore_errors=True)
+    sync_folder(path.parent)
 
 
 @contextmanager

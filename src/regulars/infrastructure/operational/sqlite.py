@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from regulars.errors import JournalError
-from regulars.infrastructure.files import sync_folder
+from regulars.infrastructure.files import OWNER_FILE, sync_folder
 from regulars.infrastructure.operational.journal import SqliteJournal, last_in
 from regulars.infrastructure.operational.keys import KEYS_TABLE, SqliteKeys
 
@@ -94,6 +94,15 @@ def _create(connection: sqlite3.Connection, journal_id: str, last_offset: int) -
     connection.execute("COMMIT")
 
 
+def _make_empty(path: Path) -> None:
+    """Make the file for its owner only, where there is none; SQLite gives the files beside it the same mode.
+
+    One that is there is not opened, which would drop the locks of whoever has it open in this process.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_FILE))
+
+
 class SqliteFile:
     """Two connections to the file: one changes it, in turns with other processes, one reads."""
 
@@ -104,9 +113,10 @@ class SqliteFile:
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._doubtful = False
         with self._errors("open"):
-            self._turns = (path.parent / _LOCK_NAME).open("a")
+            self._turns = os.fdopen(os.open(path.parent / _LOCK_NAME, os.O_RDWR | os.O_CREAT, OWNER_FILE), "r+")
             try:
                 with self._turn():
+                    _make_empty(path)
                     self._writer = self._connect_writer()
                     self._reader = self._connect()
                     self._reader.execute("PRAGMA query_only = ON")

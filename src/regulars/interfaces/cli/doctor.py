@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from regulars.domain.definitions import changed_parts
 from regulars.errors import RegularsError
+from regulars.infrastructure.files import ARCHIVE_NAME, DATABASE_NAME
 from regulars.interfaces.cli.archive_findings import Finding, archive_findings
 from regulars.interfaces.cli.opening import find_folder, open_workspace
 from regulars.interfaces.cli.options import quiet_option, report_option, workspace_option
@@ -70,9 +74,29 @@ def _workspace(folder: Path) -> Iterator[Finding]:
             yield _journal(folder, settings.journal)
             yield from _contents(ws)
             yield from archive_findings(ws)
+            yield _access(folder)
     except RegularsError as exc:
         names = {"bad_settings": "settings", "unknown_timezone": "settings", "workspace_locked": "lock"}
         yield Finding(names.get(exc.code, "workspace"), "wrong", exc.message)
+
+
+def _access(folder: Path) -> Finding:
+    """Who may read the files past all keys. DuckDB makes its log as the umask says, so the folder has to guard it."""
+    from regulars.infrastructure.operational.sqlite import JOURNAL_NAME  # noqa: PLC0415 -- it brings sqlite3 along
+
+    if not folder.stat().st_mode & stat.S_IXOTH:
+        return Finding("access", "ok", "other users of this machine cannot enter the folder")
+    kept = (DATABASE_NAME, JOURNAL_NAME, ARCHIVE_NAME)
+    with os.scandir(folder) as entries:
+        readable = [entry.name for entry in entries if entry.name.startswith(kept) and _others_read(entry)]
+    what = ", ".join(sorted(readable)) or "the log that DuckDB keeps beside an open database"
+    return Finding("access", "note", f"other users of this machine can read {what}; chmod -R go= {folder}")
+
+
+def _others_read(entry: os.DirEntry[str]) -> bool:
+    with suppress(FileNotFoundError):  # a log goes when the last one has closed its file
+        return bool(entry.stat().st_mode & stat.S_IROTH)
+    return False
 
 
 def _journal(folder: Path, settings: JournalSettings) -> Finding:
