@@ -584,6 +584,8 @@ def test_an_event_is_kept_even_if_the_backlog_cannot_be_brought_in(monkeypatch):
         with pytest.raises(JournalError, match=r"call flush\(\)") as raised:
             [ws.track("poison", "like", event_id=f"e{n}") for n in range(5, 9)]
         assert raised.value.code == "journal_full"
+        with pytest.raises(JournalError, match=r"call flush\(\)"):
+            ws._tracker._store.journal.check()
         kept = ws.journal_audit().accepted
         ws._engine.execute = execute
         assert ids(ws) == [f"e{n}" for n in range(kept)]

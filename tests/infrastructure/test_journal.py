@@ -3,10 +3,12 @@
 import os
 import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from regulars.errors import JournalError
+from regulars.infrastructure.operational.commits import ENVELOPE_BYTES
 from tests.infrastructure.journals import NOW, bodies, code_of, everything, letters
 
 
@@ -136,13 +138,19 @@ def test_more_than_may_wait_is_refused_and_what_was_queued_is_kept(place):
     go = threading.Event()
     keep = journal._commits._commit
     journal._commits._commit = lambda envelopes: go.wait(10) and keep(envelopes)
+    journal.check()
     futures = [journal.submit(letters("x" * 400_000)) for _ in range(2)]
+    journal.check()
     with pytest.raises(JournalError, match="memory_mib") as raised:
         journal.submit(letters("y" * 400_000))
     assert code_of(raised) == "journal_full"
+    futures.append(journal.submit(letters("z" * ((1 << 20) - 800_000 - 3 * ENVELOPE_BYTES))))
+    with pytest.raises(JournalError) as raised:  # not even the smallest one has room
+        journal.check()
+    assert code_of(raised) == "journal_full"
     go.set()
-    assert [future.result(10) for future in futures] == [range(1, 2), range(2, 3)]
-    assert journal.append(letters("y" * 400_000)) == range(3, 4)
+    assert [future.result(10) for future in futures] == [range(1, 2), range(2, 3), range(3, 4)]
+    assert journal.append(letters("y" * 400_000)) == range(4, 5)
 
 
 def test_a_failed_commit_tells_every_caller_and_the_next_one_succeeds(place, journal):
@@ -176,9 +184,10 @@ def test_a_page_has_a_bound_in_bytes_and_the_next_one_goes_on(journal, monkeypat
 
 def test_a_closed_journal_says_so(place, journal):
     place.close()
-    with pytest.raises(JournalError) as raised:
-        journal.append(letters("a"))
-    assert code_of(raised) == "journal_closed"
+    for call in (partial(journal.append, letters("a")), journal.check):
+        with pytest.raises(JournalError) as raised:
+            call()
+        assert code_of(raised) == "journal_closed"
 
 
 def test_a_fork_of_the_process_is_refused(place, journal):

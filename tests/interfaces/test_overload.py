@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from regulars.infrastructure.server import FRESH
 from regulars.interfaces.http.api import Store, api
 from regulars.interfaces.http.authority import Authority
 from regulars.interfaces.http.serving.draining import Drain
+from tests.interfaces.asgi import Bench
 from tests.interfaces.servers import serving
 
 EVENTS_PER_SECOND = 2_000
@@ -79,6 +82,29 @@ def test_a_server_tells_how_it_is_while_everybody_waits_for_a_drain(tmp_path: Pa
             store.close()
     assert [answer.status_code for answer in answers] == [200, 200]
     assert "regulars_events_backlog 1" in answers[1].text
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [({}, "journal_lost"), ({"disk_floor_mib": 1 << 40}, "disk_full"), ({"memory_mib": 0}, "journal_full")],
+)
+def test_the_health_of_a_collector_that_refuses_every_event_says_what_they_are_told(
+    tmp_path: Path, limits: dict[str, int], code: str
+) -> None:
+    """The folder is gone, the disk nearly full, too much waits for it; asking for the health keeps nothing."""
+    (tmp_path / "shop").mkdir()
+    bench = Bench(tmp_path / "shop", journal={"disk_floor_mib": 0} | limits)
+    with closing(bench.store):
+        if code == "journal_lost":
+            assert bench.send("/health", method="GET").json == {"status": "ok"}
+            assert bench.kept() == []
+            shutil.rmtree(bench.folder)
+        refused = bench.send("/v1/track", {"user_id": "ada", "event_type": "like"})
+        health = bench.send("/health", method="GET")
+    assert (refused.status, health.status) == (503, 503)
+    assert refused.json["error"]["code"] == health.json["code"] == code
+    assert health.json["status"] == "failing"
+    assert health.json["message"].split(";")[-1] == refused.json["error"]["message"].split(";")[-1]
 
 
 async def _watch(app: object, released: threading.Event) -> list[httpx.Response]:

@@ -178,6 +178,9 @@ class Journal(Protocol):
     def append(self, envelopes: Sequence[Envelope]) -> range:
         """Keep envelopes and return their offsets; when this returns, they are durable."""
 
+    def check(self) -> None:
+        """Raise what appending would raise, as far as that can be told without keeping anything."""
+
     def last_offset(self) -> int:
         """The greatest offset given so far, 0 before the first."""
 

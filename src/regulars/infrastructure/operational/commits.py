@@ -46,20 +46,18 @@ class GroupCommit:
         size = sum(len(envelope.body) + ENVELOPE_BYTES for envelope in envelopes)
         waiting = _Waiting(envelopes, size, Future())
         with self._changed:
-            if self._closed:
-                raise JournalError("the journal is closed; open the workspace again", code="journal_closed")
-            if self._bytes + size > self._most_bytes:
-                raise JournalError(
-                    f"{self._bytes} bytes of events wait to be written to disk, {size} more would be over the limit of "
-                    f"{self._most_bytes} ([journal] memory_mib); nothing of these was kept, try again in a moment",
-                    code="journal_full", waiting=self._bytes, limit=self._most_bytes,
-                )  # fmt: skip
+            self._refuse(size)
             self._queue.append(waiting)
             self._bytes += size
             if not self._thread.ident:
                 self._thread.start()
             self._changed.notify_all()
         return waiting.offsets
+
+    def check(self) -> None:
+        """Raise what :meth:`submit` would raise for the smallest envelope."""
+        with self._changed:
+            self._refuse(ENVELOPE_BYTES)
 
     def close(self) -> None:
         """Commit what waits, then end; nothing can be queued any more."""
@@ -68,6 +66,16 @@ class GroupCommit:
             self._changed.notify_all()
         if self._thread.ident:
             self._thread.join()
+
+    def _refuse(self, size: int) -> None:
+        if self._closed:
+            raise JournalError("the journal is closed; open the workspace again", code="journal_closed")
+        if self._bytes + size > self._most_bytes:
+            raise JournalError(
+                f"{self._bytes} bytes of events wait to be written to disk, {size} more would be over the limit of "
+                f"{self._most_bytes} ([journal] memory_mib); nothing of these was kept, try again in a moment",
+                code="journal_full", waiting=self._bytes, limit=self._most_bytes,
+            )  # fmt: skip
 
     def _run(self) -> None:
         while batch := self._next():

@@ -51,6 +51,12 @@ class SqliteJournal:
         """Keep envelopes and return their offsets; when this returns, they are durable."""
         return self.submit(envelopes).result()
 
+    def check(self) -> None:
+        """Raise what appending would raise, without a change of the file."""
+        self._commits.check()
+        self._file.refuse_unfit()
+        self.last_offset()
+
     def last_offset(self) -> int:
         """The greatest offset given so far."""
         with self._file.snapshot() as connection:
@@ -100,7 +106,7 @@ class SqliteJournal:
         self._file.close()
 
     def _keep(self, envelopes: Sequence[Envelope]) -> int:
-        self._file.refuse_low_disk()
+        self._file.refuse_unfit()
         with self._file.change() as connection:
             first = last_in(connection) + 1
             _insert(connection, first, envelopes)

@@ -51,19 +51,17 @@ class MemoryJournal:
     def append(self, envelopes: Sequence[Envelope]) -> range:
         """Keep envelopes and return their offsets."""
         with self._lock:
-            if self._closed:
-                raise JournalError("the journal is closed; open the workspace again", code="journal_closed")
-            if self._bytes > _MOST_BYTES:
-                raise JournalError(
-                    f"{self._bytes} bytes of events wait for the database, the most is {_MOST_BYTES}; "
-                    "call flush(), which says why they cannot be brought in",
-                    code="journal_full", waiting=self._bytes, limit=_MOST_BYTES,
-                )  # fmt: skip
+            self._refuse()
             self._bytes += sum(len(envelope.body) for envelope in envelopes)
             first = self._pruned + len(self._entries) + 1
             entries = (Entry(n, each.body, each.received_at) for n, each in enumerate(envelopes, start=first))
             self._entries.extend(entries)
         return range(first, first + len(envelopes))
+
+    def check(self) -> None:
+        """Raise what appending would raise."""
+        with self._lock:
+            self._refuse()
 
     def last_offset(self) -> int:
         """The greatest offset given so far."""
@@ -103,3 +101,13 @@ class MemoryJournal:
         """Refuse everything that comes now."""
         with self._lock:
             self._closed = True
+
+    def _refuse(self) -> None:
+        if self._closed:
+            raise JournalError("the journal is closed; open the workspace again", code="journal_closed")
+        if self._bytes > _MOST_BYTES:
+            raise JournalError(
+                f"{self._bytes} bytes of events wait for the database, the most is {_MOST_BYTES}; "
+                "call flush(), which says why they cannot be brought in",
+                code="journal_full", waiting=self._bytes, limit=_MOST_BYTES,
+            )  # fmt: skip

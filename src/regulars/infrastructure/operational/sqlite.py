@@ -171,8 +171,14 @@ class SqliteFile:
             finally:
                 copy.close()
 
-    def refuse_low_disk(self) -> None:
-        """Refuse to write while so little room is left that the rest of the system would suffer."""
+    def refuse_unfit(self) -> None:
+        """Refuse what is known to fail before it is tried: the file is gone, or the disk is nearly full."""
+        with self._errors("write to"):
+            self._refuse_lost()
+            self._refuse_low_disk()
+
+    def _refuse_low_disk(self) -> None:
+        """So little room is left that the rest of the system would suffer."""
         free = shutil.disk_usage(self.path.parent).free
         if free < self._floor:
             raise JournalError(

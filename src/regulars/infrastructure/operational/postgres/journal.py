@@ -66,6 +66,11 @@ class PostgresJournal:
         """Keep envelopes and return their offsets; when this returns, they are durable."""
         return self.submit(envelopes).result()
 
+    def check(self) -> None:
+        """Raise what appending would raise, without a change of the tables."""
+        self._commits.check()
+        self.last_offset()
+
     def last_offset(self) -> int:
         """The greatest offset given so far."""
         with self._reader.use("read", _SHORT_SECONDS) as link:

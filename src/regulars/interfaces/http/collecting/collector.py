@@ -150,9 +150,9 @@ class Collector:
     def health(self) -> Answer:
         """Whether events can be kept; no key is needed, and nothing about the data is told."""
         try:
-            self._journal.last_offset()
+            self._journal.check()
         except JournalError as exc:
-            return json_answer(503, {"status": "failing", "code": exc.code})
+            return json_answer(503, {"status": "failing", "code": exc.code, "message": exc.message})
         return json_answer(200, {"status": "ok"})
 
     def metrics(self) -> Answer:
