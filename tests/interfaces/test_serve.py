@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import pytest
 import regulars
 from regulars.errors import WorkspaceError
 from regulars.interfaces.cli.stopping import GRACE_SECONDS
+from regulars.interfaces.http.serving.supervisor import Supervisor
 from tests.interfaces.servers import get, post, serving
 
 if TYPE_CHECKING:
@@ -125,6 +127,48 @@ def test_a_port_that_is_taken_is_an_error_before_anything_starts(server: Server,
     assert done.returncode == 3
     assert f"cannot use 127.0.0.1:{port}" in done.stderr
     assert get(f"{server.collecting}/health")[0] == 200
+
+
+def test_a_port_that_a_stranger_has_is_told_at_once_with_the_option_that_has_to_change(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = stranger.getsockname()[1]
+        for ports, option in (((taken, 0), "--port"), ((0, taken), "--api-port")):
+            begun = time.monotonic()
+            with pytest.raises(WorkspaceError, match=rf"127.0.0.1:{taken}: .* with {option}, ") as raised:
+                Supervisor(folder, print).serve("127.0.0.1", ports[0], "127.0.0.1", ports[1])
+            assert raised.value.code == "address_in_use"
+            assert time.monotonic() - begun < 4
+    with pytest.raises(WorkspaceError, match="with --api-host") as raised:
+        Supervisor(folder, print).serve("127.0.0.1", 0, "192.0.2.1", 0)
+    assert raised.value.code == "bad_address"
+
+
+def test_one_port_for_events_and_questions_is_told_before_anything_starts(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    done = run("serve", "-w", str(folder), "--port", port, "--api-port", port)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"--port and --api-port are both {port}" in done.stderr
+    assert not (folder / "server.lock").exists()
+
+
+def test_the_port_of_a_server_that_was_killed_is_waited_for(folder: Path) -> None:
+    """Its collector hangs for a while before it notices, and the next server starts on its port all the same."""
+    with serving(folder) as server:
+        port = server.collecting.rpartition(":")[2]
+        collector = server.children()["collector"]
+        os.kill(collector, signal.SIGSTOP)
+        server.process.kill()
+        server.process.wait()
+        wakes = threading.Timer(2, os.kill, (collector, signal.SIGCONT))
+        wakes.start()
+        try:
+            with serving(folder, "--port", port) as successor:
+                assert successor.collecting == server.collecting
+                assert post(f"{successor.collecting}/v1/track", LIKE)[0] == 200
+                assert successor.drained()["events_loaded"] == 1
+        finally:
+            wakes.join()
 
 
 def test_a_workspace_that_somebody_works_in_cannot_be_served(folder: Path) -> None:

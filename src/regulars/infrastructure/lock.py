@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LOCK_NAME = "regulars.lock"
 SERVER_LOCK_NAME = "server.lock"
+COLLECTOR_LOCK_NAME = "collector.lock"
 _WIDTH = 256
 
 

@@ -59,6 +59,7 @@ def serve(**given: Any) -> int:
         _serve_single(folder, given, say)
         return 0
     _refuse_open_doors(folder, given["api_host"], "--api-host")
+    _refuse_one_place(given)
     from regulars.interfaces.http.serving.supervisor import Supervisor  # noqa: PLC0415 -- only a server needs it
 
     supervisor = Supervisor(folder, say)
@@ -127,6 +128,16 @@ def _sayer(*, quiet: bool) -> Callable[[str], None]:
             click.echo(text)
 
     return say
+
+
+def _refuse_one_place(given: dict[str, Any]) -> None:
+    from regulars.interfaces.http.serving.running import is_one_place  # noqa: PLC0415 -- only a server needs it
+
+    if is_one_place(given["host"], given["port"], given["api_host"], given["api_port"]):
+        raise click.UsageError(
+            f"--port and --api-port are both {given['port']}, and two processes cannot share one; change either, or "
+            "take --single-process, which has one port for both"
+        )
 
 
 def _refuse_open_doors(folder: Path, host: str, option: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regulars.errors import EngineError, RegularsError, WorkspaceLockedError
+from regulars.infrastructure.lock import COLLECTOR_LOCK_NAME, WorkspaceLock
 from regulars.infrastructure.operational.opening import open_store
 from regulars.infrastructure.server import TOKEN_NAME
 from regulars.interfaces.http.authority import Authority
@@ -84,8 +85,14 @@ def run_collector(
     gc.set_threshold(_OBJECTS, 20, 20)
     # The thread that writes the journal is waited for by everybody; it must not wait long for its turn.
     sys.setswitchinterval(_TURN_SECONDS)
-    with operational_store(folder) as (store, settings):
-        run(make_collector(store, settings), host, port, supervised=supervised, ready=ready)
+    # Where the server was killed, its successor learns from the lock that the port will be given back.
+    lock = WorkspaceLock(folder, shared=True, name=COLLECTOR_LOCK_NAME) if supervised else None
+    try:
+        with operational_store(folder) as (store, settings):
+            run(make_collector(store, settings), host, port, supervised=supervised, ready=ready)
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def run_store(folder: Path, host: str, port: int, *, supervised: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import os
@@ -49,17 +50,37 @@ def is_local(host: str) -> bool:
         return False
 
 
-def reserve(host: str, port: int) -> tuple[socket.socket, int]:
+def is_one_place(host: str, port: int, other_host: str, other_port: int) -> bool:
+    """Whether two addresses cannot be listened at by two processes.
+
+    >>> is_one_place("127.0.0.1", 80, "127.0.0.1", 80), is_one_place("0.0.0.0", 80, "127.0.0.1", 80)
+    (True, True)
+    >>> is_one_place("127.0.0.1", 80, "127.0.0.2", 80), is_one_place("127.0.0.1", 0, "127.0.0.1", 0)
+    (False, False)
+    """
+    if not port or port != other_port:
+        return False
+    one, other = (ipaddress.ip_address(_resolved(each, port)[-1][0]) for each in (host, other_host))
+    return one == other or one.is_unspecified or other.is_unspecified
+
+
+def _resolved(host: str, port: int) -> tuple[Any, ...]:
+    """Family, kind, protocol, name and address, as the system has them."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as exc:
+        raise WorkspaceError(f"{host!r} is no address of this machine: {exc.strerror}", code="bad_address") from exc
+
+
+def reserve(host: str, port: int, *, options: str = "--") -> tuple[socket.socket, int]:
     """Take a port, a free one for 0, so that nobody else gets it between two starts of the process behind it.
 
-    The socket only holds the place, it never listens; processes of the same user may listen beside it.
+    The socket only holds the place, it never listens; processes of the same user may listen beside it. ``options`` is
+    how the names of the options begin that say where: ``--`` of ``--host`` and ``--port``.
 
     Errors: :class:`WorkspaceError` ``address_in_use``, ``bad_address``.
     """
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except socket.gaierror as exc:
-        raise WorkspaceError(f"{host!r} is no address of this machine: {exc.strerror}", code="bad_address") from exc
+    family, kind, protocol, _, where = _resolved(host, port)
     try:
         if port:
             # Sharing a port is what lets a process start again at once, so it would not notice a stranger there.
@@ -67,11 +88,20 @@ def reserve(host: str, port: int) -> tuple[socket.socket, int]:
                 alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 alone.bind(where)
         held = socket.socket(family, kind, protocol)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(where)
+        try:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind(where)
+        except OSError:
+            held.close()
+            raise
     except OSError as exc:
+        if exc.errno == errno.EADDRNOTAVAIL:
+            raise WorkspaceError(
+                f"{host!r} is no address of this machine; choose another with {options}host",
+                code="bad_address", host=host,
+            ) from exc  # fmt: skip
         raise WorkspaceError(
-            f"cannot use {host}:{port}: {exc.strerror}; choose another port with --port, 0 takes a free one",
+            f"cannot use {host}:{port}: {exc.strerror}; choose another port with {options}port, 0 takes a free one",
             code="address_in_use", host=host, port=port,
         ) from exc  # fmt: skip
     return held, int(held.getsockname()[1])

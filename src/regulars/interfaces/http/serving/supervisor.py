@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from regulars.errors import RegularsError, SettingsError, WorkspaceError, WorkspaceLockedError
-from regulars.infrastructure.lock import SERVER_LOCK_NAME, WorkspaceLock
+from regulars.infrastructure.lock import COLLECTOR_LOCK_NAME, SERVER_LOCK_NAME, WorkspaceLock
 from regulars.interfaces.http.serving.running import DRAIN_SECONDS, reserve, url_of
 
 if TYPE_CHECKING:
@@ -118,24 +118,28 @@ class Supervisor:
         lock = WorkspaceLock(self._folder, shared=False, name=SERVER_LOCK_NAME)
         try:
             self._wait_for_orphan()
-            collector_place, port = self._reserved(host, port)
-            store_place, api_port = self._reserved(api_host, api_port)
-            with collector_place, store_place:
-                children = (Child("store", api_host, api_port), Child("collector", host, port))
-                lock.announce(children[0].url)
-                return self._run(*children)
+            collector_place, port = self._reserved(host, port, "--")
+            with collector_place:
+                store_place, api_port = self._reserved(api_host, api_port, "--api-")
+                with store_place:
+                    children = (Child("store", api_host, api_port), Child("collector", host, port))
+                    lock.announce(children[0].url)
+                    return self._run(*children)
         finally:
             lock.release()
 
-    def _reserved(self, host: str, port: int) -> tuple[socket.socket, int]:
-        """Take a port, which processes of a server that was killed give back as soon as they notice."""
+    def _reserved(self, host: str, port: int, options: str) -> tuple[socket.socket, int]:
+        """Take a port, which the collector of a server that was killed gives back as soon as it notices."""
         until = time.monotonic() + _PORT_SECONDS
+        is_worth_trying = True
         while True:
             try:
-                return reserve(host, port)
+                return reserve(host, port, options=options)
             except WorkspaceError as exc:
-                if exc.code != "address_in_use" or time.monotonic() >= until or self._stop.wait(_TICK_SECONDS):
+                if exc.code != "address_in_use" or not is_worth_trying or self._stop.wait(_TICK_SECONDS):
                     raise
+            # Asked before the next attempt, for it may end in between.
+            is_worth_trying = self._has_orphaned_collector() and time.monotonic() < until
 
     def _wait_for_orphan(self) -> None:
         """Let the store of a server that was killed finish; it ends by itself, after it has loaded what it began.
@@ -152,6 +156,16 @@ class Supervisor:
                 self._stop.wait(_TICK_SECONDS)
             else:
                 return
+
+    def _has_orphaned_collector(self) -> bool:
+        """Whether the collector of a server that was killed goes on; ours is not there yet, and it holds its lock."""
+        try:
+            WorkspaceLock(self._folder, shared=False, name=COLLECTOR_LOCK_NAME).release()
+        except WorkspaceLockedError:
+            return True
+        except WorkspaceError:  # on a full disk nothing can be written into it, but it was free
+            return False
+        return False
 
     def _run(self, store: Child, collector: Child) -> int:
         told = {collector: f"collecting at {collector.url}", store: f"answering at {store.url}"}
