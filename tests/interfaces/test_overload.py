@@ -103,8 +103,7 @@ def test_the_health_of_a_collector_that_refuses_every_event_says_what_they_are_t
         health = bench.send("/health", method="GET")
     assert (refused.status, health.status) == (503, 503)
     assert refused.json["error"]["code"] == health.json["code"] == code
-    assert health.json["status"] == "failing"
-    assert health.json["message"].split(";")[-1] == refused.json["error"]["message"].split(";")[-1]
+    assert health.json == {"status": "failing", "code": code}
 
 
 async def _watch(app: object, released: threading.Event) -> list[httpx.Response]:
