@@ -54,7 +54,7 @@ WHERE i.external_id = {values.add(user_id)} ORDER BY i.kind DESC LIMIT 1""",
             raise QueryError(f"no user {user_id!r} in this workspace", code="unknown_user", user_id=user_id)
         user_key, attributes = found[0]
         declared = [*(f"{PREFIX}{name}" for name in settings.rules.cohorts), f"{PREFIX}{SEGMENT}"]
-        context = read_context(engine, settings, now, declared)
+        context = read_context(engine, settings, now, declared, read=lambda sql: snapshot.query(sql).rows)
         if context.first_day is None or context.watermark is None:
             return ()
         keys = [*(cohort_key(name, context) for name in context.rules.cohorts), SEGMENT]
@@ -95,7 +95,7 @@ def freeze(engine: Engine, settings: Settings, name: str, now: datetime, *, on: 
     found: list[int] = []
 
     def change(load_id: int) -> None:
-        context = read_context(engine, settings, now, [f"{PREFIX}{name}"], inside=True)
+        context = read_context(engine, settings, now, [f"{PREFIX}{name}"], read=engine.fetch)
         key = cohort_key(name, context)
         day = checked_day(on, context)
         values = Values()

@@ -62,7 +62,7 @@ def follow(engine: Engine, settings: Settings, now: datetime, load_id: int, *, g
     if needs_rebuild(engine, settings):
         _rebuild(engine, settings, now)
     else:
-        refresh(engine, settings, read_context(engine, settings, now, inside=True), load_id, gone=gone)
+        refresh(engine, settings, read_context(engine, settings, now, read=engine.fetch), load_id, gone=gone)
 
 
 def catch_up(engine: Engine, settings: Settings, now: datetime) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ def _rebuild(engine: Engine, settings: Settings, now: datetime, steps: Collectio
         if changed:
             raise _needs_archive(floor, changed)
         rebuild_event_days(engine)
-        rebuild_above(engine, settings, read_context(engine, settings, now, inside=True), floor)
+        rebuild_above(engine, settings, read_context(engine, settings, now, read=engine.fetch), floor)
         return
     put_back(engine, archive, floor)
     if "timezone" in changed:
@@ -114,7 +114,7 @@ def _rebuild(engine: Engine, settings: Settings, now: datetime, steps: Collectio
 def _rebuild_from_facts(engine: Engine, settings: Settings, now: datetime, steps: Collection[str]) -> None:
     # The days of events come first: a new time zone needs to know which stretch of time its offsets must cover.
     rebuild_event_days(engine)
-    rebuild(engine, settings, read_context(engine, settings, now, inside=True), steps)
+    rebuild(engine, settings, read_context(engine, settings, now, read=engine.fetch), steps)
 
 
 def _needs_archive(floor: date, changed: Collection[str]) -> SettingsError:

@@ -46,10 +46,14 @@ def run_checks(
     Errors: :class:`UnknownNameError` ``unknown_check``.
     """
     leaves = [leaf for said in settings.checks.values() for filter_ in said.where for leaf in filter_.leaves()]
-    context = read_context(engine, settings, now, [leaf.property or "" for leaf in leaves])
-    checks = chosen_checks(settings.checks, context, only)
     with engine.snapshot() as snapshot:
-        stored = stored_definitions(lambda sql: snapshot.query(sql).rows)
+
+        def read(sql: str) -> list[tuple[Any, ...]]:
+            return snapshot.query(sql).rows
+
+        context = read_context(engine, settings, now, [leaf.property or "" for leaf in leaves], read=read)
+        checks = chosen_checks(settings.checks, context, only)
+        stored = stored_definitions(read)
         is_current = not (stored and changed_parts(stored, settings.definitions()))
         look = replace(_look(settings, context), is_current=is_current)
         # A statement of somebody's own may fail, and must not take the snapshot of the others with it.
@@ -71,7 +75,7 @@ def check_import(engine: Engine, settings: Settings, now: datetime, load_id: int
     found = _judge_at_once(engine, [check for check in checks if check.is_cheap], look)
     others = [check for check in checks if not check.is_cheap]
     if others:
-        look = replace(_look(settings, read_context(engine, settings, now, inside=True)), load_id=load_id)
+        look = replace(_look(settings, read_context(engine, settings, now, read=engine.fetch)), load_id=load_id)
         found += [_judge(engine, lambda sql: Table((), engine.fetch(sql)), check, look, sample=0) for check in others]
     _insert(engine, QualityReport(now, "import", tuple(found)), load_id)
     return tuple(found)

@@ -153,14 +153,16 @@ def _population(ledger: dict[str, int], query: Query) -> dict[str, Any]:
 
 
 def read_context(
-    engine: Engine, settings: Settings, now: datetime, names: Iterable[str] = (), *, inside: bool = False
+    engine: Engine, settings: Settings, now: datetime, names: Iterable[str] = (), *, read: Read | None = None
 ) -> Context:
     """What the planner must know: settings, state of the stored rows, and whether the names exist.
 
-    ``inside`` reads what the open transaction has changed, instead of the last committed state.
+    It is of the last committed state, or of what ``read`` sees: a snapshot, or the open transaction.
     """
-    read: Read = engine.fetch if inside else lambda sql: engine.query(sql).rows
-    return _context(read, engine.dialect, settings, now, names)
+    if read is not None:
+        return _context(read, engine.dialect, settings, now, names)
+    with engine.snapshot() as snapshot:
+        return _context(lambda sql: snapshot.query(sql).rows, engine.dialect, settings, now, names)
 
 
 def _context(read: Read, dialect: Dialect, settings: Settings, now: datetime, names: Iterable[str]) -> Context:

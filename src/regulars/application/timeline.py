@@ -43,7 +43,7 @@ def timeline(engine: Engine, settings: Settings, user_id: str, now: datetime, *,
         found = read(_KEY, user_id)
         if not found:
             raise QueryError(f"no user {user_id!r} in this workspace", code="unknown_user", user_id=user_id)
-        user_key, context = found[0][0], read_context(engine, settings, now)
+        user_key, context = found[0][0], read_context(engine, settings, now, read=lambda sql: snapshot.query(sql).rows)
         return Timeline(_profile(read, context, user_key), _moments(read, context, user_key, limit))
 
 
