@@ -116,6 +116,17 @@ def test_a_group_may_put_a_stored_attribute_beside_one_that_changes_with_time() 
     assert [row["users"] for row in curve.rows] == [0, 1, 0]
 
 
+def test_moves_from_a_day_whose_window_reaches_before_the_data_say_so() -> None:
+    """As the tiers of that day do; the window of the last day lies within the data, or is cut off as well."""
+    dates = "2026-03-01", "2026-03-07", "2026-03-20"
+    with regulars.open() as ws:
+        ws.load([{"user_id": "ada", "event_type": "like", "timestamp": f"{day}T10:00:00Z"} for day in dates])
+        for start, flags in (("2026-03-06", ["warming_up"]), ("2026-03-07", [])):
+            rows = ws.tier_transitions(window=7, start=start, end="2026-03-19").rows
+            tiers = ws.tiers(window=7, start=start, end=start).rows
+            assert {tuple(row["flags"]) for row in (*rows, *tiers)} == {tuple(flags)}
+
+
 def test_with_risk_the_people_without_a_recent_visit_stand_apart() -> None:
     """Eight days after the last active day, not seven."""
     with regulars.open(settings=Settings()) as ws:

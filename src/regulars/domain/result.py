@@ -304,5 +304,7 @@ def _warming_up(plan: Plan, frame: Frame, day: date, shown_end: date) -> bool:
         return False
     # A summary takes in every daily window of its bucket, so the first one decides.
     last_window_ends = day if plan.shape.summarised else shown_end
+    if plan.shape.compares_ends:
+        last_window_ends = frame.first
     opens = last_window_ends - timedelta(days=window - 1)
     return (max(opens, frame.first) if plan.shape.from_start else opens) < frame.first_day

@@ -83,6 +83,7 @@ class Shape:
     ``needs_history`` asks for first days before the range too; a result that is not ``dated`` has no time axis.
     ``from_start``: its people are chosen on the first day of the range, and no window begins before that day.
     ``judged_once``: it compares buckets, so attributes that change with time are judged on one day for all of them.
+    ``compares_ends``: it compares the first day of the range with the last, of people chosen on the first.
     """
 
     measures: tuple[Measure, ...]
@@ -97,6 +98,7 @@ class Shape:
     needs_history: bool = False
     from_start: bool = False
     judged_once: bool = False
+    compares_ends: bool = False
 
     @property
     def lookback(self) -> int:

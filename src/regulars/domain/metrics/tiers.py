@@ -190,6 +190,7 @@ def _transition_shape(query: Query) -> Shape:
         people={"users": ("users",)},
         needs_history=True,
         dated=False,
+        compares_ends=True,
     )
 
 
