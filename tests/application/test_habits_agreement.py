@@ -14,10 +14,12 @@ import regulars
 from regulars.domain.query import Query, Range
 from regulars.settings import SessionSettings
 from tests.application.test_agreement import comparable, rows_from, rows_of_each, workspace_of
+from tests.cohort_strategies import in_segments, memberships
 from tests.oracle import RefusedError
+from tests.oracle.attributes import resolve
 from tests.oracle.clock import local_day
 from tests.oracle.daily import active_days_cells, active_days_rows, daily
-from tests.oracle.questions import days
+from tests.oracle.questions import TIME_LEVEL, days, filters, names, ranges
 from tests.oracle.session_metric import session_cells, session_rows
 from tests.oracle.sessions import sessions
 from tests.oracle.tiers import tier_transitions, tiers_cells, tiers_rows
@@ -220,31 +222,38 @@ def tiers_agree(ws: Workspace, world: World, query: Query) -> None:
 
 @st.composite
 def transition_queries(draw: DrawFn, world: World) -> Query:
-    """Two days, mostly of days with events."""
+    """Two days, mostly of days with events, and people chosen by what is stored or by what changes with time."""
     timezone = world.settings.timezone
     found = sorted({local_day(event.at, timezone) for event in world.events if event.at <= world.now})
     some = st.sampled_from(found) if found else days(world)
     start, end = sorted(draw(st.tuples(some, some)))
-    return Query(metric="tier_transitions", range=Range(start=start, end=end))
+    told = [name for name in names(world) if resolve(world, name).level != "event"]
+    belongs = memberships() if world.settings.cohorts else in_segments()
+    filters_of = filters(world, told) | filters(world, TIME_LEVEL) | belongs
+    options = {"scheme": ("days", "depth"), "with_risk": (False, True), "depth_threshold": (1, 2, 10)}
+    return Query(
+        metric="tier_transitions",
+        range=draw(st.just(Range(start=start, end=end)) | ranges(world, "day", dated=False)),
+        window=draw(st.sampled_from((None, None, 1, 7, 90))),
+        activity=draw(st.sampled_from(("core", "core", "any", *world.settings.activities))),
+        population=draw(st.sampled_from(("production", "production", "production", "all", "test"))),
+        filters=draw(st.lists(filters_of, max_size=2).map(tuple)),
+        options={name: draw(st.sampled_from(values)) for name, values in options.items() if draw(st.booleans())},
+        as_of=draw(st.one_of(*[st.none()] * 5, days(world))),
+    )
 
 
 def transitions_agree(ws: Workspace, world: World, query: Query) -> None:
-    """Who stood in which tier on two days; rows of one tier add up to its size on the first day."""
-    assume(any(event.at <= world.now for event in world.events))
+    """Who stood in which tier on two days, from every source, with the flags and the people behind each row."""
     try:
-        expected = tier_transitions(world, query, query.range.start, query.range.end)
+        expected = tier_transitions(world, query)
     except RefusedError:
         assume(False)
+    for _, rows in rows_of_each(ws, query):
+        assert comparable(rows) == expected.rows
     result = ws.query(query)
-    shown = [{name: row[name] for name in ("from_tier", "to_tier", "users")} for row in result.rows]
-    assert shown == expected.rows
-    moved = [
-        (user, row["from_tier"], row["to_tier"])
-        for row in result.rows
-        if row["from_tier"] != row["to_tier"]
-        for user in result.users(row)
-    ]
-    assert sorted(moved) == sorted(expected.movers)
+    for row in result.rows:
+        assert set(result.users(row)) == expected.people[row["from_tier"], row["to_tier"]]
 
 
 @pytest.mark.parametrize("days", [1, 5, 6, 15, 16, 19, 20, 30])

@@ -12,6 +12,7 @@ from regulars.domain.query import Filter, Query
 from regulars.errors import QueryError
 from regulars.settings import ActionSettings, Activity
 from tests.application.test_agreement import REFUSED_BY_DESIGN, comparable, rows_of_each, workspace_of
+from tests.application.test_habits_agreement import transition_queries, transitions_agree
 from tests.cohort_strategies import COHORTS, cohort_queries, cohort_worlds, memberships
 from tests.oracle import RefusedError, answer, people
 from tests.oracle.clock import days_between
@@ -123,6 +124,16 @@ def test_metrics_of_their_own_make_know_who_belongs(world: World, data: st.DataO
     with workspace_of(world) as ws:
         for _, rows in rows_of_each(ws, query):
             assert comparable(rows) == expected
+
+
+@given(world=cohort_worlds(), data=st.data())
+@HALF
+def test_moves_between_tiers_are_those_of_who_belonged_on_the_first_day(world: World, data: st.DataObject) -> None:
+    """From every source, with the people behind each row."""
+    query = data.draw(transition_queries(world))
+    note(msgspec.json.encode(query).decode())
+    with workspace_of(world) as ws:
+        transitions_agree(ws, world, query)
 
 
 @given(world=cohort_worlds(), data=st.data())

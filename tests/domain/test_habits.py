@@ -116,6 +116,27 @@ def test_a_group_may_put_a_stored_attribute_beside_one_that_changes_with_time() 
     assert [row["users"] for row in curve.rows] == [0, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("band", "moves"),
+    [("7-29 days", [("regular", "casual", 1)]), ("30-89 days", []), ("90-364 days", [("casual", "casual", 1)])],
+)
+def test_people_move_between_tiers_by_what_they_were_on_the_first_day(band: str, moves: list[tuple[Any, ...]]) -> None:
+    """Ada is in the second band on the last day only; the rows still add up to the tiers of the first."""
+    people = [
+        {"user_id": "ada", "registration_date": "2026-01-01"},
+        {"user_id": "ben", "registration_date": "2025-10-01"},
+    ]
+    days = [("ada", f"01-{day:02}") for day in range(1, 11)] + [("ben", "01-01"), ("ada", "02-10"), ("ben", "02-10")]
+    with regulars.open() as ws:
+        ws.load(people, kind="users")
+        ws.load([{"user_id": who, "event_type": "like", "timestamp": f"2026-{day}T10:00:00Z"} for who, day in days])
+        where = f"tenure_band = '{band}'"
+        rows = ws.tier_transitions(start="2026-01-10", end="2026-02-10", where=where).rows
+        sizes = ws.tiers(start="2026-01-10", end="2026-01-10", where=where).rows
+    assert [(row["from_tier"], row["to_tier"], row["users"]) for row in rows] == moves
+    assert {row["tier"]: row["users"] for row in sizes if row["users"]} == {before: users for before, _, users in moves}
+
+
 def test_moves_from_a_day_whose_window_reaches_before_the_data_say_so() -> None:
     """As the tiers of that day do; the window of the last day lies within the data, or is cut off as well."""
     dates = "2026-03-01", "2026-03-07", "2026-03-20"

@@ -117,19 +117,31 @@ def test_transitions_count_everybody_seen_by_the_second_day() -> None:
     where = world(
         *comes("a", 5, 40), *comes("b", 5, *range(31, 41)), *comes("c", *range(1, 11)), *comes("d", 40), *comes("e", 50)
     )
-    query = Query(metric="tier_transitions")
-    found = tier_transitions(where, query, date(2026, 1, 10), date(2026, 2, 9))
+    query = Query(metric="tier_transitions", range=over(date(2026, 1, 10), date(2026, 2, 9)))
+    found = tier_transitions(where, query)
     assert [tuple(row.values()) for row in found.rows] == [
-        ("casual", "casual", 1),
-        ("casual", "regular", 1),
-        ("regular", "dormant", 1),
-        ("not_yet_seen", "casual", 1),
+        ("casual", "casual", 1, ["warming_up"]),
+        ("casual", "regular", 1, ["warming_up"]),
+        ("regular", "dormant", 1, ["warming_up"]),
+        ("not_yet_seen", "casual", 1, ["warming_up"]),
     ]
     assert found.movers == [
         ("b", "casual", "regular"),
         ("c", "regular", "dormant"),
         ("d", "not_yet_seen", "casual"),
     ]
+
+
+def test_transitions_are_of_the_people_selected_on_the_first_day() -> None:
+    """a has been here for 9 days on it and for 40 on the second; b for 200 on both."""
+    people = (User("a", registration_date=JANUARY), User("b", registration_date=JANUARY - timedelta(days=191)))
+    where = world(*comes("a", *range(1, 11), 41), *comes("b", 1, 41), *comes("c", 60), users=people)
+    days = over(date(2026, 1, 10), date(2026, 2, 10))
+    for band, expected in (("7-29 days", [("regular", "casual")]), ("30-89 days", [])):
+        chosen = Filter(property="tenure_band", value=band)
+        query = Query(metric="tier_transitions", range=days, window=10, filters=(chosen,))
+        assert [(row["from_tier"], row["to_tier"]) for row in tier_transitions(where, query).rows] == expected
+        assert all(row["flags"] == [] for row in tier_transitions(where, query).rows)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -159,23 +158,48 @@ class Transitions:
     """How many went from which tier to which, and who they were."""
 
     rows: list[dict[str, Any]]
-    movers: list[tuple[str, str, str]]
+    people: dict[tuple[str, str], set[str]]
+
+    @property
+    def movers(self) -> list[tuple[str, str, str]]:
+        """Who did not stay where they were, and their two tiers."""
+        moved = [(user, *pair) for pair, users in self.people.items() if len(set(pair)) > 1 for user in users]
+        return sorted(moved)
 
 
-def tier_transitions(world: World, query: Query, d1: date, d2: date) -> Transitions:
-    """Tiers at ``d1`` against tiers at ``d2``, of the people seen by ``d2`` and selected on it."""
+def tier_transitions(world: World, query: Query) -> Transitions:
+    """Tiers on the first day of the range against those on the last, of the people selected on the first.
+
+    Only so do the rows of a tier add up to its size on the first day, whatever the filters.
+    """
     refuse_unless_daily(world, query, OPTIONS)
-    if query.breakdown or d1 > d2:
-        raise RefusedError("transitions go from one day to a later one and have no breakdown")
+    if query.breakdown:
+        raise RefusedError("transitions have no breakdown")
     if Scope.is_empty(world):
-        return Transitions([], [])
+        return Transitions([], {})
     scope = Scope(world, query)
-    d1, d2 = min(d1, scope.watermark), min(d2, scope.watermark)
-    chains = scope.active_days(lambda _: True, d2)
-    after_all = _tiers_on(scope, lambda _: True, d2)
-    moves = {user: (tier_on(chains[user], d1, query), after) for user, after in after_all.items()}
-    counts = Counter(moves.values())
+    d1, asked_end = scope.asked_days()
+    if d1 > asked_end:
+        raise RefusedError("the range starts after its end")
+    if d1 > scope.watermark:
+        return Transitions([], {})
+    people = _moves(scope, d1, min(asked_end, scope.watermark))
+    flags = warming_up(scope, d1, query.window or DAYS)
+    flags |= set() if scope.is_complete(asked_end) else {"incomplete"}
     order = [(before, after) for before in (*TIERS, NOT_YET_SEEN) for after in TIERS]
-    rows = [{"from_tier": pair[0], "to_tier": pair[1], "users": counts[pair]} for pair in order if counts[pair]]
-    movers = [(user, before, after) for user, (before, after) in sorted(moves.items()) if before != after]
-    return Transitions(rows, movers)
+    rows = [
+        {"from_tier": pair[0], "to_tier": pair[1], "users": len(people[pair]), "flags": sorted(flags)}
+        for pair in order
+        if pair in people
+    ]
+    return Transitions(rows, people)
+
+
+def _moves(scope: Scope, d1: date, d2: date) -> dict[tuple[str, str], set[str]]:
+    """The tiers on two days -> who had them, for those seen by the second."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for user, days in scope.active_days(lambda _: True, d1).items():
+        before, after = tier_on(days, d1, scope.query), tier_on(days, d2, scope.query)
+        if after != NOT_YET_SEEN:
+            found.setdefault((before, after), set()).add(user)
+    return found

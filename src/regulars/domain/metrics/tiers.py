@@ -233,8 +233,8 @@ TIER_TRANSITIONS = Metric(
     title="Tier transitions",
     definition=(
         "People by their tier on the first day of the range and on its last; the rows of one tier add up to its size "
-        "on the first day. not_yet_seen are people whose first activity came between. The people of a row are those "
-        "who moved that way."
+        "on the first day, so filters on what changes with time choose people by the value they had on that day. "
+        "not_yet_seen are people whose first activity came between. The people of a row are those who moved that way."
     ),
     source="Movement between engagement tiers",
     columns=(

@@ -19,7 +19,8 @@ def own_columns(scope: Scope) -> list[str]:
 
 def ticks(statement: Statement, source: Source, *, every_bucket: bool) -> dict[str, str]:
     """The chain, the days, and the ticks: each bucket's last day, or only the last one."""
-    named = moments.validities(statement.scope, statement.frame)
+    judged_on = statement.frame.first if statement.shape.compares_ends else None
+    named = moments.validities(statement.scope, statement.frame, judged_on)
     named |= statement.chain(source)
     named["days"] = counts.days(statement.frame, statement.values)
     last = "" if every_bucket else "WHERE last_day = (SELECT max(last_day) FROM days)"
@@ -49,7 +50,10 @@ WHERE c.gap IS NULL AND c.day <= t.last_day"""
 
 
 def judged(scope: Scope, table: str, columns: str) -> str:
-    """Rows of a table that has ``user_key`` and ``last_day``, with time-dependent values as of that day."""
+    """Rows of a table that has ``user_key`` and ``last_day``, with time-dependent values as of that day.
+
+    A question that compares its ends has the values of the first day on every day.
+    """
     own = own_columns(scope)
     joins = "".join(
         f"\nJOIN {name} ON {name}.user_key = h.user_key AND h.last_day BETWEEN {name}.valid_from AND {name}.valid_to"
