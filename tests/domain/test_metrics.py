@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,9 @@ from regulars.domain.query import Query, Range
 from regulars.errors import QueryError, UnknownNameError
 from regulars.settings import Activity, PopulationSettings
 from tests.domain.examples import column, did, workspace
+
+if TYPE_CHECKING:
+    from regulars.domain.metrics.record import Metric
 
 NOVEMBER = [did("a", f"2026-11-{day:02}T12:00:00") for day in (1, 2, 9)] + [did("b", "2026-11-02T12:00:00")]
 
@@ -118,6 +121,29 @@ def test_an_unknown_option_suggests_the_nearest() -> None:
     """A typing mistake is not ignored."""
     with workspace() as ws, pytest.raises(UnknownNameError, match="did you mean 'method'"):
         ws.stickiness(mehtod="mean")
+
+
+NEEDED: dict[str, dict[str, Any]] = {
+    **{name: {"steps": "like -> share"} for name in ("funnel", "funnel_trend", "time_to_convert")},
+    "experiment": {"experiment": "colour"},
+}
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_none_is_an_option_left_open_or_refused_by_its_name(metric: Metric) -> None:
+    """None is the answer without the option where that has no value, and no value to compute with where it has one."""
+    needed = NEEDED.get(metric.name, {})
+    with workspace(*NOVEMBER, did("a", "2026-11-09T13:00:00", "share", properties={"amount": 5})) as ws:
+        rows = ws.query(Query(metric=metric.name, options=needed)).rows
+        for option in metric.options:
+            query = Query(metric=metric.name, options={**needed, option.name: None})
+            if option.default is None and option.name not in needed:
+                assert ws.query(query).rows == rows
+                continue
+            code = "bad_option" if option.default is not None else f"no_{option.name}"
+            with pytest.raises(QueryError, match=rf"\b{option.name}\b") as error:
+                ws.query(query)
+            assert error.value.code == code
 
 
 def test_an_option_left_out_has_its_default() -> None:

@@ -57,8 +57,12 @@ class Option:
         return given if self.read is None or given is None else self.read(given)
 
     def check(self, given: object) -> None:
-        """Refuse a value that is not allowed, with those that are."""
+        """Refuse a value that is not allowed, with those that are; None is one where nothing else is the default."""
+        if given is None and self.default is None:
+            return
         if self.read is not None:
+            if given is None:
+                raise self._refusal(self.form, given)
             self.value(given)
         elif self.largest:
             if isinstance(given, bool) or not isinstance(given, int) or not self.smallest <= given <= self.largest:
@@ -69,7 +73,8 @@ class Option:
 
     def _refusal(self, allowed: str, given: object) -> QueryError:
         mark = "," if self.largest else ";"
-        return QueryError(f"option {self.name} must be {allowed}{mark} not {given!r}", code="bad_option")
+        way_out = f"; leave it out for {str(self.default).lower()}" if given is None else ""
+        return QueryError(f"option {self.name} must be {allowed}{mark} not {given!r}{way_out}", code="bad_option")
 
 
 EVENTS_FORM = "an activity, an event type, or e.g. purchase where amount > 10"
