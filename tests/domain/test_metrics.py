@@ -288,6 +288,18 @@ def test_new_people_can_be_those_who_registered() -> None:
     assert [(row["new"], row["returning"]) for row in first] == [(1, 0), (1, 1), (0, 0)]
 
 
+@pytest.mark.parametrize(("metric", "back"), [("lifecycle", "resurrected"), ("new_vs_returning", "returning")])
+@pytest.mark.parametrize("new_by", ["first_activity", "registration"])
+def test_who_seems_to_be_back_on_the_first_days_may_never_have_been_away(metric: str, back: str, new_by: str) -> None:
+    """Registered long before the data, people are not new in its first window, and nothing tells what they did."""
+    users = tuple({"user_id": user, "registration_date": "2025-03-01"} for user in "abc")
+    events = [did(user, f"{day}T12:00:00") for user in "abc" for day in ("2026-01-01", "2026-01-30", "2026-01-31")]
+    with workspace(*events, users=users) as ws:
+        rows = ws.metric(metric, new_by=new_by, start="2026-01-01").rows
+    assert rows[0][back] == (3 if new_by == "registration" else 0)
+    assert [row["flags"] for row in rows] == [["warming_up"]] * 30 + [[]]
+
+
 def test_bands_are_those_of_the_day() -> None:
     """Tenure and age move people from slice to slice; who has neither date stands under what is missing."""
     users = (

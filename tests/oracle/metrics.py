@@ -101,7 +101,7 @@ def new_vs_returning(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
             new.add(user)
     people = {"new": new, "returning": active - new, "active_users": active}
     settled = scope.first_day + timedelta(days=scope.query.window or 30)
-    flags = {"warming_up"} if bucket.first < settled and not by_registration else set()
+    flags = {"warming_up"} if bucket.first < settled else set()
     return Cell({name: len(users) for name, users in people.items()}, people, active, flags)
 
 
@@ -235,8 +235,7 @@ def lifecycle(scope: Scope, bucket: Bucket, inside: Inside) -> Cell:
     }
     values: dict[str, Any] = {name: len(users) for name, users in people.items()}
     came, went = values["new"] + values["resurrected"], values["churned"]
-    young = bucket.first < scope.first_day + timedelta(days=30)
-    flags = {"warming_up"} if young and scope.query.options.get("new_by") != "registration" else set()
+    flags = {"warming_up"} if bucket.first < scope.first_day + timedelta(days=30) else set()
     return Cell({**values, "quick_ratio": came / went if went else None}, people, active | previous, flags)
 
 

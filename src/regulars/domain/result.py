@@ -296,7 +296,8 @@ def _flags(plan: Plan, frame: Frame, start: date | str) -> list[str]:
 
 
 def _warming_up(plan: Plan, frame: Frame, day: date, shown_end: date) -> bool:
-    if any(measure.rule == "new" for measure in plan.shape.measures):
+    # By registration too: who is not new then only seems to be back, as nothing is known of the time before the data.
+    if any(measure.rule in ("new", "registered", "joined") for measure in plan.shape.measures):
         began = frame.first if plan.shape.from_start else day
         return (began - frame.first_day).days < (plan.query.window or 30)
     window = plan.shape.window
