@@ -187,6 +187,24 @@ def test_registration_starts_without_an_event() -> None:
         assert kept(ws, cohort="registration") == [(0, 2, 0), (1, 2, 1), (2, 2, 0)]
 
 
+def test_registrations_before_the_data_are_flagged_and_what_could_not_be_seen_is_no_silence() -> None:
+    """Ada registered 12 days before the first event there is; of her periods only those from that day on are known."""
+    did = [(who, day, "10:00:00", "like") for who in ("ada", "bob") for day in range(2, 26)]
+    with workspace([*did, ("ada", 1, "10:00:00", "like")]) as ws:
+        ws.load([{"user_id": "ada", "registration_date": "2025-12-20"}], kind="users")
+        ws.load([{"user_id": "bob", "registration_date": "2026-01-02"}], kind="users")
+        asked: dict[str, Any] = {"cohort": "registration", "start": "2025-12-20", "end": "2026-01-02"}
+        daily = ws.retention(horizon=12, **asked)
+        weekly = ws.retention(horizon=2, grain="week", clock="anchored", **asked)
+    assert [row["flags"] for row in daily.rows if row["date"] < date(2026, 1, 1)] == [["warming_up"]] * 13 * 12
+    assert [row["flags"] for row in daily.rows if row["date"] >= date(2026, 1, 1)] == [[]] * 13 * 2
+    assert [row["retention"] for row in daily.averages] == [1.0] * 13
+    assert [row["cohort_size"] for row in daily.averages] == [1] * 12 + [2]
+    assert {tuple(row["flags"]) for row in weekly.rows} == {("warming_up",)}
+    # Bob's first week opens with its cohort on 12-29, and Ada's third one on 12-29 too.
+    assert [row["cohort_size"] for row in weekly.averages] == [0, 1, 1]
+
+
 def test_conditions_for_one_end_only() -> None:
     """The first start that passes, and the returns that pass."""
     did = [("ada", 5, "10:00:00", "like"), ("ada", 6, "10:00:00", "share"), ("bob", 5, "10:00:00", "share")]

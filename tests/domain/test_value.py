@@ -83,6 +83,14 @@ def test_milestones_that_never_came_are_zero_and_young_cohorts_are_flagged() -> 
     assert [nobody.rows[0][name] for name in ("cohort", "share", "low", "high")] == [0, None, None, None]
 
 
+@pytest.mark.parametrize(("start", "flags"), [("2026-01-04", ["warming_up"]), ("2026-01-05", [])])
+def test_who_signed_up_before_the_data_may_have_reached_a_milestone_unseen(start: str, flags: list[str]) -> None:
+    """The first event there is lies on the 5th."""
+    users = (*PEOPLE, {"user_id": "ben", "registration_date": "2026-01-04"})
+    with workspace(*SENT, users=users, now=datetime(2026, 1, 10, tzinfo=UTC)) as ws:
+        assert ws.onboarding(start=start, end="2026-01-05", days=1).rows[0]["flags"] == flags
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

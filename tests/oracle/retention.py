@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -40,9 +41,10 @@ class Start:
 
 @dataclass
 class Row:
-    """One cell: the row, and the people behind its two counts."""
+    """One cell: the row, the day on which its period opens, and the people behind its two counts."""
 
     values: dict[str, Any]
+    opens: date
     cohort: set[str]
     back: set[str]
 
@@ -263,19 +265,52 @@ class Retention:
         low, high = wilson(len(back), len(cohort))
         flags = set() if self.is_over(starts, closes, last) else {"incomplete"}
         young = bucket.first < self.scope.first_day + 30 * DAY
-        flags |= {"warming_up"} if young and self.cohort in ("first_time", "first_matching") else set()
+        young = bucket.first < self.scope.first_day if self.cohort == "registration" else young
+        may_be_older = self.cohort in ("first_time", "first_matching", "registration")
+        flags |= {"warming_up"} if young and may_be_older else set()
         ended = {"period_end": span[1]} if self.options.get("brackets") else {}
         values = {
             "date": bucket.first, **dict(zip(self.query.breakdown, place, strict=True)), "period": span[0], **ended,
             "cohort_size": len(cohort), "retention_users": len(back),
             "retention": len(back) / len(cohort) if cohort else None, "low": low, "high": high, "flags": flags,
         }  # fmt: skip
-        return Row(values, cohort, back)
+        return Row(values, opens, cohort, back)
+
+    def averages(self) -> list[dict[str, Any]]:
+        """Each slice and period over its cohorts: cells that are over, and whose returns could be seen."""
+        names = [*self.query.breakdown, "period"]
+        found: dict[Any, list[Row]] = {}
+        for row in self.rows():
+            own = found.setdefault(("other" in row.values["flags"], *(row.values[name] for name in names)), [])
+            is_unseen = self.cohort == "registration" and row.opens < self.scope.first_day
+            if "incomplete" not in row.values["flags"] and not is_unseen:
+                own.append(row)
+        return [
+            {"is_other": key[0], **dict(zip(names, key[1:], strict=True)), **self._average(own)}
+            for key, own in found.items()
+        ]
+
+    def _average(self, rows: list[Row]) -> dict[str, Any]:
+        size, back = (sum(row.values[name] for row in rows) for name in ("cohort_size", "retention_users"))
+        rates = [row.values["retention"] for row in rows if row.cohort]
+        low, high = wilson(back, size) if self.cohort != "recurring" else (None, None)
+        share = back / size if size else None
+        if self.options.get("average") == "simple":
+            low, high, share = None, None, statistics.fmean(rates) if rates else None
+        return {
+            "cohorts": len(rows), "cohort_size": size, "retention_users": back, "retention": share, "low": low,
+            "high": high,
+        }  # fmt: skip
 
 
 def retention(world: World, query: Query) -> list[Row]:
     """The cells of a question about retention."""
     return [] if Scope.is_empty(world) else Retention(world, query).rows()
+
+
+def averages(world: World, query: Query) -> list[dict[str, Any]]:
+    """Its cells put together over the cohorts."""
+    return [] if Scope.is_empty(world) else Retention(world, query).averages()
 
 
 def wilson(part: int, whole: int) -> tuple[float | None, float | None]:

@@ -154,8 +154,8 @@ def onboarding_cells(world: World, query: Query) -> Placed:
     for user, day in entries.items():
         members.setdefault(scope.slice_of(nothing, user, day), set()).add(user)
     flags = set() if scope.is_complete(scope.asked_days()[1] + timedelta(days=days)) else {"incomplete"}
-    if query.options.get("cohort") == "first_activity" and first < scope.first_day + timedelta(days=30):
-        flags.add("warming_up")
+    warm = timedelta(days=30 if query.options.get("cohort") == "first_activity" else 0)
+    flags |= {"warming_up"} if first < scope.first_day + warm else set()
     found: Placed = []
     for group in groups_by(scope, members):
         users = set().union(*(own for place, own in members.items() if group.inside(place)))

@@ -156,8 +156,8 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
 def _flags(plan: Plan, _: Row) -> list[str]:
     frame = cast("Frame", plan.frame)  # where there are rows, there is one
     flags = ["incomplete"] if (frame.complete_through - frame.asked_end).days < _days(plan.query) else []
-    # Whoever is new in the first window of the data may be older than the data.
-    is_young = plan.shape.needs_history and (frame.first - frame.first_day).days < NEW_WINDOW
+    # Whoever is new in the first window of the data may be older than the data; before it, nothing was seen of anybody.
+    is_young = (frame.first - frame.first_day).days < (NEW_WINDOW if plan.shape.needs_history else 0)
     return [*flags, "warming_up"] if is_young else flags
 
 

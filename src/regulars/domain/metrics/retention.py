@@ -68,7 +68,7 @@ def _shape(query: Query) -> Shape:
         "cohort_size",
         "retention_users",
     ]
-    names += ["retention", "is_complete", "low", "high"]
+    names += ["retention", "is_complete", "is_seen", "low", "high"]
     days = 1 if query.grain == "hour" else {"day": 1, "week": 7, "month": 31}[query.grain]
     return Shape(
         (Measure("cohort_size", "period"),),
@@ -233,8 +233,10 @@ def _slice_tests(statement: Statement, cell: Cell) -> list[str]:
 def _flags(plan: Plan, row: Row) -> list[str]:
     frame = plan.frame
     flags = [] if row["is_complete"] else ["incomplete"]
-    is_first = _option(plan.query, "cohort") in ("first_time", "first_matching")
-    if is_first and frame is not None and (row["date"] - frame.first_day).days < _WARM_UP_DAYS:
+    # Registrations may lie before the data, where no return can be seen.
+    young = {"first_time": _WARM_UP_DAYS, "first_matching": _WARM_UP_DAYS, "registration": 0}
+    days = young.get(_option(plan.query, "cohort"))
+    if days is not None and frame is not None and (row["date"] - frame.first_day).days < days:
         flags.append("warming_up")
     return flags
 
@@ -250,13 +252,14 @@ def _finish(_: Plan, rows: Rows) -> Rows:
 
 
 def _averages(plan: Plan, rows: Rows) -> Rows:
-    """Per slice and period, over the cells that are complete."""
+    """Per slice and period, over the cells that are complete; of registrations, those that lie within the data."""
     query = plan.query
+    may_be_unseen = _option(query, "cohort") == "registration"
     keys = [*query.breakdown, "period"]
     done: dict[tuple[Any, ...], Rows] = {}
     for row in rows:
         cell = done.setdefault(("other" in row["flags"], *(row[name] for name in keys)), [])
-        if "incomplete" not in row["flags"]:
+        if "incomplete" not in row["flags"] and (row["is_seen"] or not may_be_unseen):
             cell.append(row)
     return [
         _average(query, {"is_other": key[0], **dict(zip(keys, key[1:], strict=True))}, found)
@@ -291,7 +294,8 @@ RETENTION = Metric(
         "range, every period with a start (recurring), or the registration. Period 0 is 100 % when start and return "
         "are the same activity on calendar periods; otherwise a return is at or after the start, and another event. "
         "The slice is that of the start. A cell is complete when its period has ended; averages pool the complete "
-        "cells, zeros included. low and high are Wilson 95 % intervals."
+        "cells, zeros included, without periods of registrations that begin before the data. low and high are Wilson "
+        "95 % intervals."
     ),
     source="Cohort retention as PostHog, Amplitude and Mixpanel compute it, each choice an option",
     columns=(
@@ -306,6 +310,7 @@ RETENTION = Metric(
         ResultColumn("retention_users", "integer", "people", "Those of them who came back", counts_people=True),
         ResultColumn("retention", "number", "ratio", "retention_users / cohort_size"),
         ResultColumn("is_complete", "integer", "yes or no", "Whether the period is over", is_hidden=True),
+        ResultColumn("is_seen", "integer", "yes or no", "Whether the period lies within the data", is_hidden=True),
         ResultColumn("low", "number", "ratio", "Lower end of the 95 % interval", is_derived=True),
         ResultColumn("high", "number", "ratio", "Upper end of the 95 % interval", is_derived=True),
     ),

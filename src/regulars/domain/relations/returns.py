@@ -196,7 +196,10 @@ WHERE {opens} <= {epoch_day(frame.scan_to)}"""
 
 
 def rows(statement: Statement, periods: Periods) -> str:
-    """The SELECT for the rows: cohort, slice, period, its size, those who came back, whether that is final."""
+    """The SELECT for the rows: cohort, slice, period, its size, those who came back, whether that is final.
+
+    The last column but one tells whether the period lies within the data, from its first day on.
+    """
     scope, frame = statement.scope, statement.frame
     back = "coalesce(b.people, 0)"
     if periods.is_open:
@@ -211,7 +214,7 @@ def rows(statement: Statement, periods: Periods) -> str:
     return f"""
 SELECT g.date, {slices.shown_columns(scope)}g.period, {through}{size} AS cohort_size,
   CAST({back} AS BIGINT) AS retention_users, CAST({back} AS DOUBLE) / nullif({size}, 0) AS retention,
-  {done} AS is_complete, {slices.is_other(scope)} AS is_other
+  {done} AS is_complete, g.opens >= {epoch_day(frame.first_day)} AS is_seen, {slices.is_other(scope)} AS is_other
 FROM grid g CROSS JOIN ({slices.axis(scope)}) k
 LEFT JOIN sizes s ON s.date = g.date AND s.slice = k.slice
 LEFT JOIN backs b ON b.date = g.date AND b.slice = k.slice AND b.period = g.period
