@@ -17,6 +17,8 @@ from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.errors import QueryError
 from tests.oracle import RefusedError, answer, people
+from tests.oracle.ledger import undated
+from tests.oracle.scope import Scope
 from tests.strategies import event_rows, user_rows
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from regulars.domain.plan import Plan
     from regulars.domain.query import Query
     from regulars.domain.relations.scope import Source
+    from regulars.domain.result import Result
     from regulars.workspace import Workspace
     from tests.oracle.world import World
 
@@ -135,6 +138,14 @@ def rows_and_lists_agree(ws: Workspace, world: World, query: Query) -> None:
                 listed = result.users(row, column)
                 assert len(listed) == count
                 assert set(listed) == behind[row["date"], place].get(column, set(listed))
+
+
+def tells_who_has_no_date(world: World, query: Query, result: Result, by: str) -> None:
+    """A cohort of registrations says how many people it cannot hold; no other one does."""
+    told = [text for text in result.warnings if text.startswith("people without a registration date")]
+    is_asked = by == "registration" and result.sql and not Scope.is_empty(world)
+    left_out = undated(world, query) if is_asked else ()
+    assert told == ([f"people without a registration date, who are in no cohort: {len(left_out)}"] if left_out else [])
 
 
 def slices_agree(ws: Workspace, world: World, query: Query) -> None:

@@ -187,6 +187,22 @@ def test_registration_starts_without_an_event() -> None:
         assert kept(ws, cohort="registration") == [(0, 2, 0), (1, 2, 1), (2, 2, 0)]
 
 
+@pytest.mark.parametrize("metric", ["retention", "onboarding", "stickiness_by_cohort"])
+def test_who_has_no_registration_date_is_counted_among_those_left_out(metric: str) -> None:
+    """Of the people asked about, whether they come or not; where a date does not matter, nothing is said of it."""
+    did = [(who, 5, "10:00:00", "like") for who in ("ada", "bob", "eve", "qa")]
+    with workspace(did) as ws:
+        people = ({"user_id": "ada", "registration_date": "2026-01-05"}, {"user_id": "qa", "population": "test"})
+        ws.load([*people, {"user_id": "zoe", "plan": "paid"}], kind="users")
+        asked: dict[str, Any] = {"start": "2026-01-05", "end": "2026-01-05"}
+        told = ws.metric(metric, cohort="registration", **asked).warnings
+        paying = ws.metric(metric, cohort="registration", where="plan = 'paid'", **asked).warnings
+        other = "first_time" if metric == "retention" else "first_activity"
+        assert not any("registration" in text for text in ws.metric(metric, cohort=other, **asked).warnings)
+    assert "people without a registration date, who are in no cohort: 3" in told
+    assert "people without a registration date, who are in no cohort: 1" in paying
+
+
 def test_registrations_before_the_data_are_flagged_and_what_could_not_be_seen_is_no_silence() -> None:
     """Ada registered 12 days before the first event there is; of her periods only those from that day on are known."""
     did = [(who, day, "10:00:00", "like") for who in ("ada", "bob") for day in range(2, 26)]

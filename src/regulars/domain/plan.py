@@ -110,7 +110,8 @@ def _left_out(statement: Statement) -> BoundSql | None:
     composition = statement.metric.composition
     if composition is None or composition.left_out is None:
         return None
-    return statement.values.bind(composition.left_out(statement))
+    text = composition.left_out(statement)
+    return None if text is None else statement.values.bind(text)
 
 
 def resolve_question(

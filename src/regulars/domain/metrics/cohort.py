@@ -11,6 +11,7 @@ from regulars.domain.metrics.habits import DEFAULT_WINDOW
 from regulars.domain.metrics.options import Option
 from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, counts, habits, moments, slices, spans
+from regulars.domain.relations.cohorts import UNDATED, undated
 from regulars.domain.relations.scope import day_number, listed, where
 from regulars.domain.sql import with_relations
 
@@ -115,6 +116,11 @@ def _people(statement: Statement, source: Source, cell: Cell, _: Mapping[str, An
     return with_relations(named, cells.people(_followed(statement.scope), cell, statement.values))
 
 
+def _left_out(statement: Statement) -> str | None:
+    by = STICKINESS_BY_COHORT.option(statement.query, "cohort")
+    return undated(statement.scope) if by == "registration" else None
+
+
 STICKINESS_BY_COHORT = Metric(
     name="stickiness_by_cohort",
     title="Stickiness of a cohort",
@@ -141,5 +147,5 @@ STICKINESS_BY_COHORT = Metric(
     ),
     takes_window=True,
     scopes=("user", "moment"),
-    composition=Composition(_select, _people, "arrivals"),
+    composition=Composition(_select, _people, "arrivals", left_out=_left_out, reasons=UNDATED),
 )

@@ -11,6 +11,7 @@ from regulars.domain.metrics.options import STEPS_FORM, Option, read_steps
 from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.query import Step
 from regulars.domain.relations import cells, habits, moments, slices
+from regulars.domain.relations.cohorts import UNDATED, undated
 from regulars.domain.relations.occurrences import at_entry, occurrences
 from regulars.domain.relations.scope import day_number, listed, where
 from regulars.domain.sql import with_relations
@@ -153,6 +154,11 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     )
 
 
+def _left_out(statement: Statement) -> str | None:
+    by_registration = ONBOARDING.option(statement.query, "cohort") == "registration"
+    return undated(statement.scope) if by_registration else None
+
+
 def _flags(plan: Plan, _: Row) -> list[str]:
     frame = cast("Frame", plan.frame)  # where there are rows, there is one
     flags = ["incomplete"] if (frame.complete_through - frame.asked_end).days < _days(plan.query) else []
@@ -176,10 +182,10 @@ ONBOARDING = Metric(
     definition=(
         "Of the people who signed up in the range, the share who reached each milestone within so many days (7), the "
         "day of the sign-up being day 0: milestones are events in any order, each for itself. People sign up on their "
-        "registration date (those without one are left out), or with cohort=first_activity on their first active day "
-        "ever. Events before that day do not count. low and high are the Wilson 95 % interval; median_days is over "
-        "those who reached it. Attributes are those of the day of the sign-up. Flagged incomplete until the days of "
-        "the last who signed up are over."
+        "registration date (those without one are left out, and counted in a warning), or with cohort=first_activity "
+        "on their first active day ever. Events before that day do not count. low and high are the Wilson 95 % "
+        "interval; median_days is over those who reached it. Attributes are those of the day of the sign-up. Flagged "
+        "incomplete until the days of the last who signed up are over."
     ),
     source="Onboarding progression and activation rates of product analytics; E. B. Wilson (1927)",
     columns=(
@@ -202,5 +208,14 @@ ONBOARDING = Metric(
         Option("cohort", "On which day people sign up", "registration", ("registration", "first_activity")),
     ),
     scopes=("user", "moment"),
-    composition=Composition(_select, _people, "events", needs_events=lambda _: True, finish=_with_shares, flags=_flags),
+    composition=Composition(
+        _select,
+        _people,
+        "events",
+        needs_events=lambda _: True,
+        finish=_with_shares,
+        flags=_flags,
+        left_out=_left_out,
+        reasons=UNDATED,
+    ),
 )

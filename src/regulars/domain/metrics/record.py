@@ -141,6 +141,7 @@ class Composition:
     ``needs_events`` whether single events matter to it, so that stored days cannot answer it.
 
     ``left_out`` gives the SELECT for what the rows leave out: a reason, and how many; ``reasons`` puts them in words.
+    A question that leaves out nothing has None.
 
     ``finish`` adds the derived columns to the rows, ``flags`` says what is to be known about a row where that does not
     follow from its date, and ``averages`` sums the rows up.
@@ -155,7 +156,7 @@ class Composition:
     finish: Callable[[Plan, Rows], Rows] | None = None
     flags: Callable[[Plan, Row], list[str]] | None = None
     averages: Callable[[Plan, Rows], Rows] | None = None
-    left_out: Callable[[Statement], str] | None = None
+    left_out: Callable[[Statement], str | None] | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -21,7 +21,7 @@ from regulars.domain.metrics.options import (
 )
 from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, counts, returns
-from regulars.domain.relations.cohorts import Cohort, Entry, members
+from regulars.domain.relations.cohorts import UNDATED, Cohort, Entry, members, undated
 from regulars.domain.relations.returns import Clock, Periods
 from regulars.domain.relations.scope import day_number, where
 from regulars.domain.sql import with_relations
@@ -230,6 +230,10 @@ def _slice_tests(statement: Statement, cell: Cell) -> list[str]:
     return cells.slice_tests(statement.scope, cell, statement.values)
 
 
+def _left_out(statement: Statement) -> str | None:
+    return undated(statement.scope) if _option(statement.query, "cohort") == "registration" else None
+
+
 def _flags(plan: Plan, row: Row) -> list[str]:
     frame = plan.frame
     flags = [] if row["is_complete"] else ["incomplete"]
@@ -347,6 +351,8 @@ RETENTION = Metric(
         finish=_finish,
         flags=_flags,
         averages=_averages,
+        left_out=_left_out,
+        reasons=UNDATED,
     ),
     chart="triangle",
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from regulars.domain.statement import Statement
 
 Cohort = Literal["first_time", "first_matching", "first_in_range", "recurring", "registration"]
+UNDATED = {"undated": "people without a registration date, who are in no cohort"}
 _WHOLE_HISTORY = ("first_time", "first_matching")
 # Equal times: the client's count decides, then the id; what has no count comes last.
 ORDER = "at, coalesce(sequence, 9223372036854775807), event_id"
@@ -92,6 +93,12 @@ def _registered(statement: Statement, *, with_instants: bool) -> str:
 SELECT u.user_key, {own}{day} AS day, d.date, d.last_day{none}
 FROM dim_users u JOIN days d ON d.day = {day}
 {where(tests)}"""
+
+
+def undated(scope: Scope) -> str:
+    """The SELECT for how many people no cohort of registrations can hold, whatever its range, as ``left_out``."""
+    tests = ["u.registration_date IS NULL", *scope.users_condition()]
+    return f"SELECT 'undated' AS reason, count(*) AS people FROM dim_users u\n{where(tests)}"
 
 
 def _picked(entry: Entry, table: str, own: list[str], parts: list[str], in_range: str) -> str:
