@@ -32,7 +32,7 @@ class Operations(ABC):
     _tracker: Tracker
     _archive: FolderArchive | None
 
-    def export_user(self, user_id: str, *, write: Callable[[bytes], object] | None = None) -> dict[str, Any]:
+    def export_user(self, user_id: str | int, *, write: Callable[[bytes], object] | None = None) -> dict[str, Any]:
         """Everything that is known of a person: events, attributes with their history, sessions, memberships, ...
 
         Args:
@@ -58,8 +58,8 @@ class Operations(ABC):
         self._refuse_read_only("export a person")
         self.flush()
         if write is None:
-            return document(self._engine, self.settings, user_id, self.now())
-        write_export(self._engine, self.settings, user_id, self.now(), write)
+            return document(self._engine, self.settings, str(user_id), self.now())
+        write_export(self._engine, self.settings, str(user_id), self.now(), write)
         return {}
 
     def backup(self, target: str | Path) -> Manifest:
@@ -83,7 +83,7 @@ class Operations(ABC):
             self._engine, self.folder, self.settings.journal, Path(target), self.now(), archive=self._archive
         )
 
-    def erase(self, user_id: str) -> Erasure:
+    def erase(self, user_id: str | int) -> Erasure:
         """Erase a person: every fact of every id of theirs, and what follows from them, then rewrite the file.
 
         Numbers of the days in the certificate may differ from what was published before. Events from before the
@@ -98,7 +98,12 @@ class Operations(ABC):
         self._refuse_read_only("erase anybody")
         with self._tracker.at_rest():
             certificate = erase(
-                self._engine, self.settings, user_id, self.now(), forget=self._tracker.forget, archive=self._archive
+                self._engine,
+                self.settings,
+                str(user_id),
+                self.now(),
+                forget=self._tracker.forget,
+                archive=self._archive,
             )
             return replace(certificate, is_rewritten=self._finish_erasures())
 

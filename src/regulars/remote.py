@@ -112,18 +112,18 @@ class RemoteWorkspace(Workspace):
                  "mapping": mapping}  # fmt: skip
         return _report(msgspec.json.decode(self.server.ask("/api/v1/import", msgspec.json.encode(asked))))
 
-    def export_user(self, user_id: str, *, write: Callable[[bytes], object] | None = None) -> dict[str, Any]:
+    def export_user(self, user_id: str | int, *, write: Callable[[bytes], object] | None = None) -> dict[str, Any]:
         """Everything that is known of a person, as the server knows it."""
-        told = self.server.ask("/api/v1/export-user", msgspec.json.encode({"user_id": user_id}))
+        told = self.server.ask("/api/v1/export-user", msgspec.json.encode({"user_id": str(user_id)}))
         if write is None:
             found: dict[str, Any] = json.loads(told)
             return found
         write(told)
         return {}
 
-    def erase(self, user_id: str) -> Erasure:
+    def erase(self, user_id: str | int) -> Erasure:
         """Have the server erase a person."""
-        told = self.server.ask("/api/v1/erase", msgspec.json.encode({"user_id": user_id}))
+        told = self.server.ask("/api/v1/erase", msgspec.json.encode({"user_id": str(user_id)}))
         return _certificate(json.loads(told))
 
     def backup(self, target: str | Path) -> Manifest:

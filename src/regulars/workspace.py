@@ -6,7 +6,7 @@ With :mod:`regulars.opening` and :mod:`regulars.rebuilding` this is the composit
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -21,9 +21,10 @@ from regulars.application.quality import keep, run_checks
 from regulars.application.query import analyze, read_context, render_query
 from regulars.application.reads import StateReads
 from regulars.application.timeline import timeline
+from regulars.domain.attributes import AttributeValue, attribute_texts, check_population
 from regulars.domain.dialect import DIALECTS
 from regulars.domain.query import Query
-from regulars.domain.schema import DIM_DATES, POPULATIONS, TABLES
+from regulars.domain.schema import DIM_DATES, TABLES
 from regulars.domain.surveys import response_event
 from regulars.errors import EngineError, QueryError, UnknownNameError, UnsupportedError
 from regulars.infrastructure.archive.folder import FolderArchive
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from regulars.questions import Day
 
 MOST_EVENTS_SHOWN = 10_000
-AttributeValue = str | float | bool | date | None
 
 
 class Workspace(Tracking, Questions, Publishing, Operations):
@@ -251,7 +251,7 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         report = run_checks(self.engine, self.settings, self.now(), only=names, occasion=occasion)
         return keep(self.engine, report) if store and not self.read_only else report
 
-    def link(self, anonymous_id: str, user_id: str) -> None:
+    def link(self, anonymous_id: str | int, user_id: str | int) -> None:
         """Say that an anonymous id is a known user: everything it did, and will do, becomes theirs.
 
         Raises:
@@ -259,7 +259,7 @@ class Workspace(Tracking, Questions, Publishing, Operations):
                 somebody else.
         """
         self._refuse_read_only("correct anything")
-        link(self.engine, self.settings, anonymous_id, user_id, self.now())
+        link(self.engine, self.settings, str(anonymous_id), str(user_id), self.now())
 
     def record_nps_response(
         self,
@@ -310,7 +310,7 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         self._refuse_read_only("record anything")
         self._tracker.track(event)
 
-    def set_attributes(self, user_id: str, attributes: Mapping[str, AttributeValue]) -> None:
+    def set_attributes(self, user_id: str | int, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes of a person from now on; None clears one. History is sliced by the new values.
 
         Example:
@@ -322,29 +322,29 @@ class Workspace(Tracking, Questions, Publishing, Operations):
             'paid'
 
         Raises:
-            QueryError: ``unknown_user``.
+            QueryError: ``unknown_user``; ``bad_attribute``: a name or a value that no attribute has.
+            UnknownNameError: ``unknown_population``.
         """
         self._refuse_read_only("correct anything")
-        texts = {name: _attribute_text(value) for name, value in attributes.items()}
-        set_attributes(self.engine, self.settings, user_id, texts, self.now())
+        texts = attribute_texts(attributes, most=self.settings.imports.name_characters)
+        set_attributes(self.engine, self.settings, str(user_id), texts, self.now())
 
-    def set_population(self, user_id: str, population: Literal["production", "test", "bot"]) -> None:
+    def set_population(self, user_id: str | int, population: Literal["production", "test", "bot"]) -> None:
         """Count a person as production, test or bot, in all of history.
 
         Raises:
             QueryError: ``unknown_user``; ``population_in_settings``: regulars.toml names the person, and wins.
         """
-        if population not in POPULATIONS:
-            raise UnknownNameError("population", population, POPULATIONS, code="unknown_population")
+        check_population(population)
         named = self.settings.population
-        if user_id in (*named.test_users, *named.bots, *named.production_users):
+        if str(user_id) in (*named.test_users, *named.bots, *named.production_users):
             raise QueryError(
                 f"{SETTINGS_NAME} names {user_id!r} under [population], and wins; change it there",
                 code="population_in_settings", user_id=user_id,
             )  # fmt: skip
         self.set_attributes(user_id, {"population": population})
 
-    def timeline(self, user_id: str, *, limit: int = 100) -> Timeline:
+    def timeline(self, user_id: str | int, *, limit: int = 100) -> Timeline:
         """One person: profile, tier, and the newest events, newest first, with the session around each.
 
         Raises:
@@ -352,7 +352,7 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         """
         if not 1 <= limit <= MOST_EVENTS_SHOWN:
             raise QueryError(f"limit must be from 1 to {MOST_EVENTS_SHOWN}, not {limit}", code="bad_limit")
-        return timeline(self.engine, self.settings, user_id, self.now(), limit=limit)
+        return timeline(self.engine, self.settings, str(user_id), self.now(), limit=limit)
 
     def cohort(self, name: str, *, on: Day | None = None, population: Population = "production") -> list[str]:
         """Ids of the people who belong to a cohort, declared or frozen, or to a segment, on a day, sorted.
@@ -422,7 +422,7 @@ class Workspace(Tracking, Questions, Publishing, Operations):
                              code="bad_cohort")  # fmt: skip
         return freeze(self.engine, self.settings, name, self.now(), on=day_of(on, "on"), as_=as_)
 
-    def membership(self, user_id: str) -> tuple[Stay, ...]:
+    def membership(self, user_id: str | int) -> tuple[Stay, ...]:
         """Which cohorts and segments a person was in, from when to when, up to the last day with data.
 
         Example:
@@ -435,7 +435,7 @@ class Workspace(Tracking, Questions, Publishing, Operations):
         Raises:
             QueryError: ``unknown_user``.
         """
-        return stays(self.engine, self.settings, user_id, self.now())
+        return stays(self.engine, self.settings, str(user_id), self.now())
 
     def plan(self) -> Pending:
         """What a change of ``regulars.toml`` leaves to recompute; :meth:`refresh` does it."""
@@ -487,8 +487,3 @@ class Workspace(Tracking, Questions, Publishing, Operations):
 def _copy(engine: DuckDBEngine, serving: ServingEngine, is_first: bool) -> None:  # noqa: FBT001 -- a callback
     # The calendar stays as it is while a workspace is open.
     mirror(engine, serving, TABLES if is_first else [table for table in TABLES if table is not DIM_DATES])
-
-
-def _attribute_text(value: AttributeValue) -> str | None:
-    """The text under which an attribute is stored: the one that an import would give it."""
-    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)

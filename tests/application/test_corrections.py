@@ -182,3 +182,33 @@ def test_a_table_of_people_says_only_what_it_did_not_say_before() -> None:
         assert ws.sql("SELECT count(*) FROM fact_user_attributes").rows == rows
         assert [load(plan) for plan in ("pro", "free", "free")] == [1, 1, 0]
         assert ws.sql("SELECT user_id, plan FROM dim_users ORDER BY 1").rows == [("ada", "free"), ("ben", "free")]
+
+
+def test_a_person_whose_id_is_a_number_is_found_by_it() -> None:
+    """Ids are texts; what loads a number as one also looks it up."""
+    with regulars.open() as ws:
+        ws.load([{"user_id": 7, "event_type": "like", "timestamp": "2026-01-05T09:00:00Z"}, STRANGER])
+        ws.link("anon", 7)
+        ws.set_attributes(7, {"plan": "paid"})
+        ws.set_population(7, "test")
+        assert ws.timeline(7).profile.user_id == "7"
+        assert ws.membership(7)
+        assert len(ws.export_user(7)["events"]) == 2
+        assert ws.erase(7).removed["fact_user_actions"] == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        ({"plan": ["x"]}, "bad_attribute"), ({"plan": {"a": 1}}, "bad_attribute"), ({"": 1}, "bad_attribute"),
+        ({" ": 1}, "bad_attribute"), ({"x" * 201: 1}, "bad_attribute"), ({3: 1}, "bad_attribute"),
+        ({"population": "zzz"}, "unknown_population"), ({"population": 1}, "unknown_population"),
+    ],
+)  # fmt: skip
+def test_an_attribute_that_none_can_be_is_refused(attributes: dict[Any, Any], code: str) -> None:
+    """And nothing of the others is set."""
+    with workspace(did("ada", "2026-01-02T10:00:00")) as ws:
+        with pytest.raises(RegularsError) as caught:
+            ws.set_attributes("ada", {"country": "DE", **attributes})
+        assert caught.value.code == code
+        assert ws.sql("SELECT count(*) FROM fact_user_attributes WHERE key = 'country' AND is_explicit").rows == [(0,)]
