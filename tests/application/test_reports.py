@@ -103,6 +103,18 @@ def test_a_day_is_compared_with_the_same_weekday_and_a_share_by_points() -> None
     assert (change.signed, change.direction) == ("\N{MINUS SIGN}50.0 points", "down")
 
 
+def test_who_is_at_risk_is_compared_with_the_window_before_as_the_report_says() -> None:
+    """Tiers look back over 30 days: the two windows are named, and no weekdays, and one of before the data is none."""
+    visits = [*daily(dict.fromkeys(range(90), 2)), ("x", "like", 50), ("y", "like", 75), ("z", "like", 76)]
+    with workspace(visits, last=89) as ws:
+        report = answer(ws, "summary")
+        young = answer(ws, "summary", end="2026-02-13")
+    assert quoted(report, "At risk") == ("2", "+100.0%", "6 Mar \N{EN DASH} 4 Apr vs 4 Feb \N{EN DASH} 5 Mar")
+    (compared,) = [term.words for term in report.terms if term.name == "Comparisons"]
+    assert compared.startswith("A window of days is compared with the window before it, a single day with the same")
+    assert quoted(young, "At risk")[1:] == ("", "15 Jan \N{EN DASH} 13 Feb; the data begin on 5 Jan 2026")
+
+
 def test_a_day_that_is_not_over_is_neither_quoted_nor_compared() -> None:
     """At noon of the last day, the day before it speaks; the last one is in the chart's answer, flagged."""
     with workspace(daily({**dict.fromkeys(range(70), 4), 70: 1}), last=70, hour=12) as ws:

@@ -71,10 +71,17 @@ class Comparison:
 
 
 def compare(
-    scope: Scope, result: Result, column: str, back: int, only: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    scope: Scope,
+    result: Result,
+    column: str,
+    back: int,
+    only: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+    *,
+    window: int | None = None,
 ) -> Comparison:
     """The last settled value of a dated answer beside the one ``back`` rows before, among the rows that ``only`` keeps.
 
+    ``window`` is how many days a row looks back over where that is the metric's own, and not part of the question.
     Nothing is compared with a day or period that is not over, that began before the data, or that was zero.
     """
     unit = next(each.unit for each in result.columns if each.name == column)
@@ -87,9 +94,9 @@ def compare(
         row[column],
         earlier[column] if earlier else None,
         unit,
-        _when(result, row, year=year),
-        _when(result, earlier, year=year) if earlier else "",
-        _why_not(scope, result, row, earlier, column),
+        _when(result, row, window, year=year),
+        _when(result, earlier, window, year=year) if earlier else "",
+        _why_not(scope, row, earlier, column, _when(result, earlier, window, year=False) if earlier else ""),
         indexes[place],
     )
 
@@ -122,9 +129,9 @@ def moved(subject: str, change: Comparison) -> str:
     return f"{subject} {verb} {change.size} to {value} ({change.note})."
 
 
-def _when(result: Result, row: Mapping[str, Any], *, year: bool) -> str:
+def _when(result: Result, row: Mapping[str, Any], window: int | None, *, year: bool) -> str:
     last = _last_day(result, row)
-    length = result.query.window or (last - row["date"]).days + 1
+    length = window or result.query.window or (last - row["date"]).days + 1
     return window_words(last, length, year=year)
 
 
@@ -135,7 +142,7 @@ def _last_day(result: Result, row: Mapping[str, Any]) -> date:
 
 
 def _why_not(
-    scope: Scope, result: Result, row: Mapping[str, Any], earlier: Mapping[str, Any] | None, column: str
+    scope: Scope, row: Mapping[str, Any], earlier: Mapping[str, Any] | None, column: str, when_before: str
 ) -> str:
     began = scope.coverage.first_day
     if row[column] is None:
@@ -146,5 +153,5 @@ def _why_not(
     if earlier is None or "warming_up" in (*row["flags"], *earlier["flags"]) or earlier["date"] < began:
         return too_early
     if not earlier[column]:
-        return f"there was nothing to compare with ({_when(result, earlier, year=False)})"
+        return f"there was nothing to compare with ({when_before})"
     return ""

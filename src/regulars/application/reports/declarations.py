@@ -58,7 +58,8 @@ _AT_RISK = Figure(
         "tiers", max(scope.settled.fromordinal(scope.settled.toordinal() - MONTH), scope.coverage.first_day),
         scope.settled, options={"with_risk": True, "averages": False},
     ),
-    dated("users", MONTH, lambda row: row["tier"] == "at_risk"),
+    # A tier is about the 30 days that end on its day: a window like the others, and no single day.
+    dated("users", MONTH, lambda row: row["tier"] == "at_risk", window=MONTH),
 )  # fmt: skip
 _NEW = of_period("New in the period", "new_vs_returning", "new")
 

@@ -21,12 +21,19 @@ _SHORTEST_TREND = 3
 
 
 def dated(
-    column: str, back: int, only: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    column: str,
+    back: int,
+    only: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+    *,
+    window: int | None = None,
 ) -> Callable[[Scope, Result], Quote]:
-    """Quote the last settled row, compare it with the one ``back`` rows before, and draw those that are over."""
+    """Quote the last settled row, compare it with the one ``back`` rows before, and draw those that are over.
+
+    ``window``: as in :func:`compare`.
+    """
 
     def quote(scope: Scope, result: Result) -> Quote:
-        found = compare(scope, result, column, back, only)
+        found = compare(scope, result, column, back, only, window=window)
         cell = Cell(
             number(found.value, found.unit),
             found.value,
