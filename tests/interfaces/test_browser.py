@@ -225,3 +225,41 @@ def test_a_hostile_name_that_was_collected_is_text_in_a_report(tmp_path: Path) -
     with site(tmp_path) as origin:
         seen = visit(f"{origin}/all.html", tmp_path / "profile")
     assert "<title>engagement 0 well true, conversion 0 well true, control 1 1 true</title>" in seen
+
+
+def test_a_report_can_be_read_on_a_telephone(tmp_path: Path) -> None:
+    """Words stay whole, charts keep the size of their text, names of tables stay, and no name runs out of a chart."""
+    names = ("WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", "The United Kingdom of Great Britain and Northern Ireland", "DE")
+    with regulars.open(clock=lambda: dt.datetime(2026, 4, 1, tzinfo=dt.UTC)) as ws:
+        ws.load([
+            {"user_id": f"u{n}", "event_type": "like", "country": names[n % 3],
+             "timestamp": f"2026-{month:02}-{day:02}T09:00:00Z"}
+            for n in range(9) for month in (1, 2, 3) for day in range(1 + n % 4, 28, 3)
+        ])  # fmt: skip
+        (tmp_path / "report.html").write_bytes(generate(ws, "summary", by="country"))
+    look = """<script>onload = () => { document.title = [...document.querySelectorAll("iframe")].map((frame) => {
+      const inside = frame.contentDocument, box = (each) => each.getBoundingClientRect();
+      const all = (what) => [...inside.querySelectorAll(what)];
+      const lines = (each) => { const range = inside.createRange();
+        range.selectNodeContents(each.firstChild.firstChild);
+        return new Set([...range.getClientRects()].map((one) => Math.round(one.top))).size; };
+      const broken = all("tbody th").filter((each) => /^\\w{1,12}$/.test(each.textContent) && lines(each) > 1);
+      all(".scroll").forEach((each) => { each.scrollLeft = 9999; });
+      const away = all(".caption, caption, figcaption").filter((each) => box(each).left < 0
+        || box(each).right > frame.clientWidth);
+      const letters = Math.min(...all("figure svg").map((each) => 11 * box(each).width / each.viewBox.baseVal.width));
+      const out = all("figure svg text").filter((each) => box(each).left < box(each.closest("svg")).left);
+      const cut = all(".drawing").filter((each) => each.scrollHeight > each.clientHeight);
+      const aside = inside.documentElement.scrollWidth > frame.clientWidth;
+      return [frame.id, all("table").length > 3 && all("figure svg").length > 3, broken.length, away.length,
+              letters >= 9, out.length, cut.length, aside].join(" ");
+    }).join(", "); }</script>"""
+    frames = "".join(
+        f"<iframe id=w{width} src=report.html style='border:0;width:{width}px;height:900px'></iframe>"
+        for width in (390, 1440)
+    )
+    (tmp_path / "all.html").write_text(f"<!doctype html><title></title>{look}{frames}")
+    with site(tmp_path) as origin:
+        seen = visit(f"{origin}/all.html", tmp_path / "profile")
+    title = re.search("<title>(.*?)</title>", seen)[1]
+    assert title == "w390 true 0 0 true 0 0 false, w1440 true 0 0 true 0 0 false"

@@ -155,20 +155,28 @@ def test_a_page_needs_no_script_no_network_and_no_other_file(pages: dict[str, st
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_can_be_read_without_seeing_it(pages: dict[str, str], name: str) -> None:
-    """A language, one first heading, sections with names, tables with heads and captions, charts with words."""
+    """A language, one first heading, sections with names, tables and their tab stops with heads and names, charts with
+    words.
+    """
     tree = parsed(pages[name])
     assert tree.get("lang") == "en"
     assert len(list(tree.iter("h1"))) == 1
     ids = [each.get("id") for each in tree.iter() if each.get("id")]
     assert len(ids) == len(set(ids))
+    named = {each.get("id"): text_of(each) for each in tree.iter("p") if each.get("id")}
+    stops = [each for each in tree.iter() if each.get("tabindex") is not None]
+    assert [stop[0].tag for stop in stops] == ["table"] * len(list(tree.iter("table")))
+    for stop in stops:
+        assert (stop.get("role"), stop[0].get("aria-labelledby")) == ("region", stop.get("aria-labelledby"))
+        assert named.pop(stop.get("aria-labelledby"))
+        assert stop.find(".//caption") is None  # it would scroll away with the table
     for table in tree.iter("table"):
-        assert text_of(table.find("caption"))
         assert all(each.get("scope") == "col" for each in table.find("thead").iter("th"))
         assert all(line[0].get("scope") == "row" for line in table.find("tbody"))
     charts = list(tree.iter("figure"))
     assert len(charts) > 2
     for chart in charts:
-        svg = chart[0]
+        svg = chart.find("div")[0]
         assert svg.get("role") == "img"
         assert {svg.get("aria-labelledby"), svg.get("aria-describedby")} <= set(ids)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 WIDTH, HEIGHT = 640, 190
 _BAR_STEP, _MOST_LABELS, _NAME_HIGH = 26, 9, 14
+_NAME_WIDE, _LETTER_WIDE = 180, 7
+_PADDING = {"left": 10, "right": 10, "top": 4, "bottom": 4}  # fonts differ from machine to machine
 _SERIES = [ACCENT, SECOND, THIRD, WARM, PALE]
 _UTC = {"scale": {"type": "utc"}, "type": "temporal"}  # days are dates: no time zone of the machine may move them
 _OVER = {"filter": "!datum.is_incomplete && !datum.is_warming"}
@@ -56,10 +58,10 @@ def _config(font: str) -> Spec:
     text = {"labelFont": font, "titleFont": font, "labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 11,
             "titleFontSize": 11, "titleFontWeight": "normal"}  # fmt: skip
     axis = {**text, "gridColor": RULE, "domainColor": RULE, "tickColor": RULE, "domain": False, "ticks": False,
-            "labelPadding": 6, "titlePadding": 8, "labelLimit": 180}  # fmt: skip
+            "labelPadding": 6, "titlePadding": 8, "labelLimit": _NAME_WIDE}  # fmt: skip
     return {
         "background": None,
-        "padding": {"left": 10, "right": 10, "top": 4, "bottom": 4},  # fonts differ from machine to machine
+        "padding": _PADDING,
         "font": font,
         "view": {"stroke": None},
         "axis": axis,
@@ -241,8 +243,11 @@ def _slices(exhibit: Exhibit, answers: Mapping[str, Result]) -> Spec:
 def _bars_of(values: list[Spec], result: Result, line: Line) -> Spec:
     x = {**_quantity(result, line, ""), "axis": None}
     y = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelColor": INK, "domain": False}}
+    # The reader's font may be a fifth wider than the one that names are measured with here.
+    widest = min(_NAME_WIDE, _LETTER_WIDE * max((len(each["name"]) for each in values), default=0))
     return {
         "data": {"values": values}, "width": WIDTH, "height": {"step": _BAR_STEP},
+        "padding": {**_PADDING, "left": _PADDING["left"] + widest // 5},
         "encoding": {"x": x, "y": y},
         "layer": [
             {"mark": {"type": "bar", "height": {"band": 0.7}}, "encoding": {"opacity": _FADED}},

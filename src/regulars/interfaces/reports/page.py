@@ -127,7 +127,8 @@ def _figure(section: Answered) -> Markup:
     flags = {flag for row in drawn_rows for flag in row["flags"]} if section.exhibit.form in _MARKED else set()
     faint = f"; {_FAINT}" if flags & {"incomplete", "warming_up"} else ""
     caption = element("figcaption", f"{section.exhibit.about}{faint}.")
-    return element("figure", Markup(f"{opening}>{said.text}{rest}"), caption)
+    drawing = element("div", Markup(f"{opening}>{said.text}{rest}"), class_="drawing")
+    return element("figure", drawing, caption)
 
 
 def _table(table: Table, key: str) -> Markup:
@@ -139,12 +140,13 @@ def _table(table: Table, key: str) -> Markup:
         )
         for row in table.rows
     ]
-    return element(
-        "div",
-        element("table", element("caption", table.caption), element("thead", element("tr", *heads)),
-                element("tbody", *lines)),
-        class_="scroll", tabindex="0",
-    )  # fmt: skip
+    # Beside what scrolls, or a wide table would take its name along; the table and its tab stop are called by it.
+    name = f"{key}-table"
+    rows = element("table", element("thead", element("tr", *heads)), element("tbody", *lines), aria_labelledby=name)
+    return group(
+        element("p", table.caption, class_="caption", id=name),
+        element("div", rows, class_="scroll", role="region", tabindex="0", aria_labelledby=name),
+    )
 
 
 def _value(name: str, cell: Cell, class_: str | None = None, *, key: str = "") -> Markup:
