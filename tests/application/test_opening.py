@@ -139,6 +139,20 @@ def test_what_a_workspace_holds_is_for_its_owner_only_whatever_the_umask(tmp_pat
             assert [path.name for path in folder.iterdir() if ".new" in path.name] == []
 
 
+def test_what_a_killed_process_left_of_making_a_database_goes(folder: Path) -> None:
+    """An empty folder at the next opening; one with half a database in it when the next one is made."""
+    left = folder / "regulars.duckdb.new"
+    left.mkdir()
+    regulars.open(folder).close()
+    assert not left.exists()
+    left.mkdir()
+    (left / "regulars.duckdb").write_bytes(b"half")
+    with regulars.open(folder) as ws:
+        ws.track("ada", "like")
+        ws.erase("ada")
+    assert not left.exists()
+
+
 def test_a_workspace_that_a_group_shares_keeps_its_modes(tmp_path: Path) -> None:
     """Also where the database is written anew."""
     folder = regulars.init(tmp_path / "shop")

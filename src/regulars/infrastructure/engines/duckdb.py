@@ -94,8 +94,11 @@ class DuckDBEngine:
 
     def _connect(self) -> None:
         with _driver_errors("open the database"):
-            if self.path is not None and not self._read_only and not self.path.exists():
-                self._make_file(self.path)
+            if self.path is not None and not self._read_only:
+                if not self.path.exists():
+                    self._make_file(self.path)
+                with suppress(OSError):  # empty, where a process was killed just after it had put a file in place
+                    _folder_beside(self.path).rmdir()
             self._connection = duckdb.connect(
                 str(self.path or ":memory:"), read_only=self._read_only, config=self._options
             )
@@ -286,12 +289,16 @@ def _without_zones(
     return (relation if most is None else relation.limit(most)).fetchall()
 
 
+def _folder_beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
 def _new_beside(path: Path) -> Path:
     """Where a new file is made before it takes its place; what a process that was killed left there goes.
 
     It is in a folder of its own, for DuckDB makes a file that everybody may read, and takes none that is there.
     """
-    folder = path.with_name(f"{path.name}.new")
+    folder = _folder_beside(path)
     if folder.is_dir():
         shutil.rmtree(folder)
     for left in (folder, path.with_name(f"{folder.name}.wal")):  # of an earlier version
