@@ -61,7 +61,20 @@ class Plan:
     @property
     def additive(self) -> bool:
         """Whether the slices add up to the whole."""
-        return not any(found.scope == "event" for found in self.breakdown)
+        return not any(_overlaps(found, self.shape) for found in self.breakdown)
+
+
+# Why slices do not add up.
+_OVERLAPS = {
+    "event": "is an event property: a person counts in every slice they were active in",
+    "session": "is a session property: a person counts in every slice they had a session in",
+    "moment": "changes with time, and a person may begin more than once: they count in every slice they began in",
+}
+
+
+def _overlaps(found: Property, shape: Shape) -> bool:
+    """Whether one person can count in several slices of a row."""
+    return found.scope in ("event", "session") or (found.scope == "moment" and shape.many_entries)
 
 
 def plan(query: Query, context: Context, sources: tuple[Source, ...] = SOURCES) -> Plan:
@@ -102,7 +115,7 @@ def _plan(query: Query, context: Context, sources: tuple[Source, ...], raw_floor
         statement.values.bind(statement.select(source)),
         statement.values.bind(statement.ledger(source)),
         _left_out(statement),
-        tuple(_warnings(query, scope, context, is_late=is_late)),
+        tuple(_warnings(query, scope, shape, context, is_late=is_late)),
     )
 
 
@@ -233,7 +246,7 @@ def _moment_keys(query: Query, context: Context, values: Values) -> list[str]:
     return [p.key for p in found if p.scope == "moment"]
 
 
-def _warnings(query: Query, scope: Scope, context: Context, *, is_late: bool) -> tuple[str, ...]:
+def _warnings(query: Query, scope: Scope, shape: Shape, context: Context, *, is_late: bool) -> tuple[str, ...]:
     found = []
     never_stored = ("conversion", "core_feature")
     composition = find_metric(query.metric).composition
@@ -245,8 +258,7 @@ def _warnings(query: Query, scope: Scope, context: Context, *, is_late: bool) ->
             "answered from raw events, which is exact but slower; run: regulars refresh"
         )
     found += _unseen(query, context)
-    found += [f"{p.name} is an event property: a person counts in every slice they were active in, so slices "
-              "do not add up" for p in scope.breakdown if p.scope == "event"]  # fmt: skip
+    found += [f"{p.name} {_OVERLAPS[p.scope]}, so slices do not add up" for p in scope.breakdown if _overlaps(p, shape)]
     return tuple(found)
 
 

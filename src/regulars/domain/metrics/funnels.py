@@ -38,6 +38,7 @@ def funnel_shape(funnel: Funnel, columns: tuple[str, ...], people: tuple[str, ..
         notes=(note,),
         people={name: (name,) for name in people},
         dated=dated,
+        many_entries=True,
     )
 
 

@@ -49,6 +49,7 @@ def _shape(query: Query) -> Shape:
         ahead_days=_AHEAD,
         people={"users": ("users",)},
         dated=False,
+        many_entries=True,
     )
 
 

@@ -84,6 +84,7 @@ class Shape:
     ``from_start``: its people are chosen on the first day of the range, and no window begins before that day.
     ``judged_once``: it compares buckets, so attributes that change with time are judged on one day for all of them.
     ``compares_ends``: it compares the first day of the range with the last, of people chosen on the first.
+    ``many_entries``: a person can begin more than once in a row, each time with what changes with time as it is then.
     """
 
     measures: tuple[Measure, ...]
@@ -99,6 +100,7 @@ class Shape:
     from_start: bool = False
     judged_once: bool = False
     compares_ends: bool = False
+    many_entries: bool = False
 
     @property
     def lookback(self) -> int:

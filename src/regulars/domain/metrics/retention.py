@@ -76,7 +76,13 @@ def _shape(query: Query) -> Shape:
         ahead_days=(spans[-1][1] + 1) * days * query.range.every,
         people={"cohort_size": ("cohort_size",), "retention_users": ("retention_users",)},
         needs_history=True,
+        many_entries=_is_each(query),
     )
+
+
+def _is_each(query: Query) -> bool:
+    """Whether every start event opens a count of its own."""
+    return bool(_option(query, "cohort") == "recurring" and _option(query, "clock") == "rolling")
 
 
 def _check(query: Query) -> None:
@@ -127,7 +133,6 @@ def _entry(statement: Statement) -> Entry:
             "or a cohort that starts with an event",
             code="wrong_scope",
         )
-    is_each = cohort == "recurring" and _option(query, "clock") == "rolling"
     if not by_event:
         _refuse_unless_days(statement)
         return Entry(cohort)
@@ -140,7 +145,7 @@ def _entry(statement: Statement) -> Entry:
         return " AND ".join([f"({test})", *(f"coalesce({one}, FALSE)" for one in more)])
 
     marks = {"begins": start, "starts": also(start, "start_where"), "returns": also(back, "return_where")}
-    return Entry(cohort, marks, is_each)
+    return Entry(cohort, marks, _is_each(query))
 
 
 def _refuse_unless_days(statement: Statement) -> None:
