@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import assume, note
 from hypothesis import strategies as st
 
-from tests.application.test_agreement import REFUSED_BY_DESIGN, comparable, rows_from
+from tests.application.test_agreement import REFUSED_BY_DESIGN, comparable, rows_from, tells_its_population
 from tests.oracle import RefusedError
 from tests.oracle.conversion import conversion_rows
 from tests.oracle.questions import queries
@@ -47,6 +47,7 @@ def conversion_agrees(ws: Workspace, world: World, query: Query) -> None:
         note(source)
         assert told(rows) == told(expected)
     result = ws.query(query)
+    tells_its_population(world, query, result)
     found = list(zip(result.rows, expected, strict=True))
     for row, oracle in found[:: max(1, len(found) // 4)]:
         for column in ("converted", "active_users"):

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from regulars.domain.query import Query
-from tests.application.test_agreement import comparable, rows_from
+from tests.application.test_agreement import comparable, rows_from, tells_its_population
 from tests.oracle.funnels import funnel_rows, time_rows, trend_rows
 from tests.oracle.questions import filters, ranges
 from tests.strategies import ACTIONS, worlds
@@ -136,6 +136,7 @@ def funnels_agree(ws: Workspace, world: World, query: Query) -> None:
     _, rows = rows_from(ws, query, ("events",), ("bad_steps",) if query.options["order"] == "any" else ())
     assert told(rows) == told(expected)
     result = ws.query(query)
+    tells_its_population(world, query, result)
     for row, oracle in list(zip(result.rows, expected, strict=True))[:: max(1, len(expected) // 4)]:
         for column in result.people_columns:
             assert set(result.users(row, column)) == oracle["people"][column]

@@ -17,7 +17,7 @@ from regulars.domain.relations.scope import SOURCES
 from regulars.domain.result import result_rows
 from regulars.errors import QueryError
 from tests.oracle import RefusedError, answer, people
-from tests.oracle.ledger import undated
+from tests.oracle.ledger import population, undated
 from tests.oracle.scope import Scope
 from tests.strategies import event_rows, user_rows
 
@@ -131,6 +131,7 @@ def rows_and_lists_agree(ws: Workspace, world: World, query: Query) -> None:
     for _, rows in rows_of_each(ws, query):
         assert comparable(rows) == expected
     result = ws.query(query)
+    tells_its_population(world, query, result)
     for row in result.rows[:: max(1, len(result.rows) // 2)]:
         place = tuple(row[name] for name in query.breakdown)
         for column, count in row.items():
@@ -146,6 +147,12 @@ def tells_who_has_no_date(world: World, query: Query, result: Result, by: str) -
     is_asked = by == "registration" and result.sql and not Scope.is_empty(world)
     left_out = undated(world, query) if is_asked else ()
     assert told == ([f"people without a registration date, who are in no cohort: {len(left_out)}"] if left_out else [])
+
+
+def tells_its_population(world: World, query: Query, result: Result) -> None:
+    """Who was counted and who was left out, by the events that the metric is about."""
+    if result.sql:
+        assert result.population == population(world, query)
 
 
 def slices_agree(ws: Workspace, world: World, query: Query) -> None:

@@ -10,7 +10,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 
 from regulars.domain.query import Query, Range
-from tests.application.test_agreement import comparable, rows_from, tells_who_has_no_date
+from tests.application.test_agreement import comparable, rows_from, tells_its_population, tells_who_has_no_date
 from tests.oracle.cohort import COHORTS, cohort_cells, cohort_rows
 from tests.oracle.questions import USER_LEVEL, days, filters
 from tests.oracle.scope import Scope
@@ -77,6 +77,7 @@ def followed_cohort_agrees(ws: Workspace, world: World, query: Query) -> None:
         note(source)
         assert comparable(rows) == expected
     result = ws.query(query)
+    tells_its_population(world, query, result)
     tells_who_has_no_date(world, query, result, query.options.get("cohort", "first_activity"))
     found = list(zip(result.rows, cohort_cells(world, query), strict=True))
     for row, (_, _, cell) in found[:: max(1, len(found) // 4)]:

@@ -9,7 +9,7 @@ from hypothesis import assume, event
 from hypothesis import strategies as st
 
 from regulars.domain.query import EventCondition, Filter
-from tests.application.test_agreement import comparable, rows_of_each, tells_who_has_no_date
+from tests.application.test_agreement import comparable, rows_of_each, tells_its_population, tells_who_has_no_date
 from tests.oracle.conditions import RefusedError
 from tests.oracle.questions import queries
 from tests.oracle.retention import averages, retention
@@ -85,6 +85,7 @@ def retention_agrees(ws: Workspace, world: World, query: Query) -> None:
         event(f"from {source}")
         assert comparable(rows) == comparable([row.values for row in expected])
     result = ws.query(asked)
+    tells_its_population(world, query, result)
     tells_who_has_no_date(world, query, result, query.options.get("cohort", "first_time"))
     assert averaged(result.averages) == averaged(averages(world, query))
     for place in range(0, len(expected), max(1, len(expected) // 5)):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from regulars.domain.query import EventCondition, Filter, Query, Step
 from regulars.errors import UnknownNameError
-from tests.application.test_agreement import comparable, tells_who_has_no_date, workspace_of
+from tests.application.test_agreement import comparable, tells_its_population, tells_who_has_no_date, workspace_of
 from tests.application.test_cohort_agreement import SLICES, attributes
 from tests.oracle.questions import days, filters, ranges
 from tests.oracle.value import (
@@ -116,6 +116,7 @@ def value_agrees(ws: Workspace, world: World, query: Query) -> None:
         raise
     found = [{name: cell for name, cell in row.items() if name != "name"} for row in result.rows]
     assert comparable(found) == comparable(rows)
+    tells_its_population(world, query, result)
     tells_who_has_no_date(world, query, result, query.options.get("cohort", "none"))
     opened = list(zip(result.rows, cells, strict=True))
     for row, (_, _, cell) in opened[:: max(1, len(opened) // 4)]:

@@ -131,6 +131,43 @@ def test_revenue_divides_by_the_active_and_by_the_paying() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("metric", "question", "counted", "left_out"),
+    [
+        ("revenue", {}, 3, 2),
+        ("conversion_rate", {}, 3, 2),
+        ("conversion_rate", {"activity": "busy"}, 2, 1),
+        ("conversion_rate", {"activity": "busy", "where": "event.action != 'dance'"}, 2, 1),
+        ("conversion_rate", {"activity": "busy", "event": "dance"}, 1, 1),
+        ("conversion_rate", {"event": "core"}, 2, 1),
+        ("funnel", {"steps": "payment_success -> like"}, 3, 1),
+        ("funnel", {"steps": "payment_success -> dance"}, 2, 2),
+        ("funnel_trend", {"steps": "payment_success -> dance"}, 2, 2),
+        ("time_to_convert", {"steps": "payment_success -> dance"}, 2, 2),
+        ("onboarding", {"milestones": "payment_success"}, 2, 1),
+        ("onboarding", {"milestones": "payment_success", "cohort": "first_activity"}, 3, 2),
+        ("retention", {"start_event": "payment_success"}, 3, 2),
+        ("retention", {"start_event": "payment_success", "return_event": "dance"}, 2, 2),
+        ("retention", {"return_event": "payment_success", "cohort": "registration"}, 2, 1),
+        ("retention", {"clock": "rolling"}, 2, 1),
+        ("active_users", {}, 2, 1),
+    ],
+)
+def test_people_are_counted_by_the_events_a_metric_is_about(
+    metric: str, question: dict[str, Any], counted: int, left_out: int
+) -> None:
+    """A payment is passive, and Ben likes too often to be busy; of those left out, one pays and one dances."""
+    at = "2026-01-05T09:00:00"
+    sent = [did("ada", at, "payment_success", amount=7), did("ada", at)]
+    sent += [did("ben", f"2026-01-05T1{hour}:00:00") for hour in (0, 1)]
+    sent += [did("cy", at, "payment_success", amount=9), did("qa", at, "payment_success", amount=100)]
+    sent += [did("qb", f"2026-01-05T1{hour}:00:00", "dance") for hour in (0, 1)]
+    people = tuple({"user_id": user, "population": "test"} for user in ("qa", "qb"))
+    with workspace(*sent, users=people, activity={"busy": Activity(events=("like",), max_events=1)}) as ws:
+        asked = ws.metric(metric, start="2026-01-05", end="2026-01-05", **question)
+    assert asked.population == {"total": counted, "excluded": {"test": left_out}}
+
+
 def test_a_number_that_no_event_carries_is_refused_with_the_way_out() -> None:
     """The default may be the wrong name."""
     with workspace(did("ada", "2026-01-05T09:00:00")) as ws, pytest.raises(QueryError, match="option property names"):

@@ -223,6 +223,10 @@ class Statement:
         if source in ("sessions", "events"):
             # Which slices people are shown in does not matter here.
             source = "arrivals" if self.scope.is_about_users and self._days_are_stored() else "events"
+        own = self.metric.composition.qualifies if self.metric.composition else None
+        tests = own(self) if own else [self.scope.qualifies]
+        if tests != [self.scope.qualifies]:
+            return rows.ledger_of(self.scope, self.frame, self.values, source, tests)
         stored = self.stored_slice() if source == "aggregates" else None
         return rows.ledger(self.scope, self.frame, self.values, source, stored or rows.StoredSlice())
 

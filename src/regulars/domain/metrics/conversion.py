@@ -43,13 +43,20 @@ def _shape(query: Query) -> Shape:
     )
 
 
+def _converts(statement: Statement) -> str:
+    event = CONVERSION_RATE.option(statement.query, "event")
+    return chosen_events(event, statement.context, statement.values)
+
+
+def _qualifies(statement: Statement) -> list[str]:
+    return [statement.scope.qualifies, _converts(statement)]
+
+
 def _visits(statement: Statement, source: Source) -> dict[str, str]:
     """Days on which people were active, and days on which they converted."""
     scope, frame, values = statement.scope, statement.frame, statement.values
     first, last = values.add(frame.scan_from), values.add(frame.scan_to)
-    event = CONVERSION_RATE.option(statement.query, "event")
-    converts = chosen_events(event, statement.context, values)
-    converting = replace(scope, qualifies=converts, min_events=1, max_events=None)
+    converting = replace(scope, qualifies=_converts(statement), min_events=1, max_events=None)
     if source == "arrivals":
         active = rows.chain_from_arrivals(scope, frame, values)
     else:
@@ -154,5 +161,5 @@ CONVERSION_RATE = Metric(
     options=(Option("event", "Which events convert", "conversion", read=read_events, form=EVENTS_FORM),),
     takes_window=True,
     takes_calendar=True,
-    composition=Composition(_select, _people, "arrivals", finish=_rates),
+    composition=Composition(_select, _people, "arrivals", finish=_rates, qualifies=_qualifies),
 )

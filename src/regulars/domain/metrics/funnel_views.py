@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from regulars.domain.metrics.active import DATE
 from regulars.domain.metrics.funnel_options import FUNNEL_OPTIONS, MAX_STEPS, Funnel, funnel_of
-from regulars.domain.metrics.funnels import RULES, every_time, funnel_shape, people_where, unfinished, with_share
+from regulars.domain.metrics.funnels import (
+    RULES,
+    every_time,
+    funnel_shape,
+    people_where,
+    takes_a_step,
+    unfinished,
+    with_share,
+)
 from regulars.domain.metrics.options import Option, read_numbers
 from regulars.domain.metrics.record import Composition, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, slices
@@ -94,7 +102,13 @@ FUNNEL_TREND = Metric(
     options=FUNNEL_OPTIONS,
     takes_activity=False,
     composition=Composition(
-        _trend, _trend_people, "events", needs_events=every_time, finish=_trend_shares, flags=unfinished
+        _trend,
+        _trend_people,
+        "events",
+        needs_events=every_time,
+        finish=_trend_shares,
+        flags=unfinished,
+        qualifies=takes_a_step,
     ),
 )
 
@@ -213,5 +227,7 @@ TIME_TO_CONVERT = Metric(
         ),
     ),
     takes_activity=False,
-    composition=Composition(_times, _times_people, "events", needs_events=every_time, flags=unfinished),
+    composition=Composition(
+        _times, _times_people, "events", needs_events=every_time, flags=unfinished, qualifies=takes_a_step
+    ),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from regulars.domain.activity import chosen_events
 from regulars.domain.intervals import wilson
-from regulars.domain.metrics.funnel_options import FUNNEL_OPTIONS, Funnel, funnel_of
+from regulars.domain.metrics.funnel_options import FUNNEL_OPTIONS, Funnel, condition_of, funnel_of
 from regulars.domain.metrics.record import Composition, Measure, Metric, ResultColumn, Shape
 from regulars.domain.relations import cells, slices
 from regulars.domain.relations.attempts import Attempts
@@ -52,6 +53,12 @@ def unfinished(plan: Plan, row: Row) -> list[str]:
 
 def _funnel(statement: Statement) -> Funnel:
     return funnel_of(statement.metric, statement.query)
+
+
+def takes_a_step(statement: Statement) -> list[str]:
+    """The conditions on an event that it is one of a step."""
+    context, values = statement.context, statement.values
+    return [chosen_events(condition_of(step), context, values) for step in _funnel(statement).steps]
 
 
 def _shape(query: Query) -> Shape:
@@ -176,5 +183,13 @@ FUNNEL = Metric(
     grains=("day",),
     options=FUNNEL_OPTIONS,
     takes_activity=False,
-    composition=Composition(_select, _people, "events", needs_events=every_time, finish=_finish, flags=unfinished),
+    composition=Composition(
+        _select,
+        _people,
+        "events",
+        needs_events=every_time,
+        finish=_finish,
+        flags=unfinished,
+        qualifies=takes_a_step,
+    ),
 )

@@ -154,6 +154,12 @@ def _people(statement: Statement, source: Source, cell: Cell, row: Mapping[str, 
     )
 
 
+def _qualifies(statement: Statement) -> list[str]:
+    by_activity = ONBOARDING.option(statement.query, "cohort") == "first_activity"
+    asked = [chosen_events(one, statement.context, statement.values) for one in _milestones(statement.query)]
+    return [*([statement.scope.qualifies] if by_activity else []), *asked]
+
+
 def _left_out(statement: Statement) -> str | None:
     by_registration = ONBOARDING.option(statement.query, "cohort") == "registration"
     return undated(statement.scope) if by_registration else None
@@ -215,6 +221,7 @@ ONBOARDING = Metric(
         needs_events=lambda _: True,
         finish=_with_shares,
         flags=_flags,
+        qualifies=_qualifies,
         left_out=_left_out,
         reasons=UNDATED,
     ),

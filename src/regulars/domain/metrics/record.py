@@ -142,6 +142,9 @@ class Composition:
     that sessions are among its numbers. ``is_stored`` says whether a question's rows follow from the aggregates alone,
     ``needs_events`` whether single events matter to it, so that stored days cannot answer it.
 
+    ``qualifies`` gives the conditions on events of which a person in the range of a question has met one, where that is
+    not the activity alone; the activity itself (``scope.qualifies``) may be one of them.
+
     ``left_out`` gives the SELECT for what the rows leave out: a reason, and how many; ``reasons`` puts them in words.
     A question that leaves out nothing has None.
 
@@ -158,6 +161,7 @@ class Composition:
     finish: Callable[[Plan, Rows], Rows] | None = None
     flags: Callable[[Plan, Row], list[str]] | None = None
     averages: Callable[[Plan, Rows], Rows] | None = None
+    qualifies: Callable[[Statement], list[str]] | None = None
     left_out: Callable[[Statement], str | None] | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 

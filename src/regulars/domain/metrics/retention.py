@@ -235,6 +235,17 @@ def _slice_tests(statement: Statement, cell: Cell) -> list[str]:
     return cells.slice_tests(statement.scope, cell, statement.values)
 
 
+def _qualifies(statement: Statement) -> list[str]:
+    """Starts and returns; a registration is no event."""
+    scope, start, back = statement.scope, *_events(statement)
+    is_activity = start == back == statement.query.activity
+    marks = _entry(statement).marks
+    if marks is None or (is_activity and not _option(statement.query, "start_where") and _is_same(statement)):
+        return [scope.qualifies]
+    starts = [] if _option(statement.query, "cohort") == "registration" else [marks["starts"]]
+    return [*starts, marks["returns"]]
+
+
 def _left_out(statement: Statement) -> str | None:
     return undated(statement.scope) if _option(statement.query, "cohort") == "registration" else None
 
@@ -356,6 +367,7 @@ RETENTION = Metric(
         finish=_finish,
         flags=_flags,
         averages=_averages,
+        qualifies=_qualifies,
         left_out=_left_out,
         reasons=UNDATED,
     ),

@@ -102,6 +102,10 @@ def _marks(statement: Statement) -> dict[str, str]:
     return {"is_active": statement.scope.qualifies, "is_paid": paid, "is_failed": failed}
 
 
+def _qualifies(statement: Statement) -> list[str]:
+    return list(_marks(statement).values())
+
+
 def _events(statement: Statement) -> str:
     """Events that are any of these, each with its row and its segments."""
     scope, frame, values = statement.scope, statement.frame, statement.values
@@ -222,5 +226,5 @@ REVENUE = Metric(
             (None, "day", "week", "month"),
         ),
     ),
-    composition=Composition(_select, _people, "events", needs_events=lambda _: True),
+    composition=Composition(_select, _people, "events", needs_events=lambda _: True, qualifies=_qualifies),
 )

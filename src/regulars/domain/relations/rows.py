@@ -9,7 +9,7 @@ from regulars.domain.calendar import epoch_day
 from regulars.domain.relations.scope import USER_KEY, Scope, Source, day_number, listed, where
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from regulars.domain.frame import Frame
     from regulars.domain.sql import Values
@@ -191,6 +191,33 @@ def ledger(scope: Scope, frame: Frame, values: Values, source: Source, stored: S
         tests += scope.user_conditions
         return f"""SELECT {people} AS population, count(*) AS users
 FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key {where(tests)} GROUP BY {people}"""
-    everyone = replace(scope, population="all", breakdown=(), key=USER_KEY)
-    return f"""SELECT {people} AS population, count(DISTINCT d.user_key) AS users
-FROM ({user_days(everyone, first, last)}) d JOIN dim_users u ON u.user_key = d.user_key GROUP BY {people}"""
+    return _by_population(scope, user_days(_everyone(scope), first, last))
+
+
+def ledger_of(scope: Scope, frame: Frame, values: Values, source: Source, own: Sequence[str]) -> str:
+    """The ledger of people who qualify by any of some conditions on events; the activity among them, by its days."""
+    first, last, everyone = values.add(frame.first), values.add(frame.last), _everyone(scope)
+    is_about_days = source == "arrivals" or scope.min_events > 1 or scope.max_events is not None
+    by_day = [test for test in own if test == scope.qualifies and is_about_days]
+    by_event = " OR ".join(f"({test})" for test in own if test not in by_day)
+    parts = []
+    if by_day and source == "arrivals":
+        tests = [f"r.activity = {values.add(scope.activity)}", f"r.day >= {first}", f"r.day <= {last}"]
+        tests += scope.user_conditions
+        parts.append(f"SELECT r.user_key FROM arrivals r JOIN dim_users u ON u.user_key = r.user_key {where(tests)}")
+    elif by_day:
+        parts.append(f"SELECT a.user_key FROM ({user_days(everyone, first, last)}) a")
+    if by_event:
+        single = replace(everyone, qualifies=f"({by_event})", min_events=1, max_events=None)
+        parts.append(f"SELECT o.user_key FROM ({user_days(single, first, last)}) o")
+    return _by_population(scope, "\nUNION ALL\n".join(parts))
+
+
+def _everyone(scope: Scope) -> Scope:
+    return replace(scope, population="all", breakdown=(), key=USER_KEY)
+
+
+def _by_population(scope: Scope, people: str) -> str:
+    of = scope.population_column
+    return f"""SELECT {of} AS population, count(DISTINCT d.user_key) AS users
+FROM ({people}) d JOIN dim_users u ON u.user_key = d.user_key GROUP BY {of}"""
