@@ -52,13 +52,7 @@ def user_days(scope: Scope, first: str, last: str, *, registered: bool = False) 
     """Active days straight from events: user_key, segments, day, actions, weight."""
     segments = [(name, found.label) for name, found in scope.stored_segments()]
     listed = "".join(f"{label} AS {name}, " for name, label in segments)
-    conditions = [
-        scope.qualifies,
-        *scope.event_conditions,
-        *scope.users_condition(),
-        *([f"{scope.day} >= {first}"] if first else []),
-        f"{scope.day} <= {last}",
-    ]
+    conditions = _between(scope, first, last)
     having = [f"count(*) >= {scope.min_events}"] if scope.min_events > 1 else []
     having += [f"count(*) <= {scope.max_events}"] if scope.max_events is not None else []
     reading = [label for _, label in segments] + conditions + [scope.weight, scope.key]
@@ -71,6 +65,17 @@ GROUP BY {scope.key}, {"".join(f"{label}, " for _, label in segments)}{day_numbe
         ", u.registration_date" if registered else ""
     }
 {"HAVING " + " AND ".join(having) if having else ""}"""
+
+
+def _between(scope: Scope, first: str, last: str) -> list[str]:
+    """The conditions on qualifying events of some days."""
+    return [
+        scope.qualifies,
+        *scope.event_conditions,
+        *scope.users_condition(),
+        *([f"{scope.day} >= {first}"] if first else []),
+        f"{scope.day} <= {last}",
+    ]
 
 
 def _registered(wanted: bool) -> str:  # noqa: FBT001 -- private, one caller
@@ -209,7 +214,8 @@ def ledger_of(scope: Scope, frame: Frame, values: Values, source: Source, own: S
         parts.append(f"SELECT a.user_key FROM ({user_days(everyone, first, last)}) a")
     if by_event:
         single = replace(everyone, qualifies=f"({by_event})", min_events=1, max_events=None)
-        parts.append(f"SELECT o.user_key FROM ({user_days(single, first, last)}) o")
+        tests = _between(single, first, last)
+        parts.append(f"SELECT DISTINCT {single.key} AS user_key\n{event_tables(*tests, single.key)}\n{where(tests)}")
     return _by_population(scope, "\nUNION ALL\n".join(parts))
 
 
