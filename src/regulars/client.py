@@ -224,15 +224,9 @@ class Client:
     def _account(self, status: int, answer: Mapping[str, Any], count: int) -> None:
         rejected, error = answer.get("rejected"), answer.get("error")
         if isinstance(rejected, list) and rejected:
-            first = rejected[0]
-            self._tell(
-                f"{len(rejected)} events were rejected, the first as {first.get('code')}: {first.get('message')}",
-                dropped=len(rejected),
-            )
+            self._tell(f"{len(rejected)} events were rejected, the first {_why(rejected[0])}", dropped=len(rejected))
         elif status != _OK:
-            # Whoever answers may be no collector: a proxy, or another program at that address.
-            why = f"{error.get('code')}: {error.get('message')}" if isinstance(error, dict) else "without a reason"
-            self._tell(f"{count} events were refused with status {status}, {why}", dropped=count)
+            self._tell(f"{count} events were refused with status {status}, {_why(error)}", dropped=count)
 
     def _tell(self, text: str, *, dropped: int) -> None:
         with self._changed:
@@ -311,10 +305,15 @@ def _plain(value: object) -> object:
     return str(value)
 
 
+def _why(told: object) -> str:
+    """The reason in an answer; whoever answers may be no collector, but a proxy or another program at that address."""
+    return f"as {told.get('code')}: {told.get('message')}" if isinstance(told, dict) else "without a reason"
+
+
 def _decoded(content: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -438,6 +438,14 @@ def test_an_own_check_that_cannot_be_run_fails_with_the_reason(make: Callable[[s
     assert kept == [("it could not be run",)]  # what the database says may quote a person's value
 
 
+def test_a_check_of_ones_own_is_judged_by_the_engine_that_runs_it(make: Callable[[str], Workspace]) -> None:
+    """What the first look at the settings takes for a comment is not run."""
+    hidden = "SELECT MAP {#1: (SELECT content FROM read_text('x'))} FROM dim_users -- #} (['a'], [1]) FROM dim_users"
+    found = make(f'[checks.sly]\nsql = "{hidden}"').check("sly")["sly"]
+    assert found.status == "failed"
+    assert "read_text is not allowed" in (found.reason or "")
+
+
 def test_results_are_kept_without_samples_and_a_reader_keeps_none(make: Callable[[str], Workspace]) -> None:
     """Each run has a number; samples name people, so they are shown and never stored."""
     ws = make("")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,6 +35,12 @@ ALLOWED = (
     "SELECT epoch_us(now()), today(), current_date, strftime(now(), '%Y'), date_diff('day', today(), today())",
     "SELECT median(n), quantile_cont(n, 0.9), mad(n), histogram(n), product(n) FROM (SELECT 1 AS n)",
     "SELECT * FROM range(3), generate_series(1, 2), unnest([1, 2])",
+    "SELECT 'a_b' LIKE 'a!_b' ESCAPE '!', 'a' NOT LIKE 'b' ESCAPE '!', 'A' ILIKE 'a' ESCAPE '!', 'a' SIMILAR TO 'b'",
+    "SELECT user, x.user FROM (SELECT user_id AS user FROM dim_users) AS x",
+    "SELECT day AT TIME ZONE 'UTC', extract(year FROM day), day + INTERVAL 3 DAY FROM daily_activity",
+    "SELECT [x * 2 FOR x IN [1, 2] IF x > 1], {'a': 1}.a, [1, 2][1:2], MAP {'a': 1}['a'], 2 ** 3, 7 // 2",
+    "SELECT grouping(country), quantile_cont(user_key, 0.5) FROM dim_users GROUP BY ROLLUP (country)",
+    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY user_key) FROM dim_users",
     "SELECT regexp_matches('a', 'b'), strip_accents('é'), split_part('a,b', ',', 1), printf('%d', 1)",
     "SELECT * FROM (PIVOT dim_users ON country IN ('DE', 'FR') USING count(*))",
 )
@@ -260,6 +266,15 @@ def test_a_file_that_exists_is_never_read(ws: Workspace, tmp_path: Path, stateme
     except (QueryError, EngineError):
         return
     assert "secret" not in repr((table.columns, table.rows))
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT 1\0", "SELECT '\ud83d'", "SELECT 1 \0; DROP TABLE dim_users", None, 3, b"SELECT 1"]
+)
+def test_what_is_no_text_for_every_reader_is_refused(ws: Workspace, statement: Any) -> None:
+    with pytest.raises(QueryError) as error:
+        ws.sql(statement)
+    assert error.value.code == "bad_sql"
 
 
 @pytest.mark.parametrize(

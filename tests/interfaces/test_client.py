@@ -180,13 +180,17 @@ def test_closing_again_tells_nothing_new() -> None:
 
 def test_neither_a_strange_answer_nor_a_failing_callback_ends_the_sending() -> None:
     """At that address may be another program, and the callback is anybody's code."""
-    strange = [(404, {"error": "Not found"}, {}), (200, {"rejected": 3}, {}), (403, [1], {})]
+    deep: list[object] = []
+    for _ in range(900):
+        deep = [deep]
+    told = [(404, {"error": "Not found"}), (200, {"rejected": 3}), (403, [1]), (403, {"error": deep})]
+    strange = [(status, answer, {}) for status, answer in [*told, (400, {"rejected": ["x"]})]]
     with moody(*strange) as made, regulars.Client(url_of(made), flush_seconds=0, on_error=lambda _: 1 / 0) as client:
-        for _ in range(4):
+        for _ in range(6):
             client.track("ada", "like")
             assert client.flush(20)
-        assert client.dropped == 2
-        assert len(made.came) == 4
+        assert client.dropped == 4
+        assert len(made.came) == 6
 
 
 def test_mistakes_are_told_where_they_are_made() -> None:

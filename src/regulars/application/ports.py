@@ -104,6 +104,9 @@ class Engine(Reader, Protocol):
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a SELECT that sees what the open transaction has changed so far."""
 
+    def parsed(self, sql: str) -> str:
+        """The syntax tree of a text, or what is wrong with it, as JSON; nothing is run."""
+
     def execute(self, sql: str) -> None:
         """Run one statement that changes something, inside :meth:`transaction`."""
 

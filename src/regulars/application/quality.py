@@ -15,6 +15,7 @@ from regulars.domain.dialect import DUCKDB, render
 from regulars.domain.quality.catalogue import checks_after_import, chosen_checks
 from regulars.domain.quality.record import Look
 from regulars.domain.quality.report import CheckResult, QualityReport
+from regulars.domain.readonly import check_tree
 from regulars.domain.sql import Values
 from regulars.errors import RegularsError
 
@@ -57,8 +58,8 @@ def run_checks(
         is_current = not (stored and changed_parts(stored, settings.definitions()))
         look = replace(_look(settings, context), is_current=is_current)
         # A statement of somebody's own may fail, and must not take the snapshot of the others with it.
-        results = [_own(engine, check, look) if check.is_own else _judge(engine, snapshot.query, check, look)
-                   for check in checks]  # fmt: skip
+        results = [_own(engine, check, look, settings.checks[check.name].sql) if check.is_own
+                   else _judge(engine, snapshot.query, check, look) for check in checks]  # fmt: skip
     return QualityReport(now, occasion, tuple(results))
 
 
@@ -143,8 +144,10 @@ def _sample(engine: Engine, run: Run, check: Check, look: Look, most: int) -> di
     return {"columns": table.columns, "sample": tuple(map(tuple, table.rows))}
 
 
-def _own(engine: Engine, check: Check, look: Look) -> CheckResult:
+def _own(engine: Engine, check: Check, look: Look, declared: str | None) -> CheckResult:
     try:
+        if declared is not None:
+            check_tree(declared, engine.parsed(declared))
         return _judge(engine, engine.query, check, look)
     except RegularsError as exc:
         return _result(check, "failed", reason=f"{NOT_RUN}: {exc.message}")

@@ -27,8 +27,8 @@ _REFUSED_CLASSES = ("read", "current", "session", "user", "version")
 _ALLOWED_CLASSES = ("currentdate", "currenttime", "currenttimestamp")
 # Kinds of queries in the tree of DuckDB; a part of WITH may be an INSERT.
 _QUERIES = ("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE")
-# A column that does not exist may be one of these, which are called without brackets.
-_ABOUT_THE_PROCESS = ("current_catalog", "current_role", "current_schema", "current_user", "session_user", "user")
+# A column that does not exist, and has no table before it, may be one of these, which are called without brackets.
+_ABOUT_THE_PROCESS = ("current_catalog", "current_role", "current_schema", "current_user", "session_user")
 
 
 def check_select(statement: str) -> str:
@@ -37,6 +37,8 @@ def check_select(statement: str) -> str:
     >>> check_select("SELECT count(*) FROM fact_user_actions")
     'SELECT count(*) FROM fact_user_actions'
     """
+    if not _is_plain(statement):
+        raise QueryError("the SQL is a text, without NUL characters and halves of surrogate pairs", code="bad_sql")
     try:
         trees = [tree for tree in parse(statement, dialect="duckdb") if not isinstance(tree, exp.Semicolon | None)]
     except SqlglotError as exc:
@@ -51,6 +53,13 @@ def check_select(statement: str) -> str:
     for function in trees[0].find_all(exp.Func):
         _check_function(function)
     return statement
+
+
+def _is_plain(statement: object) -> bool:
+    # Neither half of a surrogate pair nor what lies behind a NUL reaches every reader of a text.
+    return (
+        isinstance(statement, str) and "\0" not in statement and not any("\ud800" <= c <= "\udfff" for c in statement)
+    )
 
 
 def _check_table(table: exp.Table) -> None:
@@ -144,8 +153,10 @@ def _check_part(part: dict[str, Any], named: set[str]) -> None:
         name = str(part["function"].get("function_name", "")).lower()
         if name not in TABLE_FUNCTIONS:
             raise _function_refused(name)
-    if part.get("class") == "COLUMN_REF" and part["column_names"][-1].lower() in _ABOUT_THE_PROCESS:
-        raise _function_refused(part["column_names"][-1].lower())
+    if part.get("class") == "COLUMN_REF" and len(part["column_names"]) == 1:
+        name = part["column_names"][0].lower()
+        if name in _ABOUT_THE_PROCESS:
+            raise _function_refused(name)
 
 
 def _not_a_select() -> QueryError:

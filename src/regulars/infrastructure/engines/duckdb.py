@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 _STORAGE_VERSION = "v1.5.0"
 _MIB = 1 << 20
 _PATIENCE_SECONDS = 5.0
-_ZONED = "TIMESTAMP WITH TIME ZONE"
+_ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
+_AGAIN_SECONDS = 0.5
 _NO_ROOM = "No space left on device"
 _BLAMES_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 
@@ -149,7 +150,7 @@ class DuckDBEngine:
     def _rows(self, cursor: duckdb.DuckDBPyConnection, sql: str, most: int | None = None) -> Table:
         with _driver_errors("answer the query", sql), self._statements.one(cursor):
             columns = cursor.execute(sql).description or ()
-            if any(str(column[1]) == _ZONED for column in columns):
+            if any(str(column[1]) in _ZONED for column in columns):
                 rows = _without_zones(cursor, sql, columns, most)
             else:
                 rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
@@ -268,7 +269,8 @@ class DuckDBEngine:
         if self._readers.is_inside:
             self._disconnect()
             return
-        with self._readers.none():
+        # Again and again: a statement that was just about to begin does not notice that it was stopped.
+        with self._readers.none(_AGAIN_SECONDS, self._statements.end):
             self._disconnect()
 
     def _disconnect(self) -> None:
@@ -281,7 +283,7 @@ def _without_zones(
 ) -> list[Any]:
     """Rows with naive UTC instants in the place of those with a zone, which the driver hands over with pytz only."""
     shown = ", ".join(
-        f"CAST(#{place} AS TIMESTAMP)" if str(column[1]) == _ZONED else f"#{place}"
+        f"CAST(CAST(#{place} AS TIMESTAMPTZ) AS TIMESTAMP)" if str(column[1]) in _ZONED else f"#{place}"
         for place, column in enumerate(columns, 1)
     )
     cursor.abort()

@@ -80,7 +80,6 @@ class Statements:
 
 
 def _interrupt(statement: _Statement, why: EngineError | QueryError) -> None:
-    # Again and again: one that has not begun yet does not notice.
     statement.why = statement.why or why
     statement.cursor.interrupt()
 
